@@ -1,0 +1,1 @@
+//! Changes or measures bytes on their way from the source to storage.

@@ -1,0 +1,1 @@
+//! Reads Postgres: connection strings, client programs, preflight, the `pg_dump` stream.

@@ -1,0 +1,161 @@
+//! Names and keeps bytes in the owner's storage.
+//!
+//! In: [`ObjectName`]s and chunks. Out: [`Stored`] receipts and verified-nowhere byte streams. What always holds:
+//! an object is visible whole or not at all, and is never overwritten.
+
+use std::fmt;
+use std::ops::Range;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures::stream::BoxStream;
+
+use crate::error::Result;
+
+/// Path of an object below the destination's root, e.g. `org/local/db/shop/audit/…`.
+///
+/// Non-empty segments of `[A-Za-z0-9._-]` joined by `/`, none of them `.` or `..`, at most 1,024 bytes.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ObjectName(String);
+
+impl ObjectName {
+    /// Checks and takes a name.
+    ///
+    /// # Errors
+    /// `argument-invalid` when the text breaks the rule above.
+    pub fn new(text: impl Into<String>) -> Result<Self> {
+        let text = text.into();
+        let valid = text.len() <= 1024
+            && text.split('/').all(|segment| {
+                !matches!(segment, "" | "." | "..")
+                    && segment.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'))
+            });
+        if valid {
+            Ok(ObjectName(text))
+        } else {
+            Err(crate::Error::new(
+                crate::Code::ArgumentInvalid,
+                format!("object name is not allowed name={text:?}"),
+            ))
+        }
+    }
+
+    /// The name as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for ObjectName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// What the store said when an object became visible.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Stored {
+    /// Bytes of the whole object.
+    pub size_bytes: u64,
+    /// The store's version id, where it keeps versions.
+    pub version: Option<String>,
+}
+
+/// An object as listed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Listed {
+    /// Its name.
+    pub name: ObjectName,
+    /// Its size in bytes.
+    pub size_bytes: u64,
+}
+
+/// An object being read.
+#[non_exhaustive]
+pub struct Fetched {
+    /// Size of the whole object in bytes, whatever range was asked for.
+    pub size_bytes: u64,
+    /// The bytes asked for, in order. The stream ends early only with an error.
+    pub body: BoxStream<'static, Result<Bytes>>,
+}
+
+impl fmt::Debug for Fetched {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Fetched").field("size_bytes", &self.size_bytes).finish_non_exhaustive()
+    }
+}
+
+/// The store's own name for an unfinished upload; enough to clean it up from another process.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UploadId(pub String);
+
+/// What a store really does, found out by trying, not by its name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Abilities {
+    /// A second put to the same name is refused by the store itself, also when both race.
+    pub put_if_absent: bool,
+    /// Where the store lacks [`put_if_absent`](Self::put_if_absent), the adapter looks before it writes; two writers
+    /// at the same instant could both succeed. Shown to the operator as a warning.
+    pub note: Option<String>,
+}
+
+/// Keeps objects. Implementations run `walwarden_testkit::storage::suite`.
+///
+/// - An object MUST become visible only when [`Upload::finish`] succeeds, whole, and MUST be durable by then.
+/// - An existing object MUST NOT change; a second upload to its name MUST fail with `object-exists`.
+/// - Transient faults MUST be retried inside with back-off, for a bounded time, then reported as
+///   `storage-unavailable`; refusals (`storage-denied`, `storage-missing`) MUST be reported at once.
+/// - A body that is shorter than announced MUST be an error, never a short success.
+/// - Dropping an [`Upload`] MUST leave nothing visible; it MAY leave parts that [`abandon`](Storage::abandon) removes.
+#[async_trait]
+pub trait Storage: fmt::Debug + Send + Sync + 'static {
+    /// Begins an object of unknown length.
+    async fn upload(&self, name: &ObjectName) -> Result<Box<dyn Upload>>;
+
+    /// Reads an object, or a range of its bytes. `object-missing` when there is none; a range that does not lie
+    /// wholly inside the object is `argument-invalid`.
+    async fn get(&self, name: &ObjectName, range: Option<Range<u64>>) -> Result<Fetched>;
+
+    /// All objects whose name starts with `prefix` followed by `/`, in name order. An empty prefix lists everything.
+    async fn list(&self, prefix: &str) -> Result<Vec<Listed>>;
+
+    /// Removes what an unfinished upload left behind; fine to repeat, fine when nothing is left.
+    async fn abandon(&self, name: &ObjectName, upload: &UploadId) -> Result<()>;
+
+    /// Probes the store with throw-away objects of its own and says what it can do. The answer is kept for the
+    /// life of the value.
+    async fn abilities(&self) -> Result<Abilities>;
+}
+
+/// One object on its way into the store.
+#[async_trait]
+pub trait Upload: fmt::Debug + Send {
+    /// The id to record durably so that a later process can clean up; `None` while nothing is in the store yet.
+    fn id(&self) -> Option<UploadId>;
+
+    /// Appends bytes; waits while the store is slower than the caller. Memory stays bounded.
+    async fn write(&mut self, chunk: Bytes) -> Result<()>;
+
+    /// Makes the object visible and durable, if the name is still free.
+    async fn finish(self: Box<Self>) -> Result<Stored>;
+
+    /// Gives up and removes what was sent.
+    async fn abort(self: Box<Self>) -> Result<()>;
+}
+
+/// Comfort on top of [`Storage`].
+#[async_trait]
+pub trait StorageExt: Storage {
+    /// Stores a small object in one go.
+    async fn put(&self, name: &ObjectName, body: Bytes) -> Result<Stored> {
+        let mut upload = self.upload(name).await?;
+        upload.write(body).await?;
+        upload.finish().await
+    }
+
+    /// Reads a whole object of at most `limit` bytes into memory; a larger one is an error.
+    async fn read(&self, name: &ObjectName, limit: u64) -> Result<Bytes>;
+}
