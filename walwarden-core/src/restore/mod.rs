@@ -1,0 +1,135 @@
+//! Conducts a restore: plan, verify everything, then apply.
+//!
+//! In: a [`RestoreRequest`]. Out: a [`Restored`]. What always holds: `pg_restore` never sees a byte that was not
+//! verified, and the target's DSN stays in this process.
+
+use std::fmt::Debug;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use walwarden_verify::Sha256;
+use walwarden_verify::key::PublicKey;
+use walwarden_verify::manifest::Manifest;
+
+use crate::error::Result;
+use crate::source::{ClientSet, Dsn};
+use crate::storage::Storage;
+use crate::watch::{Cancel, Watch};
+
+/// Into what a backup is restored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// A database that does not exist yet.
+    NewDatabase,
+    /// The existing database that the target DSN names; its objects are dropped first.
+    InPlace,
+}
+
+/// One restore to be planned.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct RestoreRequest {
+    /// The manifest's hash.
+    pub manifest_sha256: Sha256,
+    /// Where the backup lies.
+    pub from: Arc<dyn Storage>,
+    /// Keys the caller trusts; one of them must have signed the manifest.
+    pub trusted_keys: Vec<PublicKey>,
+    /// The target: a maintenance database for `NewDatabase`, the database itself for `InPlace`.
+    pub target: Dsn,
+    /// Into what.
+    pub mode: Mode,
+    /// `NewDatabase` only: create and use this name instead of the source's.
+    pub created_database: Option<String>,
+    /// `InPlace` only: the caller knows that present contents are dropped.
+    pub confirm_destructive: bool,
+    /// Leave ownership to the restoring role.
+    pub no_owner: bool,
+    /// Leave privileges out.
+    pub no_privileges: bool,
+    /// How many connections `pg_restore` may use; 1 keeps an in-place restore in one transaction.
+    pub jobs: u32,
+    /// The client programs to choose from.
+    pub clients: ClientSet,
+    /// Folder for the verified copy of the dump, if not the engine's.
+    pub spool_dir: Option<PathBuf>,
+    /// Stops the job.
+    pub cancel: Cancel,
+}
+
+impl RestoreRequest {
+    /// A restore with one connection and everything the dump holds.
+    pub fn new(
+        manifest_sha256: Sha256,
+        from: Arc<dyn Storage>,
+        trusted_keys: Vec<PublicKey>,
+        target: Dsn,
+        mode: Mode,
+        clients: ClientSet,
+    ) -> Self {
+        RestoreRequest {
+            manifest_sha256,
+            from,
+            trusted_keys,
+            target,
+            mode,
+            created_database: None,
+            confirm_destructive: false,
+            no_owner: false,
+            no_privileges: false,
+            jobs: 1,
+            clients,
+            spool_dir: None,
+            cancel: Cancel::default(),
+        }
+    }
+}
+
+/// What a restore will do, to be shown before it is done. Only [`RestoreSession::plan`] makes one.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct RestorePlan {
+    /// The request as planned.
+    pub request: RestoreRequest,
+    /// The manifest, its signature checked.
+    pub manifest: Manifest,
+    /// Version of the target server.
+    pub target_version: String,
+    /// The database that will hold the data.
+    pub database: String,
+    /// The `pg_restore` to be used.
+    pub client: PathBuf,
+    /// Its version.
+    pub client_version: String,
+    /// In place: the tables, views and sequences now in the target that the restore drops, as `schema.name`.
+    pub dropped: Vec<String>,
+    /// What the operator should know.
+    pub notices: Vec<String>,
+}
+
+/// A finished restore.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Restored {
+    /// The database that holds the data.
+    pub database: String,
+    /// What the operator should know, e.g. errors of `pg_restore` known to be harmless.
+    pub notices: Vec<String>,
+    /// Whether row counts were compared with the backup's index; false where it has none.
+    pub rows_compared: bool,
+}
+
+/// Restores backups.
+///
+/// - [`plan`](Self::plan) MUST NOT change the target.
+/// - [`apply`](Self::apply) MUST verify the whole dump before the first byte reaches the target.
+/// - A failed restore into a new database MUST leave no database of that name behind.
+#[async_trait]
+pub trait RestoreSession: Debug + Send + Sync + 'static {
+    /// Finds and checks the manifest, looks at the target, and says what would be done.
+    async fn plan(&self, request: RestoreRequest) -> Result<RestorePlan>;
+
+    /// Does it.
+    async fn apply(&self, plan: RestorePlan, watch: &dyn Watch) -> Result<Restored>;
+}

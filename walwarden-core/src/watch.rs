@@ -1,0 +1,72 @@
+//! What a caller sees of a job while it runs, and how it stops one.
+
+use std::fmt::Debug;
+
+use tokio_util::sync::CancellationToken;
+use walwarden_verify::json::Object;
+use walwarden_verify::{JobId, Timestamp};
+
+use crate::catalog::JobState;
+
+/// A job reached a state; the row that tells of it is durable by then.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct StateChange {
+    /// The job.
+    pub job_id: JobId,
+    /// The state reached.
+    pub state: JobState,
+    /// When, as recorded in the chain.
+    pub at: Timestamp,
+    /// The row's payload.
+    pub payload: Object,
+}
+
+/// Bytes on their way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Transfer {
+    /// So many so far.
+    pub done_bytes: u64,
+    /// Of so many, where that is known.
+    pub total_bytes: Option<u64>,
+}
+
+/// Is told what a job does. All methods return at once and do nothing unless overridden.
+pub trait Watch: Debug + Send + Sync {
+    /// A state was reached.
+    fn state(&self, _change: &StateChange) {}
+
+    /// Bytes have moved; called often.
+    fn transfer(&self, _transfer: Transfer) {}
+
+    /// Something the operator should know that does not stop the job.
+    fn notice(&self, _text: &str) {}
+}
+
+/// Watches nothing.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Unwatched;
+
+impl Watch for Unwatched {}
+
+/// A request to stop, shared between the one who asks and the jobs that obey.
+#[derive(Debug, Clone, Default)]
+pub struct Cancel(CancellationToken);
+
+impl Cancel {
+    /// Asks every job holding this value to stop at the next safe point.
+    pub fn cancel(&self) {
+        self.0.cancel();
+    }
+
+    /// Whether stopping was asked for.
+    pub fn is_cancelled(&self) -> bool {
+        self.0.is_cancelled()
+    }
+
+    /// Waits until stopping is asked for.
+    pub async fn cancelled(&self) {
+        self.0.cancelled().await;
+    }
+}
