@@ -256,6 +256,20 @@ impl Error {
         self
     }
 
+    /// The same, under another message made from the present one.
+    #[must_use]
+    pub fn with_message(mut self, change: impl FnOnce(&str) -> String) -> Self {
+        self.0.message = change(&self.0.message).into();
+        self
+    }
+
+    /// The same, under another code.
+    #[must_use]
+    pub fn with_code(mut self, code: Code) -> Self {
+        self.0.code = code;
+        self
+    }
+
     /// The stable code.
     pub fn code(&self) -> Code {
         self.0.code

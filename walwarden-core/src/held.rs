@@ -29,9 +29,8 @@ impl<'a> HeldJob<'a> {
             at: parts.clock.now(),
             lease: parts.settings.lease,
         };
-        let written = parts.catalog.write(claim).await?;
-        report(watch, &written);
-        Ok(HeldJob { parts, watch, job: Mutex::new(written.job) })
+        let job = reported(watch, parts.catalog.write(claim).await?)?;
+        Ok(HeldJob { parts, watch, job: Mutex::new(job) })
     }
 
     /// The job as last written.
@@ -46,12 +45,7 @@ impl<'a> HeldJob<'a> {
 
     /// Ends the attempt as failed. `pause` says when it may be tried again; none means never.
     pub(crate) async fn fail(&self, error: &Error, pause: Option<Duration>) -> Result<Job> {
-        let attempt = self.job.lock().await.attempt;
-        let payload = Object::from([
-            ("attempt", Value::from(u64::from(attempt))),
-            ("class", Value::from(error.code().text())),
-            ("retryable", Value::from(pause.is_some())),
-        ]);
+        let payload = Object::from([("class", Value::from(error.code().text()))]);
         match pause {
             Some(pause) => {
                 let not_before = later(self.parts.clock.now(), pause);
@@ -65,9 +59,7 @@ impl<'a> HeldJob<'a> {
         let mut job = self.job.lock().await;
         let at = self.parts.clock.now();
         let step = Step { job_id: job.id, lease: job.lease.clone(), to, at, payload, not_before };
-        let written = self.parts.catalog.write(Write::Step(step)).await?;
-        report(self.watch, &written);
-        *job = written.job;
+        *job = reported(self.watch, self.parts.catalog.write(Write::Step(step)).await?)?;
         Ok(job.clone())
     }
 
@@ -77,7 +69,7 @@ impl<'a> HeldJob<'a> {
         let lease = held(&job)?;
         let mut progress = job.progress.clone();
         change(&mut progress);
-        *job = self.parts.catalog.write(Write::Note { lease, progress }).await?.job;
+        *job = reported(self.watch, self.parts.catalog.write(Write::Note { lease, progress }).await?)?;
         Ok(())
     }
 
@@ -102,7 +94,7 @@ impl<'a> HeldJob<'a> {
         let mut job = self.job.lock().await;
         let lease = held(&job)?;
         let until = later(self.parts.clock.now(), self.parts.settings.lease);
-        *job = self.parts.catalog.write(Write::Renew { lease, until }).await?.job;
+        *job = reported(self.watch, self.parts.catalog.write(Write::Renew { lease, until }).await?)?;
         Ok(())
     }
 }
@@ -112,16 +104,13 @@ fn held(job: &Job) -> Result<Lease> {
     job.lease.clone().ok_or_else(lost)
 }
 
-/// Tells the watcher of a write's row.
-pub(crate) fn report(watch: &dyn Watch, written: &Written) {
-    if let Some(row) = &written.row {
-        watch.state(&StateChange {
-            job_id: written.job.id,
-            state: written.job.state,
-            at: row.at,
-            payload: row.payload.clone(),
-        });
+/// The job of a write that concerned one; the watcher is told of the row, where there is one.
+pub(crate) fn reported(watch: &dyn Watch, written: Written) -> Result<Job> {
+    let job = written.job.ok_or_else(|| Error::new(Code::Internal, "the catalogue wrote of a job and returned none"))?;
+    if let Some(row) = written.row {
+        watch.state(&StateChange { job_id: job.id, state: job.state, at: row.at, payload: row.payload });
     }
+    Ok(job)
 }
 
 /// The time `pause` after `at`, or the end of time.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use walwarden_verify::json::Object;
-use walwarden_verify::{ChainId, JobId, layout};
+use walwarden_verify::layout;
 
 use super::attempt::Attempt;
 use super::{BackupRequest, BackupRunner, SealedBackup};
@@ -13,7 +13,8 @@ use crate::catalog::{Genesis, Job, JobKind, JobQuery, JobState, NewJob, Step, Wr
 use crate::chain::Subject;
 use crate::engine::Parts;
 use crate::error::{Code, Error, Result, Retry};
-use crate::held::{HeldJob, report};
+use crate::clock::{new_chain_id, new_job_id};
+use crate::held::{HeldJob, reported};
 use crate::mirror::Mirror;
 use crate::storage::ObjectName;
 use crate::watch::Watch;
@@ -64,7 +65,7 @@ impl Run<'_> {
     async fn open_chain(&self) -> Result<()> {
         let key_id = self.parts.signer()?.public_key().key_id();
         let at = self.parts.clock.now();
-        let chain_id = ChainId::from_parts(at.unix_millis(), self.parts.random_bytes());
+        let chain_id = new_chain_id(self.parts.clock.as_ref(), self.parts.random.as_ref());
         let genesis = Genesis { subject: self.subject.clone(), chain_id, key_id, at };
         let chain = self.parts.catalog.start_chain(genesis).await?;
         let first = chain.rows(1, 1).await?;
@@ -78,12 +79,7 @@ impl Run<'_> {
 
     /// Jobs that an earlier run left behind, oldest first.
     async fn unfinished(&self) -> Result<Vec<Job>> {
-        let query = JobQuery {
-            subject: Some(self.subject.clone()),
-            kind: Some(JobKind::Backup),
-            unfinished: true,
-            ..JobQuery::default()
-        };
+        let query = JobQuery::of(&self.subject).kind(JobKind::Backup).unfinished();
         let mut jobs = self.parts.catalog.jobs(query).await?;
         jobs.reverse();
         Ok(jobs)
@@ -101,8 +97,7 @@ impl Run<'_> {
         // A clock that jumped must not make us wait for longer than any lease lasts.
         let wait = Duration::from_millis(left.unsigned_abs()).min(self.parts.settings.lease);
         tokio::time::sleep(wait + Duration::from_millis(50)).await;
-        let query = JobQuery { id: Some(job.id), ..JobQuery::default() };
-        let again = self.parts.catalog.jobs(query).await?.into_iter().next().unwrap_or(job);
+        let again = self.parts.catalog.jobs(JobQuery::one(job.id)).await?.into_iter().next().unwrap_or(job);
         match &again.lease {
             Some(lease) if lease.until > self.parts.clock.now() => Err(Error::new(
                 Code::JobHeld,
@@ -114,19 +109,10 @@ impl Run<'_> {
 
     async fn enter(&self) -> Result<Job> {
         let at = self.parts.clock.now();
-        let id = JobId::from_parts(at.unix_millis(), self.parts.random_bytes());
-        let key = layout::artifact_key(&self.subject.org_id, &self.request.database_id, id, at);
-        let new = NewJob {
-            id,
-            kind: JobKind::Backup,
-            subject: self.subject.clone(),
-            at,
-            artifact_key: Some(ObjectName::new(key)?),
-            manifest_sha256: None,
-        };
-        let written = self.parts.catalog.write(Write::Enter(new)).await?;
-        report(self.watch, &written);
-        Ok(written.job)
+        let id = new_job_id(self.parts.clock.as_ref(), self.parts.random.as_ref());
+        let key = layout::artifact_key(&self.subject.org_id, &self.request.database_id, at, id, false);
+        let new = NewJob::backup(id, self.subject.clone(), at, ObjectName::new(key)?);
+        reported(self.watch, self.parts.catalog.write(Write::Enter(new)).await?)
     }
 
     /// Claims the job and works on it until it is sealed or has ended otherwise. Also says whether the dump was
@@ -191,11 +177,8 @@ impl Run<'_> {
 
     /// Moves on a job that nobody holds.
     async fn step(&self, job: &Job, to: JobState) -> Result<Job> {
-        let at = self.parts.clock.now();
-        let step = Step { job_id: job.id, lease: None, to, at, payload: Object::new(), not_before: None };
-        let written = self.parts.catalog.write(Write::Step(step)).await?;
-        report(self.watch, &written);
-        Ok(written.job)
+        let step = Step::new(job.id, to, self.parts.clock.now());
+        reported(self.watch, self.parts.catalog.write(Write::Step(step)).await?)
     }
 
     /// Copies rows and checkpoint to the destination. The job has ended by then, and the destination may be the very

@@ -91,7 +91,7 @@ impl Exporter {
             let message = format!("nothing was ever recorded of this database database={}", request.database_id);
             Error::new(Code::DatabaseUnknown, message)
         };
-        let chain = self.parts.catalog.chain(&subject).await?.ok_or_else(unknown)?.chain;
+        let chain = self.parts.catalog.chain(&subject).await?.ok_or_else(unknown)?.audit;
         let summary = Summary::of(chain.as_ref()).await?;
         let backups = self.backups(request, &subject, &summary).await?;
         self.write(request, &subject, chain.as_ref(), &summary, &backups, out).await
@@ -99,9 +99,7 @@ impl Exporter {
 
     /// The manifest of every completed backup, each compared with the hash that the chain names.
     async fn backups(&self, request: &ExportRequest, subject: &Subject, summary: &Summary) -> Result<Vec<Backup>> {
-        let query =
-            JobQuery { subject: Some(subject.clone()), kind: Some(JobKind::Backup), ..JobQuery::default() };
-        let jobs = self.parts.catalog.jobs(query).await?;
+        let jobs = self.parts.catalog.jobs(JobQuery::of(subject).kind(JobKind::Backup)).await?;
         let mut backups = Vec::new();
         for (job_id, announced) in &summary.completed {
             let job = jobs.iter().find(|job| job.id == *job_id).ok_or_else(|| {

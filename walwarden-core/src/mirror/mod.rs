@@ -4,5 +4,7 @@
 //! segment is ever overwritten, and the segments of a chain, in order, are the chain.
 
 mod push;
+mod rebuild;
 
+pub use rebuild::{Rebuilder, Rebuilt};
 pub(crate) use push::{Mirror, Mirrored};

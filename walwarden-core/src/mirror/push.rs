@@ -1,13 +1,11 @@
 //! From the catalogue to the destination.
 
-use std::sync::Arc;
-
 use bytes::Bytes;
 use walwarden_verify::merkle::Tree;
 use walwarden_verify::{ChainId, DatabaseId, Head, layout};
 
-use crate::catalog::Write;
-use crate::chain::{AuditChain, Subject};
+use crate::catalog::{CatalogExt, ChainRecord};
+use crate::chain::Subject;
 use crate::engine::Parts;
 use crate::error::{Code, Error, Result};
 use crate::evidence;
@@ -37,7 +35,7 @@ impl Mirror<'_> {
     /// Copies the rows that are not in the destination yet, then a checkpoint over all of them.
     pub(crate) async fn publish(&self) -> Result<()> {
         let head = self.push_rows().await?.head;
-        let chain = self.chain().await?;
+        let chain = self.chain().await?.audit;
         let signer = self.parts.signer()?;
         let mut tree = Tree::new();
         let mut next = 1;
@@ -51,16 +49,15 @@ impl Mirror<'_> {
         let note = evidence::checkpoint(&self.subject.org_id, chain.chain_id(), &tree, signer.as_ref()).await?;
         let name = layout::checkpoint_key(&self.subject.org_id, self.database_id(), chain.chain_id(), head.seq);
         self.put_same(&ObjectName::new(name)?, note.clone().into()).await?;
-        let write = Write::Checkpoint { subject: self.subject.clone(), size: head.seq, note };
-        self.parts.catalog.write(write).await?;
-        Ok(())
+        self.parts.catalog.checkpoint(self.subject, head.seq, note).await
     }
 
     /// Copies the rows that are not in the destination yet; returns how far they reach.
     pub(crate) async fn push_rows(&self) -> Result<Mirrored> {
-        let chain = self.chain().await?;
+        let record = self.chain().await?;
+        let chain = &record.audit;
         let head = chain.head().await?;
-        let mut next = self.mirrored_through().await? + 1;
+        let mut next = self.mirrored_through(&record).await? + 1;
         while next <= head.seq {
             let rows = chain.rows(next, SEGMENT_ROWS).await?;
             let Some(last) = rows.last().map(|row| row.seq) else { break };
@@ -72,8 +69,7 @@ impl Mirror<'_> {
             let name =
                 layout::audit_segment_key(&self.subject.org_id, self.database_id(), chain.chain_id(), next, last);
             self.put_same(&ObjectName::new(name)?, segment.into()).await?;
-            let write = Write::Mirrored { subject: self.subject.clone(), through_seq: last };
-            self.parts.catalog.write(write).await?;
+            self.parts.catalog.mirrored(self.subject, last).await?;
             next = last + 1;
         }
         Ok(Mirrored { chain_id: chain.chain_id(), head })
@@ -110,7 +106,7 @@ impl Mirror<'_> {
         self.subject.database_id.as_ref().expect("only chains of databases have a destination")
     }
 
-    async fn chain(&self) -> Result<Arc<dyn AuditChain>> {
+    async fn chain(&self) -> Result<ChainRecord> {
         self.parts.catalog.chain(self.subject).await?.ok_or_else(|| {
             let message = format!("there is no audit chain yet database={}", self.database_id());
             Error::new(Code::DatabaseUnknown, message)

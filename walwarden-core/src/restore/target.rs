@@ -4,12 +4,17 @@ use tokio_postgres::Client;
 
 use crate::error::{Code, Error, Result};
 
-/// What a plan needs to know of the target server.
-#[derive(Debug, Clone)]
-pub(super) struct Target {
-    /// As the server prints it, e.g. `17.11`.
-    pub(super) version: String,
-    pub(super) major: u32,
+/// An error of connecting, which speaks of a source, said of the target.
+pub(super) fn as_target(error: Error) -> Error {
+    let code = match error.code() {
+        Code::SourceUnreachable => Code::TargetUnreachable,
+        Code::SourceLoginRefused => Code::TargetLoginRefused,
+        Code::SourceDatabaseMissing => Code::TargetMissing,
+        Code::SourcePermission => Code::TargetPermission,
+        Code::SourceConnectionLost => Code::TargetConnectionLost,
+        other => other,
+    };
+    error.with_code(code)
 }
 
 /// Names that a restore gives to a database until it is complete.
