@@ -168,6 +168,8 @@ codes! {
     WorkerLost "worker-lost" Unavailable Retryable "Nothing to do: the next run carries the job on.";
     /// The chain contradicts itself.
     ChainDamaged "chain-damaged" Damaged Terminal "Stop and keep everything as it is: the audit chain contradicts itself. Compare it with the copy in the destination.";
+    /// The chain's key was revoked without a successor.
+    ChainEnded "chain-ended" Refused Terminal "Add the database under a new name with a fresh key: a chain whose key was revoked takes no more rows. Rotate first, revoke after.";
 
     /// No manifest with that hash in the destination.
     ManifestMissing "manifest-missing" Invalid UserError "Check the hash (64 lower-case hex digits) and the destination.";
