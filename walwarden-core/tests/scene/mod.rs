@@ -54,10 +54,8 @@ impl Home {
         );
         settings.lease = Duration::from_millis(600);
         settings.backoff = Duration::from_millis(20);
-        let engine = Engine::builder(settings)
-            .catalog(wrap_catalog(catalog.clone()))
-            .signer(signer.clone())
-            .build();
+        let engine =
+            Engine::builder(settings).catalog(wrap_catalog(catalog.clone())).signer(signer.clone()).build();
         Home { folder: folder.to_owned(), storage, catalog, signer, engine }
     }
 
