@@ -78,9 +78,15 @@ fn config(dsn: &Dsn, host: &HostPort, mode: SslMode) -> Config {
     }
     config.port(host.port).dbname(dsn.dbname()).ssl_mode(mode);
     config.application_name(dsn.parameter("application_name").unwrap_or("walwarden"));
-    dsn.user().into_iter().for_each(|user| drop(config.user(user)));
-    dsn.password().into_iter().for_each(|password| drop(config.password(password.expose())));
-    dsn.parameter("options").into_iter().for_each(|options| drop(config.options(options)));
+    if let Some(user) = dsn.user() {
+        config.user(user);
+    }
+    if let Some(password) = dsn.password() {
+        config.password(password.expose());
+    }
+    if let Some(options) = dsn.parameter("options") {
+        config.options(options);
+    }
     let timeout =
         dsn.parameter("connect_timeout").and_then(|text| text.trim().parse().ok()).filter(|s| *s > 0);
     config.connect_timeout(Duration::from_secs(timeout.unwrap_or(15)));
