@@ -158,7 +158,7 @@ fn mortal_child() {
             |catalog| Arc::new(MortalCatalog(catalog, catalog_fate)),
         )
         .await;
-        let mut request = home.request(&source);
+        let mut request = home.request(&source).await;
         request.globals = true;
         home.engine.backup().run(request, &Unwatched).await.unwrap();
     });
