@@ -46,7 +46,8 @@ impl Home {
         }
         let signer = Arc::new(FileKey::load(&key).unwrap());
         let catalog = Arc::new(SqliteCatalog::open(&folder.join("catalog.db")).await.unwrap());
-        let plain: Arc<dyn Storage> = Arc::new(LocalStorage::open(folder.join("store"), Arc::new(SystemRandom)).await.unwrap());
+        let plain: Arc<dyn Storage> =
+            Arc::new(LocalStorage::open(folder.join("store"), Arc::new(SystemRandom)).await.unwrap());
         let storage = wrap_storage(plain);
         let mut settings = Settings::new(
             "acme".parse().unwrap(),
