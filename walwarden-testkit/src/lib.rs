@@ -1,1 +1,6 @@
-//! x
+//! Suites for Walwarden's doors, and the broken worlds to run them in.
+
+pub mod catalog;
+pub mod chain;
+pub mod clock;
+pub mod manifest;
