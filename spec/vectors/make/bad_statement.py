@@ -141,10 +141,10 @@ def envelopes(cases):
     bad("envelope-trailing-newline", canonical(good) + b"\n", *form, "A newline after the object.")
     bad("envelope-duplicate-key", canonical(good).replace(b'{"payload"', b'{"payload":"","payload"', 1), *form, "A key stands twice.", "A11")
     loose = payload.replace(b'"backups":1', b'"backups": 1')
-    bad("payload-not-canonical", envelope(loose, ALPHA), *form, "The signed statement is not canonical.", "A14")
+    bad("statement-not-canonical", envelope(loose, ALPHA), *form, "The signed statement is not canonical.", "A14")
     twice = payload.replace(b'"backups":1', b'"backups":9,"backups":1')
-    bad("payload-duplicate-key", envelope(twice, ALPHA), *form, "The signed statement has a key twice.", "A11")
-    bad("payload-is-manifest", envelope(canonical(history.backups[first(history)].manifest), ALPHA), *form,
+    bad("statement-duplicate-key", envelope(twice, ALPHA), *form, "The signed statement has a key twice.", "A11")
+    bad("statement-is-manifest", envelope(canonical(history.backups[first(history)].manifest), ALPHA), *form,
         "A manifest in the place of the statement.", "A10")  # fmt: skip
 
 
