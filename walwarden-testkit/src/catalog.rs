@@ -33,7 +33,7 @@ use crate::clock::after;
 /// # Panics
 ///
 /// When the implementation breaks the contract; the message says which part.
-pub async fn suite(make: impl AsyncFn() -> Arc<dyn Catalog>) {
+pub async fn suite<C: Catalog>(make: impl AsyncFn() -> Arc<C>) {
     let started = async || {
         let catalog = make().await;
         catalog.start_chain(genesis()).await.expect("a chain can be started");

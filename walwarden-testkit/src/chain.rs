@@ -15,9 +15,12 @@ use crate::clock::after;
 /// ```
 /// # tokio::runtime::Builder::new_multi_thread().build().unwrap().block_on(async {
 /// use std::sync::Arc;
-/// use walwarden_core::chain::MemoryChain;
+/// use walwarden_core::chain::{AuditChain, MemoryChain};
 ///
-/// walwarden_testkit::chain::suite(async |genesis| Arc::new(MemoryChain::start(&genesis).unwrap())).await;
+/// walwarden_testkit::chain::suite(async |genesis| {
+///     Arc::new(MemoryChain::start(&genesis).unwrap()) as Arc<dyn AuditChain>
+/// })
+/// .await;
 /// # });
 /// ```
 ///
