@@ -19,29 +19,30 @@ fn texts(args: &Json, name: &str) -> Vec<String> {
     list.iter().map(|item| item.as_str().unwrap().to_owned()).collect()
 }
 
-fn verifier(args: &Json) -> Verifier {
+/// None when the auditor's own arguments cannot be used, which ends with 2.
+fn verifier(args: &Json) -> Option<Verifier> {
     let read = |file: &str| fs::read(folder().join(file)).unwrap_or_else(|error| panic!("{file}: {error}"));
     let mut verifier = Verifier::new();
     for file in texts(args, "pubkeys") {
-        for key in PublicKey::several_from_pem(&String::from_utf8(read(&file)).unwrap()).unwrap() {
+        for key in PublicKey::several_from_pem(&String::from_utf8(read(&file)).ok()?).ok()? {
             verifier = verifier.with_key(key);
         }
     }
     for fingerprint in texts(args, "fingerprints") {
-        verifier = verifier.with_fingerprint(fingerprint.parse().unwrap());
+        verifier = verifier.with_fingerprint(fingerprint.parse().ok()?);
     }
     for witness in texts(args, "witnesses") {
-        verifier = verifier.with_witness(witness.parse().unwrap());
+        verifier = verifier.with_witness(witness.parse().ok()?);
     }
     if let Some(file) = args["policy"].as_str() {
-        verifier = verifier.with_policy(Policy::parse(&read(file)).unwrap());
+        verifier = verifier.with_policy(Policy::parse(&read(file)).ok()?);
     }
     if let Some(file) = args["keptCheckpoint"].as_str() {
         verifier = verifier.with_kept_checkpoint(read(file));
     }
     match args["level"].as_u64() {
-        Some(level) => verifier.with_level(Level::from_number(level.try_into().unwrap()).unwrap()),
-        None => verifier,
+        Some(level) => Some(verifier.with_level(Level::from_number(level.try_into().ok()?)?)),
+        None => Some(verifier),
     }
 }
 
@@ -57,7 +58,8 @@ fn flaws(case: &Json, report: &Report) -> Vec<String> {
         }
     }
     let level = report.level.map(|level| u64::from(level.number()));
-    if case.get("level").is_some_and(|expected| expected.as_u64() != level) {
+    // Null where the case does not say.
+    if case["level"].as_u64().is_some_and(|expected| Some(expected) != level) {
         flaws.push(format!("level is {level:?}, expected {}", case["level"]));
     }
     flaws
@@ -72,7 +74,13 @@ fn every_case_has_its_outcome() {
     let mut failed = Vec::new();
     for case in &cases {
         let file = File::open(folder().join(case["file"].as_str().unwrap())).unwrap();
-        let report = verifier(&case["args"]).verify(BufReader::new(file)).unwrap();
+        let Some(verifier) = verifier(&case["args"]) else {
+            if case["exit"] != 2 {
+                failed.push(format!("{}: the arguments cannot be used", case["name"]));
+            }
+            continue;
+        };
+        let report = verifier.verify(BufReader::new(file)).unwrap();
         let flaws = flaws(case, &report);
         if !flaws.is_empty() {
             let lines: Vec<String> = report
