@@ -1,5 +1,7 @@
 //! Processes that are killed in the middle of writing, and processes that race.
 
+#![allow(clippy::unwrap_used, clippy::print_stdout)]
+
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
