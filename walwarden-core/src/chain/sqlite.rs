@@ -151,7 +151,7 @@ impl End {
         // The last row seen is looked at again: the file may have been exchanged underneath.
         let mut still_there = seen == Head::START;
         while let Some(row) = rows.try_next().await.map_err(|error| database.fault(error))? {
-            let row = read(&database, &row)?;
+            let row = parse(&database, &row)?;
             if still_there {
                 tip.follow(&row)?;
             } else if row.head() == seen {
@@ -176,15 +176,28 @@ impl Drop for End {
     }
 }
 
+// A row as stored, held to its own hash and place.
 fn read(database: &Database, stored: &SqliteRow) -> Result<Row> {
+    let row = parse(database, stored)?;
     let seq: i64 = stored.try_get("seq").map_err(|error| database.fault(error))?;
-    let text: &[u8] = stored.try_get("row").map_err(|error| database.fault(error))?;
-    let damaged = || Error::new(Code::ChainDamaged, format!("a row of the audit chain is damaged seq={seq}"));
-    let row = Row::parse(text).map_err(|error| damaged().with_source(error))?;
-    if i64::try_from(row.seq) != Ok(seq) || row.hash != row.expected_hash() {
-        return Err(damaged());
+    if i64::try_from(row.seq) == Ok(seq) && row.hash == row.expected_hash() {
+        Ok(row)
+    } else {
+        Err(damaged(seq))
     }
-    Ok(row)
+}
+
+// A row as stored, its hash and place left to a tip that follows.
+fn parse(database: &Database, stored: &SqliteRow) -> Result<Row> {
+    let text: &[u8] = stored.try_get("row").map_err(|error| database.fault(error))?;
+    Row::parse(text).map_err(|error| match stored.try_get("seq") {
+        Ok(seq) => damaged(seq).with_source(error),
+        Err(error) => database.fault(error),
+    })
+}
+
+fn damaged(seq: i64) -> Error {
+    Error::new(Code::ChainDamaged, format!("a row of the audit chain is damaged seq={seq}"))
 }
 
 // Pruning does not move the job: a pruned backup stays completed.
