@@ -72,7 +72,7 @@ impl Application<'_> {
         Ok(notices)
     }
 
-    /// With several connections, section by section. Left to itself, a parallel `pg_restore` (14 to 18) may create a
+    /// With several connections, section by section. Left to itself, a parallel `pg_restore` (seen: 15, 16, 17) may create a
     /// partitioned table's trigger while rows still go into its partitions: the trigger then fires and changes them.
     async fn fill(&self, building: &str) -> Result<Vec<String>> {
         let jobs = self.plan.request.jobs;
