@@ -1,5 +1,7 @@
 //! `pg_dump` of every installed major against servers of every major, and programs that misbehave.
 
+#![allow(clippy::unwrap_used)] // in a test's own functions, too, a panic is the answer
+
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::time::{Duration, Instant};
