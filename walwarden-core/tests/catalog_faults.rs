@@ -136,6 +136,7 @@ async fn odd_values() {
         "UPDATE job SET artifact_key = '../../etc/passwd'",
         "UPDATE job SET queued_at = 9223372036854775807",
         "UPDATE job SET attempt = -1",
+        "UPDATE job SET uploads = '[[\"../x\",\"1\"]]'",
     ] {
         let (_folder, path) = lived_in().await;
         execute(&path, sql).await;
