@@ -1,0 +1,108 @@
+//! Shows a job while it runs: JSON lines on stdout, or lines for people with a bar on the terminal.
+
+use std::time::Instant;
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use serde_json::{Value, json};
+use walwarden_core::catalog::JobState;
+use walwarden_core::watch::{StateChange, Transfer, Watch};
+
+use super::{Output, bytes, elapsed};
+
+/// Watches one job.
+#[derive(Debug)]
+pub(crate) struct JobWatch {
+    output: Output,
+    bar: ProgressBar,
+    began: Instant,
+}
+
+impl JobWatch {
+    pub(crate) fn new(output: Output) -> Self {
+        let bar = if output.is_interactive() {
+            ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr())
+        } else {
+            ProgressBar::hidden()
+        };
+        bar.set_style(style(UNKNOWN_TOTAL));
+        JobWatch { output, bar, began: Instant::now() }
+    }
+
+    /// How long the job has been watched.
+    pub(crate) fn elapsed(&self) -> String {
+        elapsed(self.began.elapsed())
+    }
+
+    /// A reader that closed the pipe has no claim on the job: it goes on.
+    fn say(&self, text: impl std::fmt::Display) {
+        self.bar.suspend(|| {
+            let _ = self.output.line(text);
+        });
+    }
+}
+
+impl Watch for JobWatch {
+    fn state(&self, change: &StateChange) {
+        if matches!(change.state, JobState::Running | JobState::Downloading | JobState::Restoring) {
+            self.bar.reset();
+            self.bar.unset_length();
+            self.bar.set_style(style(UNKNOWN_TOTAL));
+            self.bar.set_message(change.state.text());
+        } else {
+            self.bar.finish_and_clear();
+        }
+        if self.output.is_json() {
+            self.say(record(change));
+        } else {
+            self.say(format_args!("{:<18} {}", change.state.text(), detail(change)));
+        }
+    }
+
+    fn transfer(&self, transfer: Transfer) {
+        if let Some(total) = transfer.total_bytes
+            && self.bar.length() != Some(total)
+        {
+            self.bar.set_style(style(KNOWN_TOTAL));
+            self.bar.set_length(total);
+        }
+        self.bar.set_position(transfer.done_bytes);
+    }
+
+    fn notice(&self, text: &str) {
+        self.bar.suspend(|| self.output.note(format_args!("note: {text}")));
+    }
+}
+
+impl Drop for JobWatch {
+    fn drop(&mut self) {
+        self.bar.finish_and_clear();
+    }
+}
+
+/// `{"state":…,"at":…,"payload":{…}}`, the payload being the row's and the job's id.
+fn record(change: &StateChange) -> Value {
+    let mut payload: Value = super::json_of(&change.payload);
+    payload["jobId"] = json!(change.job_id.to_string());
+    json!({ "state": change.state.text(), "at": change.at.to_string(), "payload": payload })
+}
+
+fn detail(change: &StateChange) -> String {
+    let payload = super::json_of(&change.payload);
+    match change.state {
+        JobState::Queued | JobState::Triggered => format!("job {}", change.job_id),
+        JobState::FailedRetryable => {
+            format!("{}; tried again", payload["class"].as_str().unwrap_or("failed"))
+        }
+        JobState::FailedTerminal => payload["class"].as_str().unwrap_or("failed").to_owned(),
+        JobState::Completed => payload["sizeBytes"].as_u64().map(bytes).unwrap_or_default(),
+        _ => String::new(),
+    }
+}
+
+fn style(template: &str) -> ProgressStyle {
+    ProgressStyle::with_template(template).expect("the templates below are well-formed").progress_chars("=> ")
+}
+
+const UNKNOWN_TOTAL: &str = "{spinner} {msg}  {bytes}  {bytes_per_sec}  {elapsed}";
+const KNOWN_TOTAL: &str =
+    "{msg}  [{bar:30}] {bytes}/{total_bytes}  {bytes_per_sec}  {eta} left";
