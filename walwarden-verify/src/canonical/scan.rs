@@ -1,0 +1,271 @@
+use std::borrow::Cow;
+
+use super::write::short_escape;
+use crate::json::{Error, Number, Object, Value};
+
+/// Containers within each other; the outermost counts (formats, section 7).
+pub(super) const MAX_DEPTH: usize = 64;
+
+/// Walks canonical JSON in one pass, without building what the caller does not ask for.
+pub(crate) struct Scanner<'a> {
+    text: &'a str,
+    at: usize,
+    depth_left: usize,
+}
+
+impl<'a> Scanner<'a> {
+    /// At the beginning of `text`.
+    pub(crate) fn new(text: &'a [u8]) -> Result<Self, Error> {
+        let text =
+            std::str::from_utf8(text).map_err(|error| Error::at(error.valid_up_to(), "this is not UTF-8"))?;
+        Ok(Scanner { text, at: 0, depth_left: MAX_DEPTH })
+    }
+
+    /// Offset of the next byte.
+    pub(crate) fn position(&self) -> usize {
+        self.at
+    }
+
+    /// The text must end here.
+    pub(crate) fn end(&self) -> Result<(), Error> {
+        if self.at == self.text.len() { Ok(()) } else { Err(self.error("something follows the value")) }
+    }
+
+    /// Takes exactly these bytes.
+    pub(crate) fn exactly(&mut self, bytes: &[u8], otherwise: &'static str) -> Result<(), Error> {
+        if !self.text.as_bytes()[self.at..].starts_with(bytes) {
+            return Err(self.error(otherwise));
+        }
+        self.at += bytes.len();
+        Ok(())
+    }
+
+    /// Takes one byte if it comes next.
+    pub(crate) fn take(&mut self, byte: u8) -> bool {
+        let found = self.peek() == Some(byte);
+        self.at += usize::from(found);
+        found
+    }
+
+    /// Any value, built.
+    pub(crate) fn value(&mut self) -> Result<Value, Error> {
+        match self.peek() {
+            Some(b'{') => self.object().map(Value::Object),
+            Some(b'[') => {
+                let mut items = Vec::new();
+                self.items(|scanner| {
+                    items.push(scanner.value()?);
+                    Ok(())
+                })?;
+                Ok(Value::Array(items))
+            }
+            Some(b'"') => self.string().map(|text| Value::String(text.into_owned())),
+            Some(b'-' | b'0'..=b'9') => self.number().map(|text| Value::Number(Number::from_text(text))),
+            _ => self.literal(),
+        }
+    }
+
+    /// An object, built.
+    pub(crate) fn object(&mut self) -> Result<Object, Error> {
+        let mut members = Vec::new();
+        self.members(|scanner, key, _| {
+            let value = scanner.value()?;
+            members.push((key.to_owned(), value));
+            Ok(())
+        })?;
+        Ok(Object::from_sorted(members))
+    }
+
+    /// Any value, checked and not built.
+    pub(crate) fn skip_value(&mut self) -> Result<(), Error> {
+        match self.peek() {
+            Some(b'{') => self.members(|scanner, _, _| scanner.skip_value()),
+            Some(b'[') => self.items(Self::skip_value),
+            Some(b'"') => self.string().map(drop),
+            Some(b'-' | b'0'..=b'9') => self.number().map(drop),
+            _ => self.literal().map(drop),
+        }
+    }
+
+    /// Hands each member of an object to `read`: its key, and where the member begins.
+    pub(crate) fn members(
+        &mut self,
+        mut read: impl FnMut(&mut Self, &str, usize) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        self.open(b'{', "expected an object")?;
+        let mut previous: Option<Cow<'a, str>> = None;
+        if !self.take(b'}') {
+            loop {
+                let start = self.at;
+                let key = self.string()?;
+                if !key.is_ascii() {
+                    return Err(Error::at(start, "a key is not ASCII"));
+                }
+                if previous.is_some_and(|previous| previous >= key) {
+                    return Err(Error::at(start, "keys are out of order or twice there"));
+                }
+                self.exactly(b":", "expected :")?;
+                read(self, &key, start)?;
+                if self.take(b'}') {
+                    break;
+                }
+                self.exactly(b",", "expected , or }")?;
+                previous = Some(key);
+            }
+        }
+        self.depth_left += 1;
+        Ok(())
+    }
+
+    /// Has `read` take each item of an array.
+    pub(crate) fn items(
+        &mut self,
+        mut read: impl FnMut(&mut Self) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        self.open(b'[', "expected an array")?;
+        if !self.take(b']') {
+            loop {
+                read(self)?;
+                if self.take(b']') {
+                    break;
+                }
+                self.exactly(b",", "expected , or ]")?;
+            }
+        }
+        self.depth_left += 1;
+        Ok(())
+    }
+
+    /// A string, with its escapes undone.
+    pub(crate) fn string(&mut self) -> Result<Cow<'a, str>, Error> {
+        self.exactly(b"\"", "expected a string")?;
+        let rest = &self.text[self.at..];
+        let plain = rest.bytes().position(ends_plain_text).unwrap_or(rest.len());
+        self.at += plain;
+        if self.take(b'"') {
+            return Ok(Cow::Borrowed(&rest[..plain]));
+        }
+        self.escaped_string(rest[..plain].to_owned()).map(Cow::Owned)
+    }
+
+    fn escaped_string(&mut self, mut decoded: String) -> Result<String, Error> {
+        loop {
+            match self.peek() {
+                Some(b'"') => {
+                    self.at += 1;
+                    return Ok(decoded);
+                }
+                Some(b'\\') => decoded.push(self.escape()?),
+                Some(0x7f) => return Err(self.error("U+007F is outside the writing profile")),
+                Some(_) => return Err(self.error("a control character stands in a string")),
+                None => return Err(self.error("the string does not end")),
+            }
+            let rest = &self.text[self.at..];
+            let plain = rest.bytes().position(ends_plain_text).unwrap_or(rest.len());
+            decoded.push_str(&rest[..plain]);
+            self.at += plain;
+        }
+    }
+
+    fn escape(&mut self) -> Result<char, Error> {
+        let error = self.error("not the canonical spelling of a character");
+        let rest = &self.text.as_bytes()[self.at + 1..];
+        let control = match *rest {
+            [b'u', b'0', b'0', high @ b'0'..=b'1', low @ (b'0'..=b'9' | b'a'..=b'f'), ..] => {
+                let low = if low.is_ascii_digit() { low - b'0' } else { low - b'a' + 10 };
+                let byte = (high - b'0') << 4 | low;
+                if short_escape(byte).is_some() {
+                    return Err(error);
+                }
+                self.at += 6;
+                return Ok(char::from(byte));
+            }
+            [b'"', ..] => '"',
+            [b'\\', ..] => '\\',
+            [b'b', ..] => '\u{8}',
+            [b't', ..] => '\t',
+            [b'n', ..] => '\n',
+            [b'f', ..] => '\u{c}',
+            [b'r', ..] => '\r',
+            _ => return Err(error),
+        };
+        self.at += 2;
+        Ok(control)
+    }
+
+    /// An integer within ±(2^53−1), as its text.
+    pub(crate) fn number(&mut self) -> Result<&'a str, Error> {
+        let start = self.at;
+        let negative = self.take(b'-');
+        let digits = self.at;
+        let bytes = self.text.as_bytes();
+        let mut value = 0_u64;
+        while let Some(digit @ b'0'..=b'9') = bytes.get(self.at) {
+            value = value.saturating_mul(10).saturating_add(u64::from(digit - b'0'));
+            self.at += 1;
+        }
+        let leading_zero = bytes.get(digits) == Some(&b'0') && (self.at > digits + 1 || negative);
+        if self.at == digits || leading_zero || matches!(self.peek(), Some(b'.' | b'e' | b'E')) {
+            return Err(Error::at(start, "not the canonical spelling of an integer"));
+        }
+        if value > crate::json::MAX_SAFE_INTEGER {
+            return Err(Error::at(start, "the integer is beyond 2^53-1"));
+        }
+        Ok(&self.text[start..self.at])
+    }
+
+    /// Opens an object whose members the caller takes one by one.
+    pub(crate) fn open_object(&mut self) -> Result<(), Error> {
+        self.open(b'{', "expected an object")
+    }
+
+    /// Closes an object opened by [`open_object`](Self::open_object).
+    pub(crate) fn close_object(&mut self) -> Result<(), Error> {
+        self.exactly(b"}", "expected the end of the object")?;
+        self.depth_left += 1;
+        Ok(())
+    }
+
+    /// Counts one container that stands around the text.
+    pub(crate) fn enter(&mut self) -> Result<(), Error> {
+        self.depth_left =
+            self.depth_left.checked_sub(1).ok_or(Error::limit(self.at, "too many nested containers"))?;
+        Ok(())
+    }
+
+    /// Takes `null` if it comes next.
+    pub(crate) fn take_null(&mut self) -> bool {
+        let found = self.text[self.at..].starts_with("null");
+        self.at += if found { 4 } else { 0 };
+        found
+    }
+
+    fn literal(&mut self) -> Result<Value, Error> {
+        for (word, value) in
+            [("null", Value::Null), ("true", Value::Bool(true)), ("false", Value::Bool(false))]
+        {
+            if self.text[self.at..].starts_with(word) {
+                self.at += word.len();
+                return Ok(value);
+            }
+        }
+        Err(self.error("expected a value"))
+    }
+
+    fn open(&mut self, bracket: u8, otherwise: &'static str) -> Result<(), Error> {
+        self.exactly(&[bracket], otherwise)?;
+        self.enter()
+    }
+
+    fn peek(&self) -> Option<u8> {
+        self.text.as_bytes().get(self.at).copied()
+    }
+
+    pub(crate) fn error(&self, reason: &'static str) -> Error {
+        Error::at(self.at, reason)
+    }
+}
+
+fn ends_plain_text(byte: u8) -> bool {
+    matches!(byte, b'"' | b'\\' | 0..0x20 | 0x7f)
+}

@@ -1,0 +1,139 @@
+//! Reads the fields of our documents: every named one present and typed, no other one there.
+
+use std::fmt;
+use std::str::FromStr;
+
+use crate::json::{self, Object, Value};
+
+/// A document of ours does not have the form the format demands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FormError {
+    message: String,
+    over_limit: bool,
+}
+
+impl FormError {
+    pub(crate) fn new(message: impl Into<String>) -> Self {
+        FormError { message: message.into(), over_limit: false }
+    }
+
+    pub(crate) fn over_limit(message: impl Into<String>) -> Self {
+        FormError { message: message.into(), over_limit: true }
+    }
+
+    pub(crate) fn field(name: &str, rule: &str) -> Self {
+        FormError::new(format!("field {name} {rule}"))
+    }
+
+    /// Whether the document was refused for its size or depth.
+    pub fn is_over_limit(&self) -> bool {
+        self.over_limit
+    }
+}
+
+impl fmt::Display for FormError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for FormError {}
+
+impl From<json::Error> for FormError {
+    fn from(error: json::Error) -> Self {
+        FormError { message: error.to_string(), over_limit: error.is_over_limit() }
+    }
+}
+
+/// The fields of one object.
+pub(crate) struct Fields<'a> {
+    object: &'a Object,
+    named: Vec<&'static str>,
+}
+
+impl<'a> Fields<'a> {
+    pub(crate) fn of(object: &'a Object) -> Self {
+        Fields { object, named: Vec::new() }
+    }
+
+    pub(crate) fn of_value(value: &'a Value, what: &str) -> Result<Self, FormError> {
+        value.as_object().map(Fields::of).ok_or_else(|| FormError::field(what, "is not an object"))
+    }
+
+    /// The field's value, whatever it is.
+    pub(crate) fn value(&mut self, name: &'static str) -> Result<&'a Value, FormError> {
+        self.named.push(name);
+        self.object.get(name).ok_or_else(|| FormError::field(name, "is missing"))
+    }
+
+    pub(crate) fn text(&mut self, name: &'static str) -> Result<&'a str, FormError> {
+        self.value(name)?.as_str().ok_or_else(|| FormError::field(name, "is not text"))
+    }
+
+    /// Text that is an id, a time, a hash and so on.
+    pub(crate) fn parsed<T: FromStr<Err: fmt::Display>>(
+        &mut self,
+        name: &'static str,
+    ) -> Result<T, FormError> {
+        let text = self.text(name)?;
+        text.parse().map_err(|error: T::Err| FormError::field(name, &format!("is malformed: {error}")))
+    }
+
+    /// An integer of 0 to 2^53−1.
+    pub(crate) fn number(&mut self, name: &'static str) -> Result<u64, FormError> {
+        let value = self.value(name)?.as_u64();
+        value.ok_or_else(|| FormError::field(name, "is not an integer of 0 to 2^53-1"))
+    }
+
+    pub(crate) fn boolean(&mut self, name: &'static str) -> Result<bool, FormError> {
+        self.value(name)?.as_bool().ok_or_else(|| FormError::field(name, "is not true or false"))
+    }
+
+    pub(crate) fn array(&mut self, name: &'static str) -> Result<&'a [Value], FormError> {
+        self.value(name)?.as_array().ok_or_else(|| FormError::field(name, "is not a list"))
+    }
+
+    pub(crate) fn object(&mut self, name: &'static str) -> Result<Fields<'a>, FormError> {
+        Fields::of_value(self.value(name)?, name)
+    }
+
+    /// None where the field is null.
+    pub(crate) fn nullable<T>(
+        &mut self,
+        name: &'static str,
+        read: impl FnOnce(&mut Self, &'static str) -> Result<T, FormError>,
+    ) -> Result<Option<T>, FormError> {
+        if self.value(name)?.is_null() { Ok(None) } else { read(self, name).map(Some) }
+    }
+
+    /// The field must hold exactly this text.
+    pub(crate) fn exactly(&mut self, name: &'static str, expected: &str) -> Result<(), FormError> {
+        if self.text(name)? == expected {
+            Ok(())
+        } else {
+            Err(FormError::field(name, &format!("is not {expected}")))
+        }
+    }
+
+    /// `type` and `formatVersion` of a document.
+    pub(crate) fn document(&mut self, kind: &str) -> Result<(), FormError> {
+        self.exactly("type", kind)?;
+        self.format_version()
+    }
+
+    /// `formatVersion`, which is 1.
+    pub(crate) fn format_version(&mut self) -> Result<(), FormError> {
+        match self.number("formatVersion")? {
+            1 => Ok(()),
+            _ => Err(FormError::field("formatVersion", "is not 1, the only version this reader knows")),
+        }
+    }
+
+    /// No field may be there that was not asked for.
+    pub(crate) fn end(self) -> Result<(), FormError> {
+        match self.object.keys().find(|key| !self.named.contains(key)) {
+            None => Ok(()),
+            Some(key) => Err(FormError::field(key, "is unknown")),
+        }
+    }
+}

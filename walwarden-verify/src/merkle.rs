@@ -1,0 +1,81 @@
+//! Merkle trees as RFC 6962 has them: one hash that stands for a whole list, and proofs about it.
+
+mod proof;
+
+use sha2::Digest as _;
+
+use crate::Sha256;
+
+pub use proof::{ProofError, consistency_proof, inclusion_proof, verify_consistency, verify_inclusion};
+
+/// Hash of a leaf: `SHA-256(0x00 ‖ leaf)`.
+pub fn leaf_hash(leaf: &[u8]) -> Sha256 {
+    let mut hasher = sha2::Sha256::new_with_prefix([0]);
+    hasher.update(leaf);
+    Sha256::from_bytes(hasher.finalize().into())
+}
+
+/// Hash of an inner node: `SHA-256(0x01 ‖ left ‖ right)`.
+pub fn node_hash(left: &Sha256, right: &Sha256) -> Sha256 {
+    let mut message = [1; 65];
+    message[1..33].copy_from_slice(left.as_bytes());
+    message[33..].copy_from_slice(right.as_bytes());
+    Sha256::of(&message)
+}
+
+/// A tree that grows leaf by leaf and keeps one hash for each level only.
+///
+/// ```
+/// use walwarden_verify::merkle::{Tree, leaf_hash, node_hash};
+///
+/// let mut tree = Tree::new();
+/// tree.push(b"one");
+/// tree.push(b"two");
+/// assert_eq!(tree.root(), node_hash(&leaf_hash(b"one"), &leaf_hash(b"two")));
+/// ```
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Tree {
+    size: u64,
+    // Roots of the complete subtrees the leaves fall into, widest first: one for each bit set in `size`.
+    peaks: Vec<Sha256>,
+}
+
+impl Tree {
+    /// Without a leaf.
+    pub const fn new() -> Self {
+        Tree { size: 0, peaks: Vec::new() }
+    }
+
+    /// How many leaves.
+    pub const fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// Adds a leaf.
+    pub fn push(&mut self, leaf: &[u8]) {
+        self.push_hash(leaf_hash(leaf));
+    }
+
+    /// Adds a leaf by its [`leaf_hash`].
+    pub fn push_hash(&mut self, leaf: Sha256) {
+        let mut node = leaf;
+        for _ in 0..self.size.trailing_ones() {
+            let left = self.peaks.pop().expect("one peak for each bit set in the size");
+            node = node_hash(&left, &node);
+        }
+        self.peaks.push(node);
+        self.size += 1;
+    }
+
+    /// Hash of the whole list; of an empty one `SHA-256("")`.
+    pub fn root(&self) -> Sha256 {
+        let mut peaks = self.peaks.iter().rev();
+        match peaks.next() {
+            None => Sha256::of(b""),
+            Some(last) => peaks.fold(*last, |right, left| node_hash(left, &right)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
