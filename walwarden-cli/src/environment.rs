@@ -6,37 +6,44 @@ use std::path::PathBuf;
 
 use walwarden_core::{Code, Error, Result};
 
-/// Looks environment variables up.
-pub(crate) struct Environment(Box<dyn Fn(&str) -> Option<OsString> + Send + Sync>);
+/// The environment variables as they were at the start.
+pub(crate) struct Environment(Vec<(String, OsString)>);
 
 impl Environment {
     /// The process's own.
     pub(crate) fn process() -> Self {
-        #[allow(clippy::disallowed_methods)] // the command line is where the environment comes in
-        let lookup = |name: &str| std::env::var_os(name);
-        Environment(Box::new(lookup))
+        Environment(
+            std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value))).collect(),
+        )
+    }
+
+    /// All variables whose values are text.
+    pub(crate) fn all(&self) -> impl Iterator<Item = (String, String)> {
+        self.0.iter().filter_map(|(name, value)| Some((name.clone(), value.to_str()?.to_owned())))
     }
 
     /// The variable's value, unless it is unset or empty.
     pub(crate) fn text(&self, name: &str) -> Result<Option<String>> {
-        match (self.0)(name) {
-            None => Ok(None),
-            Some(value) if value.is_empty() => Ok(None),
-            Some(value) => value.into_string().map(Some).map_err(|_| {
-                Error::new(Code::ArgumentInvalid, format!("environment variable is not UTF-8 name={name}"))
-            }),
-        }
+        let text = self.value(name).map(|value| value.clone().into_string()).transpose();
+        text.map_err(|_| {
+            Error::new(Code::ArgumentInvalid, format!("environment variable is not UTF-8 name={name}"))
+        })
     }
 
     /// The variable's value as a path.
     pub(crate) fn path(&self, name: &str) -> Option<PathBuf> {
-        (self.0)(name).filter(|value| !value.is_empty()).map(PathBuf::from)
+        self.value(name).map(PathBuf::from)
     }
 
     /// The variable's value as a list of paths, separated as in `PATH`.
     pub(crate) fn paths(&self, name: &str) -> Option<Vec<PathBuf>> {
-        let value = (self.0)(name).filter(|value| !value.is_empty())?;
-        Some(std::env::split_paths(&value).filter(|path| !path.as_os_str().is_empty()).collect())
+        let value = self.value(name)?;
+        Some(std::env::split_paths(value).filter(|path| !path.as_os_str().is_empty()).collect())
+    }
+
+    fn value(&self, name: &str) -> Option<&OsString> {
+        let (_, value) = self.0.iter().find(|(known, _)| known == name)?;
+        Some(value).filter(|value| !value.is_empty())
     }
 }
 
@@ -44,11 +51,7 @@ impl Environment {
 impl Environment {
     /// One made of pairs.
     pub(crate) fn of(pairs: &[(&str, &str)]) -> Self {
-        let pairs: Vec<(String, OsString)> =
-            pairs.iter().map(|(name, value)| ((*name).to_owned(), OsString::from(value))).collect();
-        Environment(Box::new(move |wanted| {
-            pairs.iter().find(|(name, _)| name == wanted).map(|(_, value)| value.clone())
-        }))
+        Environment(pairs.iter().map(|(name, value)| ((*name).to_owned(), OsString::from(value))).collect())
     }
 }
 

@@ -11,8 +11,8 @@ use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 use walwarden_core::verify::DatabaseId;
 
-pub(crate) use backup::{BackupCommand, BackupRun, JobArgument, Listing};
-pub(crate) use database::{DatabaseAdd, DatabaseCommand, DatabaseName};
+pub(crate) use backup::{BackupCommand, BackupRun, Listing};
+pub(crate) use database::{DatabaseAdd, DatabaseCommand, DumpArguments};
 pub(crate) use demo::DemoArguments;
 pub(crate) use restore::{RestoreArguments, RestoreMode};
 

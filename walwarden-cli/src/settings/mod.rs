@@ -129,3 +129,39 @@ fn private_file(path: &Path) -> std::io::Result<fs::File> {
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     options.open(path)
 }
+
+impl From<crate::arguments::DumpArguments> for DumpSettings {
+    fn from(given: crate::arguments::DumpArguments) -> Self {
+        DumpSettings {
+            compression: given.compression,
+            schemas: given.schemas,
+            exclude_schemas: given.exclude_schemas,
+            tables: given.tables,
+            exclude_tables: given.exclude_tables,
+            exclude_table_data: given.exclude_table_data,
+            no_owner: given.no_owner,
+            no_privileges: given.no_privileges,
+            lock_timeout: given.lock_timeout,
+            globals: given.globals,
+        }
+    }
+}
+
+impl DumpSettings {
+    /// These settings, with what `given` says coming first.
+    pub(crate) fn overridden_by(&self, given: DumpSettings) -> DumpSettings {
+        let list = |given: Vec<String>, own: &Vec<String>| if given.is_empty() { own.clone() } else { given };
+        DumpSettings {
+            compression: given.compression.or_else(|| self.compression.clone()),
+            schemas: list(given.schemas, &self.schemas),
+            exclude_schemas: list(given.exclude_schemas, &self.exclude_schemas),
+            tables: list(given.tables, &self.tables),
+            exclude_tables: list(given.exclude_tables, &self.exclude_tables),
+            exclude_table_data: list(given.exclude_table_data, &self.exclude_table_data),
+            no_owner: given.no_owner || self.no_owner,
+            no_privileges: given.no_privileges || self.no_privileges,
+            lock_timeout: given.lock_timeout.or_else(|| self.lock_timeout.clone()),
+            globals: given.globals || self.globals,
+        }
+    }
+}

@@ -1,5 +1,7 @@
 //! The home folder: where settings, key and catalogue lie, and which environment variables come before them.
 
+mod open;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -9,6 +11,8 @@ use walwarden_core::{Code, Error, Result};
 
 use crate::environment::Environment;
 use crate::settings::{self, DatabaseSettings, SettingsFile};
+
+pub(crate) use open::{dump_options, worker_name};
 
 /// A home folder, which need not exist, and the settings in force.
 #[derive(Debug)]

@@ -1,0 +1,204 @@
+//! `walwarden backup`.
+
+use serde_json::{Value, json};
+use walwarden_core::backup::{BackupRequest, BackupRunner as _, SealedBackup};
+use walwarden_core::catalog::{Catalog as _, CatalogExt as _, Job, JobKind, JobQuery, JobState, Step};
+use walwarden_core::chain::Subject;
+use walwarden_core::clock::{Clock as _, SystemClock};
+use walwarden_core::engine::Engine;
+use walwarden_core::source::Dsn;
+use walwarden_core::verify::{DatabaseId, JobId};
+use walwarden_core::watch::Cancel;
+use walwarden_core::{Code, Error, Result};
+
+use crate::arguments::{BackupCommand, BackupRun, Listing};
+use crate::exit::{DONE, Ending};
+use crate::home::{Home, dump_options, worker_name};
+use crate::output::{JobWatch, Output, bytes};
+use crate::settings::{DatabaseSettings, DumpSettings};
+use crate::signals::cancel_on_signal;
+
+pub(crate) async fn run(command: BackupCommand, home: &Home, output: Output) -> Ending {
+    match command {
+        BackupCommand::Run(run) => back_up(*run, home, output).await,
+        BackupCommand::List(listing) => list(listing, home, output).await,
+        BackupCommand::Show(argument) => show(argument.job, home, output).await,
+        BackupCommand::Cancel(argument) => cancel(argument.job, home, output).await,
+    }
+}
+
+async fn back_up(arguments: BackupRun, home: &Home, output: Output) -> Ending {
+    let (engine, request) = request(arguments, home).await?;
+    let cancel = cancel_on_signal(output)?;
+    let watch = JobWatch::new(output);
+    let sealed = run_to_the_end(&engine, request, cancel, &watch).await?;
+    if !output.is_json() {
+        let manifest = &sealed.manifest;
+        output.line(format_args!(
+            "\nmanifest  {}\ndump      {} in {}\nnext: walwarden restore --manifest {} --target DSN --mode new_database",
+            sealed.manifest_sha256,
+            bytes(manifest.size_bytes),
+            watch.elapsed(),
+            sealed.manifest_sha256,
+        ))?;
+    }
+    Ok(DONE)
+}
+
+async fn run_to_the_end(
+    engine: &Engine,
+    mut request: BackupRequest,
+    cancel: Cancel,
+    watch: &JobWatch,
+) -> Result<SealedBackup> {
+    request.cancel = cancel;
+    engine.backup().run(request, watch).await
+}
+
+async fn request(arguments: BackupRun, home: &Home) -> Result<(Engine, BackupRequest)> {
+    let given = DumpSettings::from(arguments.dump);
+    let (id, source, destination, dump) = match (arguments.dsn, arguments.to, arguments.database) {
+        (Some(dsn), Some(to), name) => {
+            let source = home.dsn(&dsn)?;
+            let id = match name {
+                Some(name) => name,
+                None => id_of(&source)?,
+            };
+            (id, source, to, given)
+        }
+        (_, _, Some(name)) => {
+            let database: &DatabaseSettings = home.database(&name)?;
+            let dump = database.dump.overridden_by(given);
+            (name, home.source(database)?, database.destination.clone(), dump)
+        }
+        _ => return Err(Error::new(Code::ArgumentInvalid, "give --database, or --dsn and --to")),
+    };
+    let options = dump_options(&dump)?;
+    let engine = home.signing_engine().await?;
+    let destination = home.destination(&destination).await?;
+    let mut request = BackupRequest::new(id, source, home.clients(), destination);
+    request.options = options;
+    request.globals = dump.globals;
+    Ok((engine, request))
+}
+
+/// The id of a database that is not configured: its name inside Postgres, lower-cased, with a hyphen for everything
+/// else than `a-z` and `0-9`.
+fn id_of(source: &Dsn) -> Result<DatabaseId> {
+    let slug: String = source
+        .dbname()
+        .chars()
+        .map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' })
+        .collect();
+    slug.trim_matches('-').parse().map_err(|_| {
+        let message = "no id can be made of the database's name; name one with --database";
+        Error::new(Code::ArgumentInvalid, message)
+    })
+}
+
+async fn list(listing: Listing, home: &Home, output: Output) -> Ending {
+    let mut query = JobQuery::default().kind(JobKind::Backup).limit(listing.limit);
+    query.subject = listing.database.map(|database| subject(home, database));
+    let jobs = home.catalog().await?.jobs(query).await?;
+    let mut text = String::new();
+    for job in &jobs {
+        let size = job.size_bytes.map(bytes).unwrap_or_default();
+        let manifest = job.manifest_sha256.map(|hash| hash.to_string()).unwrap_or_default();
+        let database = name_of(job);
+        text.push_str(&format!(
+            "{}  {}  {:<16}  {database:<16}  {size:>10}  {manifest}\n",
+            job.queued_at,
+            job.id,
+            job.state.text(),
+        ));
+    }
+    if text.is_empty() {
+        text.push_str("no backup yet\nnext: walwarden backup run --database NAME");
+    }
+    let backups: Vec<Value> = jobs.iter().map(described).collect();
+    output.result(text, &json!({ "backups": backups }))?;
+    Ok(DONE)
+}
+
+async fn show(id: JobId, home: &Home, output: Output) -> Ending {
+    let job = backup_job(id, home).await?;
+    let line = |name: &str, value: Option<String>| value.map(|value| format!("{name:<10} {value}\n"));
+    let text: String = [
+        line("job", Some(job.id.to_string())),
+        line("database", Some(name_of(&job).to_owned())),
+        line("state", Some(job.state.text().to_owned())),
+        line("failure", job.failure.clone()),
+        line("queued", Some(job.queued_at.to_string())),
+        line("started", job.started_at.map(|at| at.to_string())),
+        line("finished", job.finished_at.map(|at| at.to_string())),
+        line("attempt", Some(job.attempt.to_string())),
+        line("dump", job.artifact_key.as_ref().map(ToString::to_string)),
+        line("size", job.size_bytes.map(bytes)),
+        line("manifest", job.manifest_sha256.map(|hash| hash.to_string())),
+        line("held by", job.lease.as_ref().map(|lease| format!("{} until {}", lease.holder, lease.until))),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
+    output.result(text, &described(&job))?;
+    Ok(DONE)
+}
+
+async fn cancel(id: JobId, home: &Home, output: Output) -> Ending {
+    let job = backup_job(id, home).await?;
+    let catalog = home.catalog().await?;
+    let now = SystemClock.now();
+    let mut step = Step::new(id, JobState::Cancelled, now);
+    if let Some(lease) = &job.lease {
+        if lease.until > now {
+            let message = format!("a worker is at work on this job holder={} until={}", lease.holder, lease.until);
+            return Err(Error::new(Code::JobHeld, message).into());
+        }
+        // Its worker vanished: take the job over first, so that nobody else does.
+        let claimed = catalog.claim(id, &worker_name(), now, std::time::Duration::from_secs(15)).await?;
+        if let Some(lease) = &claimed.lease {
+            step = step.under(lease);
+        }
+    }
+    let (job, _) = catalog.step(step).await?;
+    output.result(format_args!("{}  {}", job.id, job.state.text()), &described(&job))?;
+    Ok(DONE)
+}
+
+async fn backup_job(id: JobId, home: &Home) -> Result<Job> {
+    let job = home.catalog().await?.job(id).await?;
+    if job.kind == JobKind::Backup {
+        Ok(job)
+    } else {
+        Err(Error::new(Code::JobUnknown, format!("this job is no backup job={id}")))
+    }
+}
+
+fn subject(home: &Home, database: DatabaseId) -> Subject {
+    Subject { org_id: home.org().clone(), database_id: Some(database) }
+}
+
+fn name_of(job: &Job) -> &str {
+    job.subject.database_id.as_ref().map_or("", DatabaseId::as_str)
+}
+
+/// A backup as JSON: `.state`, `.artifact.checksumSha256` and `.manifest.sha256` among it.
+pub(super) fn described(job: &Job) -> Value {
+    json!({
+        "id": job.id.to_string(),
+        "database": name_of(job),
+        "state": job.state.text(),
+        "failure": job.failure,
+        "queuedAt": job.queued_at.to_string(),
+        "startedAt": job.started_at.map(|at| at.to_string()),
+        "finishedAt": job.finished_at.map(|at| at.to_string()),
+        "attempt": job.attempt,
+        "artifact": job.artifact_key.as_ref().map(|key| json!({
+            "key": key.as_str(), "sizeBytes": job.size_bytes,
+        })),
+        "manifest": job.manifest_sha256.map(|hash| json!({ "sha256": hash.to_string() })),
+        "heldBy": job.lease.as_ref().map(|lease| json!({
+            "holder": lease.holder, "until": lease.until.to_string(),
+        })),
+    })
+}
