@@ -2,15 +2,43 @@
 //!
 //! In: [`ObjectName`]s and chunks. Out: [`Stored`] receipts and verified-nowhere byte streams. What always holds:
 //! an object is visible whole or not at all, and is never overwritten.
+//!
+//! [`open`] turns a [`Location`] (`file://`, `s3://`, `gs://`, `az://`, `memory://`) into a [`Storage`].
+//!
+//! ```
+//! # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+//! use std::sync::Arc;
+//! use walwarden_core::clock::SystemRandom;
+//! use walwarden_core::storage::{Location, ObjectName, Options, StorageExt, open};
+//!
+//! let location = Location::parse("memory://example")?;
+//! let storage = open(&location, &Options::default(), Arc::new(SystemRandom)).await?;
+//! let name = ObjectName::new("org/local/db/shop/note")?;
+//! storage.put(&name, "kept once".into()).await?;
+//! assert!(storage.put(&name, "and never again".into()).await.is_err());
+//! assert_eq!(storage.read(&name, 1_000).await?, "kept once");
+//! # Ok::<_, walwarden_core::Error>(()) }).unwrap();
+//! ```
+
+mod bucket;
+mod local;
+mod location;
+mod memory;
 
 use std::fmt;
 use std::ops::Range;
 
 use async_trait::async_trait;
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
+use futures::TryStreamExt;
 use futures::stream::BoxStream;
 
-use crate::error::Result;
+use crate::error::{Code, Error, Result};
+
+pub use bucket::BucketStorage;
+pub use local::LocalStorage;
+pub use location::{Location, Options, Patience, Scheme, open};
+pub use memory::MemoryStorage;
 
 /// Path of an object below the destination's root, e.g. `org/local/db/shop/audit/…`.
 ///
@@ -33,10 +61,7 @@ impl ObjectName {
         if valid {
             Ok(ObjectName(text))
         } else {
-            Err(crate::Error::new(
-                crate::Code::ArgumentInvalid,
-                format!("object name is not allowed name={text:?}"),
-            ))
+            Err(Error::new(Code::ArgumentInvalid, format!("object name is not allowed name={text:?}")))
         }
     }
 
@@ -44,12 +69,66 @@ impl ObjectName {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// Whether the name lies below `prefix` followed by `/`; everything lies below the empty prefix.
+    pub fn is_below(&self, prefix: &str) -> bool {
+        prefix.is_empty() || self.0.strip_prefix(prefix).is_some_and(|rest| rest.starts_with('/'))
+    }
+
+    /// The name, unless it is reserved.
+    fn unreserved(&self) -> Result<&Self> {
+        if is_reserved(&self.0) {
+            return Err(Error::new(
+                Code::ArgumentInvalid,
+                format!("names below {RESERVED}/ belong to the storage itself name={self}"),
+            ));
+        }
+        Ok(self)
+    }
+}
+
+/// Where staged files and probes live; never listed, never given to a caller.
+const RESERVED: &str = ".walwarden";
+
+fn is_reserved(text: &str) -> bool {
+    text.split('/').next() == Some(RESERVED)
+}
+
+/// Takes an empty prefix or one that is itself an object name.
+fn checked_prefix(prefix: &str) -> Result<&str> {
+    if !prefix.is_empty() {
+        ObjectName::new(prefix)?;
+    }
+    Ok(prefix)
+}
+
+/// Takes a range that lies wholly inside an object of `size_bytes`; `None` is the whole object.
+fn checked_range(name: &ObjectName, range: Option<Range<u64>>, size_bytes: u64) -> Result<Range<u64>> {
+    let range = range.unwrap_or(0..size_bytes);
+    if range.start > range.end || range.end > size_bytes {
+        return Err(Error::new(
+            Code::ArgumentInvalid,
+            format!(
+                "range does not lie inside the object name={name} start={} end={} size={size_bytes}",
+                range.start, range.end
+            ),
+        ));
+    }
+    Ok(range)
 }
 
 impl fmt::Display for ObjectName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
+}
+
+fn exists(name: &ObjectName) -> Error {
+    Error::new(Code::ObjectExists, format!("object exists already name={name}"))
+}
+
+fn missing(name: &ObjectName) -> Error {
+    Error::new(Code::ObjectMissing, format!("object is missing name={name}"))
 }
 
 /// What the store said when an object became visible.
@@ -62,6 +141,13 @@ pub struct Stored {
     pub version: Option<String>,
 }
 
+impl Stored {
+    /// A receipt without a version id.
+    pub fn new(size_bytes: u64) -> Self {
+        Stored { size_bytes, version: None }
+    }
+}
+
 /// An object as listed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -72,6 +158,13 @@ pub struct Listed {
     pub size_bytes: u64,
 }
 
+impl Listed {
+    /// A row of a listing.
+    pub fn new(name: ObjectName, size_bytes: u64) -> Self {
+        Listed { name, size_bytes }
+    }
+}
+
 /// An object being read.
 #[non_exhaustive]
 pub struct Fetched {
@@ -79,6 +172,13 @@ pub struct Fetched {
     pub size_bytes: u64,
     /// The bytes asked for, in order. The stream ends early only with an error.
     pub body: BoxStream<'static, Result<Bytes>>,
+}
+
+impl Fetched {
+    /// An object of `size_bytes` whose asked-for bytes `body` delivers.
+    pub fn new(size_bytes: u64, body: BoxStream<'static, Result<Bytes>>) -> Self {
+        Fetched { size_bytes, body }
+    }
 }
 
 impl fmt::Debug for Fetched {
@@ -95,11 +195,18 @@ pub struct UploadId(pub String);
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Abilities {
-    /// A second put to the same name is refused by the store itself, also when both race.
+    /// A second put to the same name is refused by the store itself, also when both race, whatever the size.
     pub put_if_absent: bool,
     /// Where the store lacks [`put_if_absent`](Self::put_if_absent), the adapter looks before it writes; two writers
     /// at the same instant could both succeed. Shown to the operator as a warning.
     pub note: Option<String>,
+}
+
+impl Abilities {
+    /// What a store can do; give a note with anything it cannot.
+    pub fn new(put_if_absent: bool, note: Option<String>) -> Self {
+        Abilities { put_if_absent, note }
+    }
 }
 
 /// Keeps objects. Implementations run `walwarden_testkit::storage::suite`.
@@ -109,6 +216,8 @@ pub struct Abilities {
 /// - Transient faults MUST be retried inside with back-off, for a bounded time, then reported as
 ///   `storage-unavailable`; refusals (`storage-denied`, `storage-missing`) MUST be reported at once.
 /// - A body that is shorter than announced MUST be an error, never a short success.
+/// - Names below `.walwarden/` are the storage's own (staged files, probes): they MUST be refused with
+///   `argument-invalid` and MUST NOT be listed. Foreign objects whose names are no [`ObjectName`]s are not listed.
 /// - Dropping an [`Upload`] MUST leave nothing visible; it MAY leave parts that [`abandon`](Storage::abandon) removes.
 #[async_trait]
 pub trait Storage: fmt::Debug + Send + Sync + 'static {
@@ -150,12 +259,48 @@ pub trait Upload: fmt::Debug + Send {
 #[async_trait]
 pub trait StorageExt: Storage {
     /// Stores a small object in one go.
+    ///
+    /// # Errors
+    /// As [`Upload::finish`].
     async fn put(&self, name: &ObjectName, body: Bytes) -> Result<Stored> {
         let mut upload = self.upload(name).await?;
-        upload.write(body).await?;
-        upload.finish().await
+        match upload.write(body).await {
+            Ok(()) => upload.finish().await,
+            Err(error) => {
+                let _ = upload.abort().await; // the first error is the one to report
+                Err(error)
+            }
+        }
     }
 
-    /// Reads a whole object of at most `limit` bytes into memory; a larger one is an error.
-    async fn read(&self, name: &ObjectName, limit: u64) -> Result<Bytes>;
+    /// Reads a whole object of at most `limit` bytes into memory.
+    ///
+    /// # Errors
+    /// `argument-invalid` for a larger object, before its body is read; else as [`Storage::get`].
+    async fn read(&self, name: &ObjectName, limit: u64) -> Result<Bytes> {
+        let mut object = self.get(name, None).await?;
+        let size = object.size_bytes;
+        if size > limit {
+            return Err(Error::new(
+                Code::ArgumentInvalid,
+                format!("object is larger than the reader takes name={name} size={size} limit={limit}"),
+            ));
+        }
+        let mut body = BytesMut::new();
+        while let Some(chunk) = object.body.try_next().await? {
+            body.extend_from_slice(&chunk);
+            if body.len() as u64 > size {
+                break;
+            }
+        }
+        if body.len() as u64 != size {
+            return Err(Error::new(
+                Code::ReadBackMismatch,
+                format!("body differs in length from what was announced name={name} announced={size}"),
+            ));
+        }
+        Ok(body.freeze())
+    }
 }
+
+impl<T: Storage + ?Sized> StorageExt for T {}

@@ -1,0 +1,65 @@
+//! How often a request is repeated, and how long the pauses are.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::super::Patience;
+use super::fault::Fault;
+use crate::clock::Random;
+
+/// The tries of one request.
+#[derive(Debug)]
+pub(super) struct Tries {
+    patience: Patience,
+    random: Arc<dyn Random>,
+    begun: Instant,
+    failed: u32,
+    learned: bool,
+}
+
+impl Tries {
+    pub(super) fn new(patience: Patience, random: &Arc<dyn Random>) -> Self {
+        Tries { patience, random: Arc::clone(random), begun: Instant::now(), failed: 0, learned: false }
+    }
+
+    /// Pauses and returns `true` when the request should be repeated.
+    pub(super) async fn again(&mut self, fault: &Fault) -> bool {
+        self.failed += 1;
+        if !fault.transient || self.failed >= self.patience.tries {
+            return false;
+        }
+        let pause = self.pause();
+        if self.begun.elapsed() + pause > self.patience.limit {
+            return false;
+        }
+        tracing::info!(
+            code = fault.code.text(),
+            word = fault.word(),
+            tries = self.failed,
+            ?pause,
+            "store request is repeated"
+        );
+        tokio::time::sleep(pause).await;
+        true
+    }
+
+    /// `true` once: the failure taught us to send the request differently, so the next try needs no pause.
+    pub(super) fn learned(&mut self) -> bool {
+        !std::mem::replace(&mut self.learned, true)
+    }
+
+    /// Whether an earlier try may have reached the store although it failed.
+    pub(super) fn repeated(&self) -> bool {
+        self.failed > 0
+    }
+
+    fn pause(&self) -> Duration {
+        let doubled = 1 << (self.failed - 1).min(16);
+        let longest = self.patience.first_pause.saturating_mul(doubled).min(self.patience.first_pause * 20);
+        let mut byte = [0];
+        self.random.fill(&mut byte);
+        longest.mul_f64(1.0 - f64::from(byte[0]) / 512.0)
+    }
+}
