@@ -2,12 +2,12 @@
 
 use serde_json::{Value, json};
 use walwarden_core::backup::{BackupRequest, BackupRunner as _, SealedBackup};
-use walwarden_core::catalog::{Catalog as _, CatalogExt as _, Job, JobKind, JobQuery, JobState, Step};
+use walwarden_core::catalog::{Catalog, CatalogExt as _, Job, JobKind, JobQuery, JobState, Step};
 use walwarden_core::chain::Subject;
 use walwarden_core::clock::{Clock as _, SystemClock};
 use walwarden_core::engine::Engine;
 use walwarden_core::source::Dsn;
-use walwarden_core::verify::{DatabaseId, JobId};
+use walwarden_core::verify::{DatabaseId, EventKind, JobId};
 use walwarden_core::watch::Cancel;
 use walwarden_core::{Code, Error, Result};
 
@@ -33,7 +33,7 @@ async fn back_up(arguments: BackupRun, home: &Home, output: Output) -> Ending {
     let watch = JobWatch::new(output);
     let sealed = run_to_the_end(&engine, request, cancel, &watch).await?;
     if !output.is_json() {
-        let manifest = &sealed.manifest;
+        let manifest = sealed.manifest.body();
         output.line(format_args!(
             "\nmanifest  {}\ndump      {} in {}\nnext: walwarden restore --manifest {} --target DSN --mode new_database",
             sealed.manifest_sha256,
@@ -121,7 +121,9 @@ async fn list(listing: Listing, home: &Home, output: Output) -> Ending {
 }
 
 async fn show(id: JobId, home: &Home, output: Output) -> Ending {
-    let job = backup_job(id, home).await?;
+    let catalog = home.catalog().await?;
+    let job = backup_job(id, catalog.as_ref()).await?;
+    let checksum = checksum(&job, catalog.as_ref()).await?;
     let line = |name: &str, value: Option<String>| value.map(|value| format!("{name:<10} {value}\n"));
     let text: String = [
         line("job", Some(job.id.to_string())),
@@ -134,19 +136,42 @@ async fn show(id: JobId, home: &Home, output: Output) -> Ending {
         line("attempt", Some(job.attempt.to_string())),
         line("dump", job.artifact_key.as_ref().map(ToString::to_string)),
         line("size", job.size_bytes.map(bytes)),
+        line("sha256", checksum.clone()),
         line("manifest", job.manifest_sha256.map(|hash| hash.to_string())),
         line("held by", job.lease.as_ref().map(|lease| format!("{} until {}", lease.holder, lease.until))),
     ]
     .into_iter()
     .flatten()
     .collect();
-    output.result(text, &described(&job))?;
+    let mut data = described(&job);
+    if let (Some(checksum), Some(artifact)) = (checksum, data["artifact"].as_object_mut()) {
+        artifact.insert("checksumSha256".to_owned(), checksum.into());
+    }
+    output.result(text, &data)?;
     Ok(DONE)
 }
 
+/// The dump's digest, which the row of the job's completion tells.
+async fn checksum(job: &Job, catalog: &dyn Catalog) -> Result<Option<String>> {
+    if job.state != JobState::Completed {
+        return Ok(None);
+    }
+    let Some(record) = catalog.chain(&job.subject).await? else { return Ok(None) };
+    let mut first = 1;
+    loop {
+        let rows = record.audit.rows(first, ROWS_AT_ONCE).await?;
+        let Some(last) = rows.last() else { return Ok(None) };
+        let told = rows.iter().find(|row| row.job_id == Some(job.id) && row.kind == EventKind::BackupCompleted);
+        if let Some(row) = told {
+            return Ok(row.payload.get("checksumSha256").and_then(|value| value.as_str()).map(str::to_owned));
+        }
+        first = last.seq + 1;
+    }
+}
+
 async fn cancel(id: JobId, home: &Home, output: Output) -> Ending {
-    let job = backup_job(id, home).await?;
     let catalog = home.catalog().await?;
+    let job = backup_job(id, catalog.as_ref()).await?;
     let now = SystemClock.now();
     let mut step = Step::new(id, JobState::Cancelled, now);
     if let Some(lease) = &job.lease {
@@ -165,8 +190,8 @@ async fn cancel(id: JobId, home: &Home, output: Output) -> Ending {
     Ok(DONE)
 }
 
-async fn backup_job(id: JobId, home: &Home) -> Result<Job> {
-    let job = home.catalog().await?.job(id).await?;
+async fn backup_job(id: JobId, catalog: &dyn Catalog) -> Result<Job> {
+    let job = catalog.job(id).await?;
     if job.kind == JobKind::Backup {
         Ok(job)
     } else {
@@ -202,3 +227,5 @@ pub(super) fn described(job: &Job) -> Value {
         })),
     })
 }
+
+const ROWS_AT_ONCE: usize = 5_000;

@@ -127,15 +127,15 @@ async fn backup_place(
 }
 
 fn told(plan: &RestorePlan) -> String {
-    let manifest = &plan.manifest;
+    let manifest = plan.manifest.body();
     let mut text = format!(
         "backup    {} of {}, Postgres {}, {} ({})\nsigned by {}\ntarget    {}, Postgres {}\ninto      database {} ({})\nwith      {} ({})\n",
         manifest.finished_at,
         manifest.database_name,
         manifest.server_version,
         bytes(manifest.size_bytes),
-        manifest.compression,
-        manifest.signer_key_id(),
+        manifest.compression.text(),
+        manifest.signer,
         plan.request.target,
         plan.target_version,
         plan.database,
@@ -162,7 +162,7 @@ fn told(plan: &RestorePlan) -> String {
 }
 
 fn described(plan: &RestorePlan) -> Value {
-    let manifest = &plan.manifest;
+    let manifest = plan.manifest.body();
     json!({
         "manifestSha256": plan.request.manifest_sha256.to_string(),
         "databaseId": manifest.database_id.as_str(),
