@@ -2,7 +2,7 @@
 
 use std::fmt::Debug;
 
-use walwarden_verify::Timestamp;
+use walwarden_verify::{ChainId, JobId, Timestamp};
 
 /// Tells the time of day.
 ///
@@ -43,4 +43,22 @@ impl Random for SystemRandom {
         getrandom::fill(buffer)
             .expect("the operating system's generator answers on every supported platform");
     }
+}
+
+/// A new job's id: the present time, then random bytes.
+pub fn new_job_id(clock: &dyn Clock, random: &dyn Random) -> JobId {
+    let (unix_millis, bytes) = uuid_parts(clock, random);
+    JobId::from_parts(unix_millis, bytes)
+}
+
+/// A new chain's id: the present time, then random bytes.
+pub fn new_chain_id(clock: &dyn Clock, random: &dyn Random) -> ChainId {
+    let (unix_millis, bytes) = uuid_parts(clock, random);
+    ChainId::from_parts(unix_millis, bytes)
+}
+
+fn uuid_parts(clock: &dyn Clock, random: &dyn Random) -> (i64, [u8; 10]) {
+    let mut bytes = [0; 10];
+    random.fill(&mut bytes);
+    (clock.now().unix_millis(), bytes)
 }

@@ -56,6 +56,13 @@ pub(crate) struct Parts {
 }
 
 impl Parts {
+    /// Random bytes for an id.
+    pub(crate) fn random_bytes(&self) -> [u8; 10] {
+        let mut bytes = [0; 10];
+        self.random.fill(&mut bytes);
+        bytes
+    }
+
     pub(crate) fn signer(&self) -> Result<&Arc<dyn ManifestSigner>> {
         self.signer
             .as_ref()

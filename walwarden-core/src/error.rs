@@ -168,6 +168,8 @@ codes! {
     WorkerLost "worker-lost" Unavailable Retryable "Nothing to do: the next run carries the job on.";
     /// The chain contradicts itself.
     ChainDamaged "chain-damaged" Damaged Terminal "Stop and keep everything as it is: the audit chain contradicts itself. Compare it with the copy in the destination.";
+    /// The chain's key was revoked without a successor.
+    ChainEnded "chain-ended" Refused Terminal "Add the database under a new name with a fresh key: a chain whose key was revoked takes no more rows. Rotate first, revoke after.";
 
     /// No manifest with that hash in the destination.
     ManifestMissing "manifest-missing" Invalid UserError "Check the hash (64 lower-case hex digits) and the destination.";
@@ -253,6 +255,20 @@ impl Error {
     #[must_use]
     pub fn with_source(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
         self.0.source = Some(source.into());
+        self
+    }
+
+    /// The same, under another message made from the present one.
+    #[must_use]
+    pub fn with_message(mut self, change: impl FnOnce(&str) -> String) -> Self {
+        self.0.message = change(&self.0.message).into();
+        self
+    }
+
+    /// The same, under another code.
+    #[must_use]
+    pub fn with_code(mut self, code: Code) -> Self {
+        self.0.code = code;
         self
     }
 

@@ -3,11 +3,11 @@
 //! `Engine` is the way in: give it settings and components, then back up, restore or
 //! export evidence. Each module is a room with one job; `ARCHITECTURE.md` draws the map.
 
-// pub mod catalog;
-// pub mod chain;
+pub mod catalog;
+pub mod chain;
 pub mod clock;
 pub mod error;
-// pub mod manifest;
+pub mod manifest;
 pub mod pipeline;
 pub mod secret;
 pub mod source;

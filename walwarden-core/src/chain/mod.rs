@@ -3,13 +3,25 @@
 //! In: [`Fact`]s. Out: [`Row`]s linked by hash. What always holds: `seq` rises by one, `at` never runs backwards,
 //! and a row once returned is durable and never edited.
 
-use std::fmt::Debug;
+use std::fmt::{self, Debug};
 
 use async_trait::async_trait;
-use walwarden_verify::json::Object;
-use walwarden_verify::{ChainId, DatabaseId, EventKind, JobId, OrgId, Row, Sha256, Timestamp};
+use walwarden_verify::json::{Object, Value};
+use walwarden_verify::key::KeyId;
+use walwarden_verify::{ChainId, DatabaseId, EventKind, JobId, OrgId, Timestamp};
+pub use walwarden_verify::{Head, Row};
 
-use crate::error::Result;
+use crate::error::{Code, Error, Result};
+
+pub(crate) mod database;
+mod memory;
+mod sqlite;
+mod tip;
+
+pub(crate) use memory::Ledger;
+pub use memory::MemoryChain;
+pub(crate) use sqlite::{SqliteChain, Writer};
+pub(crate) use tip::Tip;
 
 /// What a chain speaks of: one database, or (with `database_id` none) the organisation.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -18,6 +30,14 @@ pub struct Subject {
     pub org_id: OrgId,
     /// The database, or none for the organisation's own chain.
     pub database_id: Option<DatabaseId>,
+}
+
+impl fmt::Display for Subject {
+    /// `org=acme database=shop`, or `org=acme` alone.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "org={}", self.org_id)?;
+        self.database_id.iter().try_for_each(|id| write!(f, " database={id}"))
+    }
 }
 
 /// Something that happened and is to be recorded.
@@ -33,21 +53,41 @@ pub struct Fact {
     pub payload: Object,
 }
 
-/// The last row's place and hash.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Head {
-    /// Sequence number of the last row.
-    pub seq: u64,
-    /// Its hash.
-    pub hash: Sha256,
+/// A chain's beginning.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Genesis {
+    /// Whose chain.
+    pub subject: Subject,
+    /// Its id.
+    pub chain_id: ChainId,
+    /// The key that signs from now on.
+    pub key_id: KeyId,
+    /// The caller's clock.
+    pub at: Timestamp,
+}
+
+impl Genesis {
+    pub(crate) fn fact(&self) -> Fact {
+        let payload = Object::from([
+            ("chainId", Value::from(self.chain_id.to_string())),
+            ("orgId", self.subject.org_id.to_string().into()),
+            ("databaseId", self.subject.database_id.as_ref().map(ToString::to_string).into()),
+            ("formatVersion", 1_u64.into()),
+            ("keyId", self.key_id.to_string().into()),
+        ]);
+        Fact { at: self.at, job_id: None, kind: EventKind::ChainGenesis, payload }
+    }
 }
 
 /// One chain of one [`Subject`]. Implementations run `walwarden_testkit::chain::suite`.
 ///
 /// - [`append`](Self::append) MUST be durable before it returns, and MUST give each `seq` to one writer only, also
 ///   across processes.
-/// - MUST refuse a fact that the job's state machine does not allow (`job-state`) or whose payload breaks the
-///   format (`internal`).
+/// - MUST refuse a fact that the job's state machine does not allow (`job-state`), whose payload breaks the format or
+///   that does not belong in such a chain (`internal`), and any fact after the chain's own key was revoked
+///   (`chain-ended`).
+/// - A chain of a [`Catalog`](crate::catalog::Catalog) MUST refuse (`job-state`) facts that move a job the catalogue
+///   knows: those are written there, together with the job.
 /// - MUST keep the exact canonical bytes of each row; they are never derived again.
 /// - MUST NOT edit or remove a row. A chain found to contradict itself is `chain-damaged` and takes no more rows.
 #[async_trait]
@@ -63,4 +103,9 @@ pub trait AuditChain: Debug + Send + Sync + 'static {
 
     /// Up to `limit` rows from `first_seq` on, in order.
     async fn rows(&self, first_seq: u64, limit: usize) -> Result<Vec<Row>>;
+}
+
+/// A fact about a job that is to be written through the catalogue.
+pub(crate) fn moves_a_job(fact: &Fact) -> Error {
+    Error::new(Code::JobState, format!("the catalogue moves this job kind={}", fact.kind))
 }

@@ -1,1 +1,51 @@
-//! Changes or measures bytes on their way from the source to storage.
+//! Measures bytes on their way from the source to storage.
+//!
+//! In: chunks, in order. Out: [`Measured`]. What always holds: the digest covers exactly the bytes that were passed.
+
+use sha2::Digest;
+use walwarden_verify::Sha256;
+
+/// Size and digest of a finished stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Measured {
+    /// Bytes in all.
+    pub size_bytes: u64,
+    /// SHA-256 of them all.
+    pub sha256: Sha256,
+}
+
+/// Counts and hashes a stream as it passes.
+///
+/// ```
+/// use walwarden_core::pipeline::Measure;
+/// use walwarden_core::verify::Sha256;
+///
+/// let mut measure = Measure::default();
+/// measure.update(b"PGD");
+/// measure.update(b"MP");
+/// let measured = measure.finish();
+/// assert_eq!((measured.size_bytes, measured.sha256), (5, Sha256::of(b"PGDMP")));
+/// ```
+#[derive(Debug, Clone, Default)]
+pub struct Measure {
+    size_bytes: u64,
+    hasher: sha2::Sha256,
+}
+
+impl Measure {
+    /// Takes the next chunk into account.
+    pub fn update(&mut self, chunk: &[u8]) {
+        self.size_bytes += chunk.len() as u64;
+        self.hasher.update(chunk);
+    }
+
+    /// Bytes so far.
+    pub fn size_bytes(&self) -> u64 {
+        self.size_bytes
+    }
+
+    /// Size and digest of all chunks.
+    pub fn finish(self) -> Measured {
+        Measured { size_bytes: self.size_bytes, sha256: Sha256::from_bytes(self.hasher.finalize().into()) }
+    }
+}

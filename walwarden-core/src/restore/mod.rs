@@ -10,7 +10,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use walwarden_verify::Sha256;
 use walwarden_verify::key::PublicKey;
-use walwarden_verify::manifest::Manifest;
+use walwarden_verify::manifest::VerifiedManifest;
 
 use crate::error::Result;
 use crate::source::{ClientSet, Dsn};
@@ -93,7 +93,7 @@ pub struct RestorePlan {
     /// The request as planned.
     pub request: RestoreRequest,
     /// The manifest, its signature checked.
-    pub manifest: Manifest,
+    pub manifest: VerifiedManifest,
     /// Version of the target server.
     pub target_version: String,
     /// The database that will hold the data.

@@ -1,0 +1,47 @@
+# The one list of tasks. Run one with `./just NAME`; CI calls only these.
+
+# Show the tasks.
+default:
+    @just --justfile {{justfile()}} --list
+
+# A real Postgres backed up, proven and restored before your eyes.
+demo *ARGS: _demo-tools
+    cargo build --quiet --release --package walwarden-cli
+    target/release/walwarden demo {{ARGS}}
+
+# Everything CI checks: format, lints, docs, all tests against real servers.
+test: _test-tools format-check lint tests doc
+    @echo "all checks passed"
+
+# All Rust tests against real servers.
+tests *ARGS: _test-tools
+    WALWARDEN_TEST_FULL=1 cargo test --workspace --no-fail-fast {{ARGS}}
+
+# Clippy, warnings refused.
+lint:
+    cargo clippy --workspace --all-targets -- -D warnings
+
+# Whether everything is formatted.
+format-check:
+    cargo fmt --all -- --check
+
+# API documentation, warnings refused.
+doc:
+    RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
+
+# Numbers against rivals, written to benches/BASELINE.md by hand after reading.
+bench *ARGS: _test-tools
+    benches/run {{ARGS}}
+
+# Licences, sources and duplicate versions of all dependencies.
+deny:
+    scripts/install-tool cargo-deny
+    cargo deny check bans licenses sources
+
+_demo-tools:
+    scripts/apt-install postgresql jq openssl
+
+_test-tools:
+    scripts/apt-install postgresql jq openssl zstd lz4
+    scripts/install-postgres
+    scripts/install-azurite

@@ -1,0 +1,193 @@
+//! Enters, takes over, retries and ends backup jobs; what one attempt does is in [`attempt`](super::attempt).
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use walwarden_verify::json::Object;
+use walwarden_verify::layout;
+
+use super::attempt::Attempt;
+use super::{BackupRequest, BackupRunner, SealedBackup};
+use crate::catalog::{Genesis, Job, JobKind, JobQuery, JobState, NewJob, Step, Write};
+use crate::chain::Subject;
+use crate::engine::Parts;
+use crate::error::{Code, Error, Result, Retry};
+use crate::clock::{new_chain_id, new_job_id};
+use crate::held::{HeldJob, reported};
+use crate::mirror::Mirror;
+use crate::storage::ObjectName;
+use crate::watch::Watch;
+
+/// Makes backups with the engine's parts.
+#[derive(Debug, Clone)]
+pub struct BackupConductor {
+    parts: Arc<Parts>,
+}
+
+/// One run: what every step of it needs.
+struct Run<'a> {
+    parts: &'a Parts,
+    request: &'a BackupRequest,
+    subject: Subject,
+    watch: &'a dyn Watch,
+}
+
+impl BackupConductor {
+    pub(crate) fn new(parts: Arc<Parts>) -> Self {
+        BackupConductor { parts }
+    }
+}
+
+#[async_trait]
+impl BackupRunner for BackupConductor {
+    async fn run(&self, request: BackupRequest, watch: &dyn Watch) -> Result<SealedBackup> {
+        let subject =
+            Subject { org_id: self.parts.settings.org_id.clone(), database_id: Some(request.database_id.clone()) };
+        let run = Run { parts: &self.parts, request: &request, subject, watch };
+        run.open_chain().await?;
+        for job in run.unfinished().await? {
+            let job = run.wait_for_lease(job).await?;
+            watch.notice(&format!("carrying on with the interrupted backup {}", job.id));
+            let (sealed, dumped_now) = run.drive(job).await?;
+            if dumped_now {
+                return Ok(sealed);
+            }
+            watch.notice("its dump was complete already; it is sealed now, and a new backup follows");
+        }
+        let job = run.enter().await?;
+        Ok(run.drive(job).await?.0)
+    }
+}
+
+impl Run<'_> {
+    /// Starts the database's chain, or checks that the present one was begun with our key.
+    async fn open_chain(&self) -> Result<()> {
+        let key_id = self.parts.signer()?.public_key().key_id();
+        let at = self.parts.clock.now();
+        let chain_id = new_chain_id(self.parts.clock.as_ref(), self.parts.random.as_ref());
+        let genesis = Genesis { subject: self.subject.clone(), chain_id, key_id, at };
+        let chain = self.parts.catalog.start_chain(genesis).await?;
+        let first = chain.rows(1, 1).await?;
+        let begun_with = first.first().and_then(|row| row.payload.get("keyId")?.as_str()).unwrap_or("none");
+        if begun_with == key_id.to_string() {
+            return Ok(());
+        }
+        let message = format!("the audit chain goes on with another key expected={begun_with} present={key_id}");
+        Err(Error::new(Code::KeyInvalid, message))
+    }
+
+    /// Jobs that an earlier run left behind, oldest first.
+    async fn unfinished(&self) -> Result<Vec<Job>> {
+        let query = JobQuery::of(&self.subject).kind(JobKind::Backup).unfinished();
+        let mut jobs = self.parts.catalog.jobs(query).await?;
+        jobs.reverse();
+        Ok(jobs)
+    }
+
+    /// Waits for the lease of a worker that may have died. One that renews it is alive and keeps its job.
+    async fn wait_for_lease(&self, job: Job) -> Result<Job> {
+        let Some(lease) = &job.lease else { return Ok(job) };
+        let left = lease.until.unix_millis().saturating_sub(self.parts.clock.now().unix_millis());
+        if left <= 0 {
+            return Ok(job);
+        }
+        let text = format!("backup {} is held by {}; waiting for its lease to end", job.id, lease.holder);
+        self.watch.notice(&text);
+        // A clock that jumped must not make us wait for longer than any lease lasts.
+        let wait = Duration::from_millis(left.unsigned_abs()).min(self.parts.settings.lease);
+        tokio::time::sleep(wait + Duration::from_millis(50)).await;
+        let again = self.parts.catalog.jobs(JobQuery::one(job.id)).await?.into_iter().next().unwrap_or(job);
+        match &again.lease {
+            Some(lease) if lease.until > self.parts.clock.now() => Err(Error::new(
+                Code::JobHeld,
+                format!("another worker is backing up this database job={} holder={}", again.id, lease.holder),
+            )),
+            _ => Ok(again),
+        }
+    }
+
+    async fn enter(&self) -> Result<Job> {
+        let at = self.parts.clock.now();
+        let id = new_job_id(self.parts.clock.as_ref(), self.parts.random.as_ref());
+        let key = layout::artifact_key(&self.subject.org_id, &self.request.database_id, at, id, false);
+        let new = NewJob::backup(id, self.subject.clone(), at, ObjectName::new(key)?);
+        reported(self.watch, self.parts.catalog.write(Write::Enter(new)).await?)
+    }
+
+    /// Claims the job and works on it until it is sealed or has ended otherwise. Also says whether the dump was
+    /// taken in this run.
+    async fn drive(&self, mut job: Job) -> Result<(SealedBackup, bool)> {
+        loop {
+            if job.state == JobState::FailedRetryable {
+                job = self.step(&job, JobState::Queued).await?;
+            }
+            let held = HeldJob::claim(self.parts, &job, self.watch).await?;
+            let attempt = Attempt { parts: self.parts, request: self.request, held: &held, watch: self.watch };
+            let error = match held.while_renewing(attempt.run()).await {
+                Ok(outcome) => {
+                    self.publish_quietly().await;
+                    return Ok(outcome);
+                }
+                Err(error) => error,
+            };
+            attempt.clean_up().await;
+            job = match self.end_attempt(&held, &error).await {
+                Ok(job) => job,
+                Err(recording) => {
+                    // The lease tells the next run. What the reader needs is the first cause.
+                    self.watch.notice(&format!("the failure could not be recorded: {recording}"));
+                    return Err(error);
+                }
+            };
+            if job.state != JobState::FailedRetryable {
+                self.publish_quietly().await;
+                return Err(error);
+            }
+            self.pause(&job, &error).await?;
+        }
+    }
+
+    async fn end_attempt(&self, held: &HeldJob<'_>, error: &Error) -> Result<Job> {
+        if error.code() == Code::Cancelled {
+            return held.step(JobState::Cancelled, Object::new()).await;
+        }
+        let attempt = held.job().await.attempt;
+        let again = error.code().retry() == Retry::Yes && attempt < self.parts.settings.attempts;
+        held.fail(error, again.then(|| self.backoff(attempt))).await
+    }
+
+    async fn pause(&self, job: &Job, error: &Error) -> Result<()> {
+        let pause = self.backoff(job.attempt);
+        self.watch.notice(&format!("{error}; trying again in {:.1} s", pause.as_secs_f32()));
+        tokio::select! {
+            () = tokio::time::sleep(pause) => Ok(()),
+            () = self.request.cancel.cancelled() => {
+                let job = self.step(job, JobState::Queued).await?;
+                self.step(&job, JobState::Cancelled).await?;
+                self.publish_quietly().await;
+                Err(Error::new(Code::Cancelled, format!("the backup was cancelled job={}", job.id)))
+            }
+        }
+    }
+
+    fn backoff(&self, attempt: u32) -> Duration {
+        self.parts.settings.backoff * 2_u32.pow(attempt.saturating_sub(1).min(10))
+    }
+
+    /// Moves on a job that nobody holds.
+    async fn step(&self, job: &Job, to: JobState) -> Result<Job> {
+        let step = Step::new(job.id, to, self.parts.clock.now());
+        reported(self.watch, self.parts.catalog.write(Write::Step(step)).await?)
+    }
+
+    /// Copies rows and checkpoint to the destination. The job has ended by then, and the destination may be the very
+    /// thing that is broken: what fails here follows with the next job.
+    async fn publish_quietly(&self) {
+        let mirror =
+            Mirror { parts: self.parts, storage: self.request.destination.as_ref(), subject: &self.subject };
+        if let Err(error) = mirror.publish().await {
+            self.watch.notice(&format!("events and checkpoint are not in the destination yet: {error}"));
+        }
+    }
+}

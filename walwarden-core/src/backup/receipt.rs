@@ -1,0 +1,73 @@
+//! What was sent to the store, noted before it becomes visible.
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+use walwarden_verify::manifest::Compression;
+use walwarden_verify::{Sha256, Timestamp};
+
+use crate::error::{Code, Error, Result};
+use crate::pipeline::Measured;
+
+/// The write-ahead note of one stored dump. Times and digests are kept in their text forms, so that the note reads
+/// like the manifest it becomes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Receipt {
+    pub(super) database_name: String,
+    pub(super) started_at: String,
+    pub(super) finished_at: String,
+    pub(super) server_version: String,
+    pub(super) dump_version: String,
+    pub(super) compression: String,
+    pub(super) artifact: Object,
+    pub(super) globals: Option<Object>,
+}
+
+/// Size and digest of one object.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Object {
+    pub(super) size_bytes: u64,
+    pub(super) sha256: String,
+}
+
+impl From<Measured> for Object {
+    fn from(measured: Measured) -> Self {
+        Object { size_bytes: measured.size_bytes, sha256: measured.sha256.to_string() }
+    }
+}
+
+impl Object {
+    pub(super) fn measured(&self) -> Result<Measured> {
+        let sha256: Sha256 = self.sha256.parse().map_err(damaged)?;
+        Ok(Measured { size_bytes: self.size_bytes, sha256 })
+    }
+}
+
+impl Receipt {
+    pub(super) fn to_bytes(&self) -> Bytes {
+        serde_json::to_vec(self).expect("text and integers always serialise").into()
+    }
+
+    pub(super) fn from_bytes(bytes: &[u8]) -> Result<Self> {
+        serde_json::from_slice(bytes).map_err(damaged)
+    }
+
+    pub(super) fn compression(&self) -> Result<Compression> {
+        Compression::from_text(&self.compression).ok_or_else(|| {
+            Error::new(Code::CatalogCorrupt, format!("unknown compression in a receipt name={:?}", self.compression))
+        })
+    }
+
+    pub(super) fn started_at(&self) -> Result<Timestamp> {
+        self.started_at.parse().map_err(damaged)
+    }
+
+    pub(super) fn finished_at(&self) -> Result<Timestamp> {
+        self.finished_at.parse().map_err(damaged)
+    }
+}
+
+fn damaged(source: impl std::error::Error + Send + Sync + 'static) -> Error {
+    Error::new(Code::CatalogCorrupt, "the noted receipt of an unfinished backup cannot be read").with_source(source)
+}

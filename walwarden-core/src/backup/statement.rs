@@ -1,0 +1,60 @@
+//! From a receipt to the signed manifest's exact bytes.
+
+use bytes::Bytes;
+use walwarden_verify::layout::BackupObject;
+use walwarden_verify::manifest::{AuditAnchor, ManifestBody, ObjectDigest};
+
+use super::attempt::Attempt;
+use super::receipt::Receipt;
+use crate::catalog::Job;
+use crate::error::{Code, Error, Result};
+use crate::mirror::Mirrored;
+
+/// States what was stored, anchored in the chain as mirrored, and signs it.
+pub(super) async fn sign(
+    attempt: &Attempt<'_>,
+    job: &Job,
+    receipt: &Receipt,
+    anchor: Mirrored,
+) -> Result<Bytes> {
+    let signer = attempt.parts.signer()?;
+    let artifact = receipt.artifact.measured()?;
+    let globals = match &receipt.globals {
+        None => None,
+        Some(globals) => {
+            let measured = globals.measured()?;
+            Some(ObjectDigest {
+                key: attempt.key(job, BackupObject::Globals)?.to_string(),
+                size_bytes: measured.size_bytes,
+                checksum_sha256: measured.sha256,
+            })
+        }
+    };
+    let body = ManifestBody {
+        org_id: job.subject.org_id.clone(),
+        database_id: attempt.database_id().clone(),
+        job_id: job.id,
+        database_name: receipt.database_name.clone(),
+        queued_at: job.queued_at,
+        started_at: receipt.started_at()?,
+        finished_at: receipt.finished_at()?,
+        server_version: receipt.server_version.clone(),
+        dump_version: receipt.dump_version.clone(),
+        snapshot_lsn: None,
+        artifact_key: attempt.key(job, BackupObject::Artifact)?.to_string(),
+        size_bytes: artifact.size_bytes,
+        checksum_sha256: artifact.sha256,
+        compression: receipt.compression()?,
+        encryption: None,
+        index: None,
+        globals,
+        content_root: None,
+        audit_anchor: AuditAnchor { chain_id: anchor.chain_id, seq: anchor.head.seq, hash: anchor.head.hash },
+        signer: signer.public_key().key_id(),
+    };
+    let signature = signer.sign(&body.canonical_body()).await?;
+    let manifest = body.seal(signature).map_err(|error| {
+        Error::new(Code::Internal, format!("a manifest could not be formed job={}", job.id)).with_source(error)
+    })?;
+    Ok(Bytes::copy_from_slice(manifest.as_bytes()))
+}

@@ -1,0 +1,99 @@
+//! From `pg_dump` into the store.
+
+use walwarden_verify::layout::BackupObject;
+
+use super::attempt::Attempt;
+use super::read_back;
+use super::receipt::Receipt;
+use crate::catalog::Job;
+use crate::error::{Code, Error, Result};
+use crate::pipeline::{Measure, Measured};
+use crate::source::{Dump, Globals, ServerInfo};
+use crate::storage::{ObjectName, StorageExt, Upload};
+use crate::watch::Transfer;
+
+/// Takes a dump, notes its receipt, and makes it visible.
+pub(super) async fn dump(attempt: &Attempt<'_>) -> Result<Receipt> {
+    let request = attempt.request;
+    let job = attempt.held.job().await;
+    let server = ServerInfo::of(&request.source).await?;
+    let client = request.clients.choose_for_dump(server.major)?;
+    let globals = if request.globals { Some(store_globals(attempt, &job, &server).await?) } else { None };
+
+    let started_at = attempt.parts.clock.now().max(job.queued_at);
+    let key = attempt.key(&job, BackupObject::Artifact)?;
+    let mut dump = Dump::start(client, &request.source, &request.options)?;
+    let mut upload = attempt.destination().upload(&key).await?;
+    let (measured, dump_version) = match pump(attempt, &key, &mut dump, upload.as_mut()).await {
+        // The end of the stream is not yet success: pg_dump's exit status is.
+        Ok(measured) => match dump.finish().await {
+            Ok(dumped) => (measured, dumped.dump_version),
+            Err(error) => return Err(given_up(attempt, upload, error).await),
+        },
+        Err(error) => {
+            dump.kill().await;
+            return Err(given_up(attempt, upload, error).await);
+        }
+    };
+    let receipt = Receipt {
+        database_name: server.database.clone(),
+        started_at: started_at.to_string(),
+        finished_at: attempt.parts.clock.now().max(started_at).to_string(),
+        server_version: server.version.clone(),
+        dump_version,
+        compression: request.options.compression_used(client).text().to_owned(),
+        artifact: measured.into(),
+        globals: globals.map(Into::into),
+    };
+    attempt.held.note(|progress| progress.receipt = Some(receipt.to_bytes())).await?;
+    upload.finish().await?;
+    attempt.held.note(|progress| progress.uploads.clear()).await?;
+    Ok(receipt)
+}
+
+/// Moves the stream, measuring it, and notes the upload's id as soon as the store has given one.
+async fn pump(
+    attempt: &Attempt<'_>,
+    key: &ObjectName,
+    dump: &mut Dump,
+    upload: &mut dyn Upload,
+) -> Result<Measured> {
+    let mut measure = Measure::default();
+    let mut noted = false;
+    loop {
+        let chunk = tokio::select! {
+            chunk = dump.next() => chunk?,
+            () = attempt.request.cancel.cancelled() => return Err(attempt.cancelled()),
+        };
+        let Some(chunk) = chunk else { return Ok(measure.finish()) };
+        measure.update(&chunk);
+        upload.write(chunk).await?;
+        if !noted && let Some(id) = upload.id() {
+            attempt.held.note(|progress| progress.uploads.push((key.clone(), id))).await?;
+            noted = true;
+        }
+        attempt.watch.transfer(Transfer { done_bytes: measure.size_bytes(), total_bytes: None });
+    }
+}
+
+/// Takes the upload back; the error that led here is what the caller needs.
+async fn given_up(attempt: &Attempt<'_>, upload: Box<dyn Upload>, error: Error) -> Error {
+    if let Err(aborting) = upload.abort().await {
+        attempt.watch.notice(&format!("an unfinished upload stays behind for now: {aborting}"));
+    }
+    error
+}
+
+/// Stores roles and tablespaces. An object that an earlier attempt of this job stored is as good.
+async fn store_globals(attempt: &Attempt<'_>, job: &Job, server: &ServerInfo) -> Result<Measured> {
+    let key = attempt.key(job, BackupObject::Globals)?;
+    let client = attempt.request.clients.choose_for_dump(server.major)?;
+    let globals = Globals::dump(client, &attempt.request.source).await?;
+    let mut measure = Measure::default();
+    measure.update(&globals);
+    match attempt.destination().put(&key, globals).await {
+        Ok(_) => Ok(measure.finish()),
+        Err(error) if error.code() == Code::ObjectExists => read_back::measure(attempt, &key).await,
+        Err(error) => Err(error),
+    }
+}

@@ -1,0 +1,213 @@
+//! Conducts the export of evidence: rows from the catalogue, manifests and dumps from the destination, one bundle.
+//!
+//! In: an [`ExportRequest`]. Out: the bundle's bytes and an [`Exported`]. What always holds: a bundle that was
+//! finished is complete; where a manifest is missing there is an error and no bundle.
+
+mod rows;
+mod writer;
+
+use std::io::Write;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures::StreamExt;
+use walwarden_verify::layout::{self, BackupObject};
+use walwarden_verify::manifest::Manifest;
+use walwarden_verify::{DatabaseId, JobId, Sha256};
+
+use crate::catalog::{Job, JobKind, JobQuery};
+use crate::chain::{AuditChain, Subject};
+use crate::engine::Parts;
+use crate::error::{Code, Error, Result};
+use crate::evidence::{self, BundleFacts, FileInBundle};
+use crate::storage::{ObjectName, Storage, StorageExt};
+use rows::Summary;
+use writer::Writing;
+
+const MANIFEST_LIMIT_BYTES: u64 = 1 << 20;
+const README: &[u8] = include_bytes!("README.txt");
+
+/// A bundle to be made.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct ExportRequest {
+    /// Whose chain.
+    pub database_id: DatabaseId,
+    /// Where its backups lie.
+    pub from: Arc<dyn Storage>,
+    /// Whether the dumps themselves go into the bundle. Without them an auditor checks them where they lie.
+    pub artifacts: bool,
+}
+
+impl ExportRequest {
+    /// A bundle of rows and manifests, without dumps.
+    pub fn new(database_id: DatabaseId, from: Arc<dyn Storage>) -> Self {
+        ExportRequest { database_id, from, artifacts: false }
+    }
+}
+
+/// What a bundle holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Exported {
+    /// Rows of the chain.
+    pub rows: u64,
+    /// Manifests, one for each completed backup.
+    pub manifests: u64,
+    /// Dumps.
+    pub artifacts: u64,
+    /// Hash of the last row.
+    pub head: Sha256,
+}
+
+/// Makes bundles with the engine's parts.
+#[derive(Debug, Clone)]
+pub struct Exporter {
+    parts: Arc<Parts>,
+}
+
+/// One completed backup's part of the bundle.
+struct Backup {
+    job_id: JobId,
+    bytes: Bytes,
+    manifest: Manifest,
+}
+
+impl Exporter {
+    pub(crate) fn new(parts: Arc<Parts>) -> Self {
+        Exporter { parts }
+    }
+
+    /// Writes the bundle of one database to `out` and returns it with what the bundle holds.
+    ///
+    /// # Errors
+    /// `database-unknown` when there is no chain; `object-missing` or `manifest-invalid` when a completed backup's
+    /// manifest is not in the destination as the chain names it; `artifact-mismatch` when a dump is not what its
+    /// manifest names; `file-failed` when `out` cannot be written.
+    pub async fn export<W: Write + Send + 'static>(&self, request: &ExportRequest, out: W) -> Result<(W, Exported)> {
+        let subject =
+            Subject { org_id: self.parts.settings.org_id.clone(), database_id: Some(request.database_id.clone()) };
+        let unknown = || {
+            let message = format!("nothing was ever recorded of this database database={}", request.database_id);
+            Error::new(Code::DatabaseUnknown, message)
+        };
+        let chain = self.parts.catalog.chain(&subject).await?.ok_or_else(unknown)?.audit;
+        let summary = Summary::of(chain.as_ref()).await?;
+        let backups = self.backups(request, &subject, &summary).await?;
+        self.write(request, &subject, chain.as_ref(), &summary, &backups, out).await
+    }
+
+    /// The manifest of every completed backup, each compared with the hash that the chain names.
+    async fn backups(&self, request: &ExportRequest, subject: &Subject, summary: &Summary) -> Result<Vec<Backup>> {
+        let jobs = self.parts.catalog.jobs(JobQuery::of(subject).kind(JobKind::Backup)).await?;
+        let mut backups = Vec::new();
+        for (job_id, announced) in &summary.completed {
+            let job = jobs.iter().find(|job| job.id == *job_id).ok_or_else(|| {
+                Error::new(Code::CatalogCorrupt, format!("the chain names a job that the catalogue lacks job={job_id}"))
+            })?;
+            let name = key(job, &request.database_id, BackupObject::Manifest)?;
+            let bytes = request.from.read(&name, MANIFEST_LIMIT_BYTES).await?;
+            if Sha256::of(&bytes) != *announced {
+                let message = format!("the manifest is not the one the chain names name={name}");
+                return Err(Error::new(Code::ManifestInvalid, message));
+            }
+            let manifest = Manifest::parse(&bytes).map_err(|error| {
+                Error::new(Code::ManifestInvalid, format!("malformed manifest name={name}")).with_source(error)
+            })?;
+            backups.push(Backup { job_id: *job_id, bytes, manifest });
+        }
+        backups.sort_by_key(|backup| backup.job_id);
+        Ok(backups)
+    }
+
+    async fn write<W: Write + Send + 'static>(
+        &self,
+        request: &ExportRequest,
+        subject: &Subject,
+        chain: &dyn AuditChain,
+        summary: &Summary,
+        backups: &[Backup],
+        out: W,
+    ) -> Result<(W, Exported)> {
+        let signer = self.parts.signer()?;
+        let note = evidence::checkpoint(&subject.org_id, chain.chain_id(), &summary.tree, signer.as_ref()).await?;
+        let key = signer.public_key();
+        let key_path = format!("keys/{}.pem", key.key_id().digest());
+        let pem = key.to_pem();
+
+        let listed = |path: &str, sha256| FileInBundle { path: path.to_owned(), sha256 };
+        let mut files = vec![
+            listed("README.txt", Sha256::of(README)),
+            listed("audit_events.json", summary.sha256),
+            listed("checkpoint", Sha256::of(note.as_bytes())),
+            listed(&key_path, Sha256::of(pem.as_bytes())),
+        ];
+        for backup in backups {
+            files.push(listed(&path(backup, "manifest.json"), Sha256::of(&backup.bytes)));
+            if request.artifacts {
+                files.push(listed(&path(backup, "artifact.dump"), backup.manifest.body().checksum_sha256));
+            }
+        }
+        let facts = BundleFacts {
+            org_id: subject.org_id.clone(),
+            database_id: subject.database_id.clone(),
+            chain_id: chain.chain_id(),
+            last_seq: summary.head.seq,
+            backups: summary.completed.len() as u64,
+            created_at: self.parts.clock.now().max(summary.last_at),
+        };
+        let index = evidence::index(&facts, &files, signer.as_ref()).await?;
+
+        // In the order of the names, so that the same evidence makes the same bytes.
+        let mut bundle = Writing::start(out);
+        bundle.add("README.txt", Bytes::from_static(README)).await?;
+        bundle.begin("audit_events.json", summary.size_bytes).await?;
+        rows::write(chain, summary, &mut bundle).await?;
+        bundle.end().await?;
+        for backup in backups {
+            if request.artifacts {
+                self.write_artifact(request, backup, &mut bundle).await?;
+            }
+            bundle.add(&path(backup, "manifest.json"), backup.bytes.clone()).await?;
+        }
+        bundle.add("bundle.json", index.into()).await?;
+        bundle.add("checkpoint", note.into()).await?;
+        bundle.add(&key_path, pem.into()).await?;
+        let out = bundle.finish().await?;
+        let artifacts = if request.artifacts { backups.len() as u64 } else { 0 };
+        let exported =
+            Exported { rows: summary.head.seq, manifests: backups.len() as u64, artifacts, head: summary.head.hash };
+        Ok((out, exported))
+    }
+
+    async fn write_artifact<W: Write + Send + 'static>(
+        &self,
+        request: &ExportRequest,
+        backup: &Backup,
+        bundle: &mut Writing<W>,
+    ) -> Result<()> {
+        let body = backup.manifest.body();
+        let name = ObjectName::new(body.artifact_key.clone())?;
+        let mut measure = crate::pipeline::Measure::default();
+        bundle.begin(&path(backup, "artifact.dump"), body.size_bytes).await?;
+        let mut chunks = request.from.get(&name, None).await?.body;
+        while let Some(chunk) = chunks.next().await {
+            let chunk = chunk?;
+            measure.update(&chunk);
+            bundle.write(chunk).await?;
+        }
+        bundle.end().await?;
+        if measure.finish().sha256 == body.checksum_sha256 {
+            return Ok(());
+        }
+        Err(Error::new(Code::ArtifactMismatch, format!("the dump is not what its manifest names name={name}")))
+    }
+}
+
+fn path(backup: &Backup, file: &str) -> String {
+    format!("backups/{}/{file}", backup.job_id)
+}
+
+fn key(job: &Job, database_id: &DatabaseId, object: BackupObject) -> Result<ObjectName> {
+    ObjectName::new(layout::backup_key(&job.subject.org_id, database_id, job.queued_at, job.id, object))
+}

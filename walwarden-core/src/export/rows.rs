@@ -1,0 +1,105 @@
+//! The chain's rows as `audit_events.json`, in two passes, so that no chain is too long for memory.
+
+use std::io::Write;
+
+use bytes::Bytes;
+use sha2::Digest;
+use walwarden_verify::merkle::Tree;
+use walwarden_verify::{EventKind, Head, JobId, Row, Sha256, Timestamp};
+
+use super::writer::Writing;
+use crate::chain::AuditChain;
+use crate::error::{Code, Error, Result};
+
+/// Rows held in memory at once.
+const PAGE: usize = 5_000;
+
+/// What the signed index must know before the rows are written.
+pub(super) struct Summary {
+    pub(super) head: Head,
+    pub(super) last_at: Timestamp,
+    pub(super) tree: Tree,
+    pub(super) size_bytes: u64,
+    pub(super) sha256: Sha256,
+    /// Completed backups and their manifests' hashes.
+    pub(super) completed: Vec<(JobId, Sha256)>,
+}
+
+impl Summary {
+    pub(super) async fn of(chain: &dyn AuditChain) -> Result<Self> {
+        let head = chain.head().await?;
+        let mut hasher = sha2::Sha256::new();
+        let mut summary = Summary {
+            head,
+            last_at: Timestamp::MIN,
+            tree: Tree::new(),
+            size_bytes: 0,
+            sha256: Sha256::of(b""),
+            completed: Vec::new(),
+        };
+        let mut next = 1;
+        while next <= head.seq {
+            let text = page(chain, next, head, |row, leaf| {
+                summary.tree.push(leaf);
+                summary.last_at = row.at;
+                if row.kind == EventKind::BackupCompleted {
+                    summary.completed.extend(completed(row));
+                }
+            })
+            .await?;
+            hasher.update(&text.0);
+            summary.size_bytes += text.0.len() as u64;
+            next = text.1;
+        }
+        summary.sha256 = Sha256::from_bytes(hasher.finalize().into());
+        Ok(summary)
+    }
+}
+
+/// Writes the same text that was summed up, whatever was appended since.
+pub(super) async fn write<W: Write + Send + 'static>(
+    chain: &dyn AuditChain,
+    summary: &Summary,
+    bundle: &mut Writing<W>,
+) -> Result<()> {
+    let mut next = 1;
+    while next <= summary.head.seq {
+        let (text, after) = page(chain, next, summary.head, |_, _| {}).await?;
+        bundle.write(Bytes::from(text)).await?;
+        next = after;
+    }
+    Ok(())
+}
+
+/// Text of the rows from `first` on, brackets and commas included, and the number of the row after them.
+async fn page(
+    chain: &dyn AuditChain,
+    first: u64,
+    head: Head,
+    mut each: impl FnMut(&Row, &[u8]),
+) -> Result<(Vec<u8>, u64)> {
+    let rows = chain.rows(first, PAGE).await?;
+    let mut text = Vec::new();
+    let mut next = first;
+    for row in rows.iter().filter(|row| row.seq <= head.seq) {
+        if row.seq != next {
+            return Err(Error::new(Code::ChainDamaged, format!("a row is missing from the chain seq={next}")));
+        }
+        text.push(if row.seq == 1 { b'[' } else { b',' });
+        let leaf = row.to_canonical();
+        text.extend_from_slice(&leaf);
+        each(row, &leaf);
+        next += 1;
+    }
+    if next == first {
+        return Err(Error::new(Code::ChainDamaged, format!("the chain ends before its head seq={first}")));
+    }
+    if next > head.seq {
+        text.push(b']');
+    }
+    Ok((text, next))
+}
+
+fn completed(row: &Row) -> Option<(JobId, Sha256)> {
+    Some((row.job_id?, row.payload.get("manifestSha256")?.as_str()?.parse().ok()?))
+}

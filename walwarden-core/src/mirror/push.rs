@@ -1,0 +1,115 @@
+//! From the catalogue to the destination.
+
+use bytes::Bytes;
+use walwarden_verify::merkle::Tree;
+use walwarden_verify::{ChainId, DatabaseId, Head, layout};
+
+use crate::catalog::{CatalogExt, ChainRecord};
+use crate::chain::Subject;
+use crate::engine::Parts;
+use crate::error::{Code, Error, Result};
+use crate::evidence;
+use crate::storage::{ObjectName, Storage, StorageExt};
+
+/// Rows in one segment at most; also how many are held in memory at once.
+const SEGMENT_ROWS: usize = 10_000;
+/// Bytes of one segment or checkpoint that may be read back: rows are limited to well below this.
+const SEGMENT_LIMIT_BYTES: u64 = 1 << 30;
+
+/// How far a chain lies in the destination.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Mirrored {
+    pub(crate) chain_id: ChainId,
+    pub(crate) head: Head,
+}
+
+/// Copies one subject's chain into one destination.
+#[derive(Debug)]
+pub(crate) struct Mirror<'a> {
+    pub(crate) parts: &'a Parts,
+    pub(crate) storage: &'a dyn Storage,
+    pub(crate) subject: &'a Subject,
+}
+
+impl Mirror<'_> {
+    /// Copies the rows that are not in the destination yet, then a checkpoint over all of them.
+    pub(crate) async fn publish(&self) -> Result<()> {
+        let head = self.push_rows().await?.head;
+        let chain = self.chain().await?.audit;
+        let signer = self.parts.signer()?;
+        let mut tree = Tree::new();
+        let mut next = 1;
+        while next <= head.seq {
+            let rows = chain.rows(next, SEGMENT_ROWS).await?;
+            for row in rows.iter().filter(|row| row.seq <= head.seq) {
+                tree.push(&row.to_canonical());
+            }
+            next += rows.len().max(1) as u64;
+        }
+        let note = evidence::checkpoint(&self.subject.org_id, chain.chain_id(), &tree, signer.as_ref()).await?;
+        let name = layout::checkpoint_key(&self.subject.org_id, self.database_id(), chain.chain_id(), head.seq);
+        self.put_same(&ObjectName::new(name)?, note.clone().into()).await?;
+        self.parts.catalog.checkpoint(self.subject, head.seq, note).await
+    }
+
+    /// Copies the rows that are not in the destination yet; returns how far they reach.
+    pub(crate) async fn push_rows(&self) -> Result<Mirrored> {
+        let record = self.chain().await?;
+        let chain = &record.audit;
+        let head = chain.head().await?;
+        let mut next = self.mirrored_through(&record).await? + 1;
+        while next <= head.seq {
+            let rows = chain.rows(next, SEGMENT_ROWS).await?;
+            let Some(last) = rows.last().map(|row| row.seq) else { break };
+            let mut segment = Vec::new();
+            for row in &rows {
+                segment.extend_from_slice(&row.to_canonical());
+                segment.push(b'\n');
+            }
+            let name =
+                layout::audit_segment_key(&self.subject.org_id, self.database_id(), chain.chain_id(), next, last);
+            self.put_same(&ObjectName::new(name)?, segment.into()).await?;
+            self.parts.catalog.mirrored(self.subject, last).await?;
+            next = last + 1;
+        }
+        Ok(Mirrored { chain_id: chain.chain_id(), head })
+    }
+
+    /// How far the chain is in this destination. A destination that lacks our last checkpoint is another one than
+    /// before, or was emptied, and gets everything again.
+    async fn mirrored_through(&self, chain: &ChainRecord) -> Result<u64> {
+        let Some((size, _)) = &chain.checkpoint else { return Ok(0) };
+        let name = layout::checkpoint_key(&self.subject.org_id, self.database_id(), chain.chain_id, *size);
+        match self.storage.get(&ObjectName::new(name)?, Some(0..1)).await {
+            Ok(_) => Ok(chain.mirrored_through),
+            Err(error) if error.code() == Code::ObjectMissing => Ok(0),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Stores an object, content with finding it there already if it holds the same bytes.
+    async fn put_same(&self, name: &ObjectName, body: Bytes) -> Result<()> {
+        match self.storage.put(name, body.clone()).await {
+            Ok(_) => Ok(()),
+            Err(error) if error.code() == Code::ObjectExists => {
+                if self.storage.read(name, SEGMENT_LIMIT_BYTES).await? == body {
+                    return Ok(());
+                }
+                let message = format!("the destination holds other rows under this name name={name}");
+                Err(Error::new(Code::ChainDamaged, message))
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    fn database_id(&self) -> &DatabaseId {
+        self.subject.database_id.as_ref().expect("only chains of databases have a destination")
+    }
+
+    async fn chain(&self) -> Result<ChainRecord> {
+        self.parts.catalog.chain(self.subject).await?.ok_or_else(|| {
+            let message = format!("there is no audit chain yet database={}", self.database_id());
+            Error::new(Code::DatabaseUnknown, message)
+        })
+    }
+}

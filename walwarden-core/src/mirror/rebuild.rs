@@ -1,0 +1,200 @@
+//! From a destination to a catalogue.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use walwarden_verify::chain::Replay;
+use walwarden_verify::checkpoint::{Checkpoint, SignedNote, origin};
+use walwarden_verify::key::PublicKey;
+use walwarden_verify::merkle::Tree;
+use walwarden_verify::{ChainId, DatabaseId, OrgId, Row, layout};
+
+use crate::catalog::{JobKind, jobs_told_by};
+use crate::chain::Subject;
+use crate::engine::Parts;
+use crate::error::{Code, Error, Result};
+use crate::storage::{ObjectName, Storage, StorageExt};
+
+/// One segment read back into memory at most.
+const SEGMENT_LIMIT_BYTES: u64 = 1 << 30;
+const NOTE_LIMIT_BYTES: u64 = 1 << 20;
+
+/// What was found in a destination and entered into the catalogue.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Rebuilt {
+    /// Whose chain.
+    pub subject: Subject,
+    /// Its rows.
+    pub rows: u64,
+    /// Backups it tells of, in whatever state.
+    pub backups: u64,
+    /// Whether a checkpoint over these rows, or the first of them, is signed by a key the caller trusts.
+    pub authenticated: bool,
+    /// What the operator should know.
+    pub notices: Vec<String>,
+}
+
+/// Rebuilds a catalogue with the engine's parts.
+#[derive(Debug, Clone)]
+pub struct Rebuilder {
+    parts: Arc<Parts>,
+}
+
+/// What a destination holds of one chain.
+#[derive(Debug, Default)]
+struct Found {
+    /// First row's number and the name of each segment.
+    segments: Vec<(u64, ObjectName)>,
+    /// Size and name of each checkpoint.
+    checkpoints: Vec<(u64, ObjectName)>,
+}
+
+impl Rebuilder {
+    pub(crate) fn new(parts: Arc<Parts>) -> Self {
+        Rebuilder { parts }
+    }
+
+    /// Enters every chain of the destination that the catalogue does not have, and the jobs it tells of.
+    ///
+    /// # Errors
+    /// `chain-damaged` when segments are missing or contradict each other, or a trusted checkpoint contradicts them;
+    /// the store's and the catalogue's own errors. Chains entered before the error stay.
+    pub async fn rebuild(&self, from: &dyn Storage, trusted_keys: &[PublicKey]) -> Result<Vec<Rebuilt>> {
+        let mut rebuilt = Vec::new();
+        for (subject, mut chains) in find(from).await? {
+            if self.parts.catalog.chain(&subject).await?.is_some() {
+                continue;
+            }
+            // Ids begin with the time: the last chain is the one that goes on.
+            let Some((chain_id, found)) = chains.pop_last() else { continue };
+            let mut notices = Vec::new();
+            for older in chains.keys() {
+                notices.push(format!("the destination holds an older chain too, which stays there chain={older}"));
+            }
+            rebuilt.push(self.enter(from, subject, chain_id, found, notices, trusted_keys).await?);
+        }
+        Ok(rebuilt)
+    }
+
+    async fn enter(
+        &self,
+        from: &dyn Storage,
+        subject: Subject,
+        chain_id: ChainId,
+        found: Found,
+        mut notices: Vec<String>,
+        trusted_keys: &[PublicKey],
+    ) -> Result<Rebuilt> {
+        let rows = read_rows(from, &found.segments).await?;
+        check_rows(&rows)?;
+        let authenticated = authenticate(from, &subject, chain_id, &found, &rows, trusted_keys).await?;
+        if !authenticated {
+            notices.push("no checkpoint by a trusted key covers these rows; compare the chain's head with a copy you trust".to_owned());
+        }
+        let mut jobs = jobs_told_by(&subject, &rows);
+        if let Some(database_id) = &subject.database_id {
+            for job in jobs.iter_mut().filter(|job| job.kind == JobKind::Backup) {
+                let key = layout::artifact_key(&subject.org_id, database_id, job.queued_at, job.id, false);
+                job.artifact_key = Some(ObjectName::new(key)?);
+            }
+        }
+        let backups = jobs.iter().filter(|job| job.kind == JobKind::Backup).count() as u64;
+        let count = rows.len() as u64;
+        self.parts.catalog.adopt(&subject, rows, jobs).await?;
+        Ok(Rebuilt { subject, rows: count, backups, authenticated, notices })
+    }
+}
+
+/// Every chain in the destination, by what it speaks of.
+async fn find(from: &dyn Storage) -> Result<Vec<(Subject, BTreeMap<ChainId, Found>)>> {
+    let mut subjects: BTreeMap<(OrgId, DatabaseId), BTreeMap<ChainId, Found>> = BTreeMap::new();
+    for listed in from.list("org").await? {
+        let segments: Vec<&str> = listed.name.as_str().split('/').collect();
+        let ["org", org, "db", database, "audit", chain, rest @ ..] = segments.as_slice() else { continue };
+        let (Ok(org), Ok(database), Ok(chain)) = (org.parse(), database.parse(), chain.parse()) else { continue };
+        let found = subjects.entry((org, database)).or_default().entry(chain).or_default();
+        match rest {
+            ["checkpoint", size] => found.checkpoints.extend(number(size).map(|size| (size, listed.name.clone()))),
+            [segment] => {
+                let first = segment.strip_suffix(".jsonl").and_then(|range| number(range.split_once('-')?.0));
+                found.segments.extend(first.map(|first| (first, listed.name.clone())));
+            }
+            _ => {}
+        }
+    }
+    let subject = |(org_id, database_id)| Subject { org_id, database_id: Some(database_id) };
+    Ok(subjects.into_iter().map(|(ids, chains)| (subject(ids), chains)).collect())
+}
+
+fn number(text: &str) -> Option<u64> {
+    if text.len() == 20 { text.parse().ok() } else { None }
+}
+
+/// The rows in order. Segments may overlap, as they do after a crash between storing and noting one, but must agree.
+async fn read_rows(from: &dyn Storage, segments: &[(u64, ObjectName)]) -> Result<Vec<Row>> {
+    let mut rows: Vec<Row> = Vec::new();
+    for (_, name) in segments {
+        let text = from.read(name, SEGMENT_LIMIT_BYTES).await?;
+        for line in text.split_inclusive(|byte| *byte == b'\n') {
+            let damaged = || format!("a stored row cannot be read name={name}");
+            let line = line.strip_suffix(b"\n").ok_or_else(|| Error::new(Code::ChainDamaged, damaged()))?;
+            let row = Row::parse(line).map_err(|e| Error::new(Code::ChainDamaged, damaged()).with_source(e))?;
+            let next = rows.len() as u64 + 1;
+            let known = row.seq.checked_sub(1).and_then(|at| rows.get(usize::try_from(at).ok()?));
+            match known {
+                Some(known) if *known == row => {}
+                None if row.seq == next => rows.push(row),
+                _ => {
+                    let message = format!("the stored rows leave a gap or differ seq={} name={name}", row.seq);
+                    return Err(Error::new(Code::ChainDamaged, message));
+                }
+            }
+        }
+    }
+    Ok(rows)
+}
+
+fn check_rows(rows: &[Row]) -> Result<()> {
+    let mut replay = Replay::new();
+    for row in rows {
+        if let Some(violation) = replay.push(row).into_iter().next() {
+            let message = format!("the stored chain contradicts itself seq={} {}", row.seq, violation.detail);
+            return Err(Error::new(Code::ChainDamaged, message));
+        }
+    }
+    Ok(())
+}
+
+/// Whether a checkpoint by a trusted key covers the first rows or all of them. One that contradicts them is an error.
+async fn authenticate(
+    from: &dyn Storage,
+    subject: &Subject,
+    chain_id: ChainId,
+    found: &Found,
+    rows: &[Row],
+    trusted_keys: &[PublicKey],
+) -> Result<bool> {
+    let origin = origin(&subject.org_id, chain_id);
+    for (size, name) in found.checkpoints.iter().rev() {
+        let bytes = from.read(name, NOTE_LIMIT_BYTES).await?;
+        let Some((note, checkpoint)) = parse(&bytes) else { continue };
+        if checkpoint.origin != origin || !trusted_keys.iter().any(|key| note.verify(&origin, key) == Ok(true)) {
+            continue;
+        }
+        let mut tree = Tree::new();
+        rows.iter().take(usize::try_from(*size).unwrap_or(usize::MAX)).for_each(|row| tree.push(&row.to_canonical()));
+        if (checkpoint.size, checkpoint.root) == (tree.size(), tree.root()) {
+            return Ok(true);
+        }
+        let message = format!("a checkpoint by a trusted key contradicts the stored rows name={name}");
+        return Err(Error::new(Code::ChainDamaged, message));
+    }
+    Ok(false)
+}
+
+fn parse(bytes: &[u8]) -> Option<(SignedNote, Checkpoint)> {
+    let note = SignedNote::parse(bytes).ok()?;
+    let checkpoint = Checkpoint::parse_body(note.body()).ok()?;
+    Some((note, checkpoint))
+}

@@ -1,0 +1,136 @@
+//! Plans and applies restores, and records them where this installation keeps the database's chain.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use walwarden_verify::json::{Object, Value};
+use walwarden_verify::layout;
+use walwarden_verify::manifest::VerifiedManifest;
+
+use super::apply::Application;
+use super::{Mode, RestorePlan, RestoreRequest, RestoreSession, Restored};
+use super::{find, inspect, spool};
+use crate::catalog::{Job, JobKind, JobQuery, JobState, NewJob, Write};
+use crate::chain::Subject;
+use crate::engine::Parts;
+use crate::error::{Code, Error, Result, Retry};
+use crate::clock::new_job_id;
+use crate::held::{HeldJob, reported};
+use crate::mirror::Mirror;
+use crate::storage::ObjectName;
+use crate::watch::Watch;
+
+/// Restores backups with the engine's parts.
+#[derive(Debug, Clone)]
+pub struct RestoreConductor {
+    parts: Arc<Parts>,
+}
+
+impl RestoreConductor {
+    pub(crate) fn new(parts: Arc<Parts>) -> Self {
+        RestoreConductor { parts }
+    }
+
+    /// Where the catalogue says the manifest lies, if it knows.
+    async fn expected_name(&self, request: &RestoreRequest) -> Result<Option<ObjectName>> {
+        let query = JobQuery::default().kind(JobKind::Backup).manifest(request.manifest_sha256);
+        let jobs = self.parts.catalog.jobs(query).await?;
+        let Some(job) = jobs.first() else { return Ok(None) };
+        let Some(database_id) = &job.subject.database_id else { return Ok(None) };
+        let key = layout::manifest_key(&job.subject.org_id, database_id, job.queued_at, job.id);
+        ObjectName::new(key).map(Some)
+    }
+
+    /// Enters a job where this installation keeps the chain of the backup's database.
+    async fn enter(&self, manifest: &VerifiedManifest, watch: &dyn Watch) -> Result<Option<Job>> {
+        let body = manifest.body();
+        let subject = Subject { org_id: body.org_id.clone(), database_id: Some(body.database_id.clone()) };
+        if self.parts.catalog.chain(&subject).await?.is_none() {
+            watch.notice("this installation does not keep the database's audit chain: the restore is not recorded");
+            return Ok(None);
+        }
+        let at = self.parts.clock.now();
+        let id = new_job_id(self.parts.clock.as_ref(), self.parts.random.as_ref());
+        let new = NewJob::restore(id, subject, at, manifest.hash());
+        reported(watch, self.parts.catalog.write(Write::Enter(new)).await?).map(Some)
+    }
+
+    fn spool_dir(&self, plan: &RestorePlan) -> PathBuf {
+        plan.request.spool_dir.clone().unwrap_or_else(|| self.parts.settings.spool_dir.clone())
+    }
+
+    async fn carry_out(&self, plan: &RestorePlan, progress: &Recorder<'_>, watch: &dyn Watch) -> Result<Restored> {
+        let request = &plan.request;
+        let body = plan.manifest.body();
+        progress.reached(JobState::Downloading).await?;
+        let spool_dir = self.spool_dir(plan);
+        let spooled = spool::fetch(request.from.as_ref(), body, &spool_dir, &request.cancel, watch).await?;
+        progress.reached(JobState::Verifying).await?;
+        let dump = spooled.verify(body)?;
+        progress.reached(JobState::ManifestVerified).await?;
+        progress.reached(JobState::Restoring).await?;
+        let mut application = Application { plan, dump: &dump, watch, random: self.parts.random_bytes() };
+        let notices = application.run().await?;
+        progress.reached(JobState::Finalizing).await?;
+        Ok(Restored { database: plan.database.clone(), notices, rows_compared: false })
+    }
+
+    async fn record_and_carry_out(&self, plan: &RestorePlan, job: Job, watch: &dyn Watch) -> Result<Restored> {
+        let subject = job.subject.clone();
+        let held = HeldJob::claim(&self.parts, &job, watch).await?;
+        let recorder = Recorder(Some(&held));
+        let outcome = held.while_renewing(self.carry_out(plan, &recorder, watch)).await;
+        let recorded = match &outcome {
+            Ok(restored) => {
+                let payload = Object::from([("database", Value::from(restored.database.as_str()))]);
+                held.step(JobState::Completed, payload).await
+            }
+            Err(error) => held.fail(error, (error.code().retry() == Retry::Yes).then_some(Duration::ZERO)).await,
+        };
+        if let Err(error) = recorded {
+            watch.notice(&format!("the end of the restore could not be recorded: {error}"));
+        }
+        let mirror = Mirror { parts: &self.parts, storage: plan.request.from.as_ref(), subject: &subject };
+        if let Err(error) = mirror.publish().await {
+            watch.notice(&format!("events and checkpoint are not in the destination yet: {error}"));
+        }
+        outcome
+    }
+}
+
+/// Records the states of a restore, if there is a job to record them on.
+struct Recorder<'a>(Option<&'a HeldJob<'a>>);
+
+impl Recorder<'_> {
+    async fn reached(&self, state: JobState) -> Result<()> {
+        if let Some(held) = self.0 {
+            held.step(state, Object::new()).await?;
+        }
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl RestoreSession for RestoreConductor {
+    async fn plan(&self, request: RestoreRequest) -> Result<RestorePlan> {
+        if request.mode == Mode::InPlace && !request.confirm_destructive {
+            return Err(Error::new(Code::ConfirmationMissing, "an in-place restore drops what the target holds now"));
+        }
+        if request.mode == Mode::InPlace && request.created_database.is_some() {
+            return Err(Error::new(Code::ArgumentInvalid, "a database can be named only for mode new_database"));
+        }
+        let expected = self.expected_name(&request).await?;
+        let bytes = find::manifest(request.from.as_ref(), request.manifest_sha256, expected.as_ref()).await?;
+        let manifest = find::check(&bytes, &request.trusted_keys)?;
+        inspect::plan(request, manifest).await
+    }
+
+    async fn apply(&self, plan: RestorePlan, watch: &dyn Watch) -> Result<Restored> {
+        match self.enter(&plan.manifest, watch).await? {
+            Some(job) => self.record_and_carry_out(&plan, job, watch).await,
+            None => self.carry_out(&plan, &Recorder(None), watch).await,
+        }
+    }
+}

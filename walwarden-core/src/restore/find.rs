@@ -1,0 +1,50 @@
+//! Finds a manifest by its hash, and checks who signed it.
+
+use bytes::Bytes;
+use futures::{StreamExt, TryStreamExt, stream};
+use walwarden_verify::Sha256;
+use walwarden_verify::key::PublicKey;
+use walwarden_verify::manifest::{Manifest, VerifiedManifest};
+
+use crate::error::{Code, Error, Result};
+use crate::storage::{ObjectName, Storage, StorageExt};
+
+/// Largest manifest we read.
+const MANIFEST_LIMIT_BYTES: u64 = 1 << 20;
+/// Manifests fetched side by side while searching.
+const SEARCH_WIDTH: usize = 16;
+
+/// The manifest with this hash: at `expected`, if the catalogue knows where, or else wherever it lies.
+pub(super) async fn manifest(storage: &dyn Storage, hash: Sha256, expected: Option<&ObjectName>) -> Result<Bytes> {
+    if let Some(name) = expected {
+        let bytes = storage.read(name, MANIFEST_LIMIT_BYTES).await?;
+        if Sha256::of(&bytes) == hash {
+            return Ok(bytes);
+        }
+        let message = format!("the manifest in the destination was altered name={name} expected={hash}");
+        return Err(Error::new(Code::ManifestInvalid, message));
+    }
+    let names = storage.list("org").await?.into_iter().map(|listed| listed.name);
+    let candidates = names.filter(|name| name.as_str().ends_with(".manifest.json"));
+    let found = stream::iter(candidates)
+        .map(|name| async move { storage.read(&name, MANIFEST_LIMIT_BYTES).await })
+        .buffer_unordered(SEARCH_WIDTH)
+        .try_filter(|bytes| std::future::ready(Sha256::of(bytes) == hash))
+        .try_next()
+        .await?;
+    found.ok_or_else(|| Error::new(Code::ManifestMissing, format!("no manifest with this hash manifest={hash}")))
+}
+
+/// Reads the manifest strictly and checks its signature against the keys the caller trusts.
+pub(super) fn check(bytes: &[u8], trusted_keys: &[PublicKey]) -> Result<VerifiedManifest> {
+    let manifest = Manifest::parse(bytes)
+        .map_err(|error| Error::new(Code::ManifestInvalid, "the manifest is malformed").with_source(error))?;
+    let named = manifest.body().signer;
+    let Some(key) = trusted_keys.iter().find(|key| key.key_id() == named) else {
+        let message = format!("the manifest is signed by a key that is not trusted key={named}");
+        return Err(Error::new(Code::SignatureInvalid, message));
+    };
+    manifest.verify(key).map_err(|error| {
+        Error::new(Code::SignatureInvalid, format!("the manifest's signature is wrong key={named}")).with_source(error)
+    })
+}

@@ -1,0 +1,103 @@
+//! Fetches a dump into a private file and compares it with its manifest.
+
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+use futures::StreamExt;
+use tempfile::TempDir;
+use tokio::fs::File;
+use tokio::io::{AsyncWriteExt, BufWriter};
+use walwarden_verify::manifest::ManifestBody;
+
+use crate::error::{Code, Error, Result};
+use crate::pipeline::{Measure, Measured};
+use crate::storage::{ObjectName, Storage};
+use crate::watch::{Cancel, Transfer, Watch};
+
+/// A complete local copy, not compared yet. Its folder is readable by this user only and goes when it is dropped.
+#[derive(Debug)]
+pub(super) struct SpooledDump {
+    folder: TempDir,
+    measured: Measured,
+}
+
+/// A local copy that is, byte for byte, what the manifest speaks of. Only [`SpooledDump::verify`] makes one, and
+/// whatever starts `pg_restore` asks for one.
+#[derive(Debug)]
+pub(super) struct VerifiedDump {
+    folder: TempDir,
+}
+
+impl VerifiedDump {
+    /// The archive.
+    pub(super) fn path(&self) -> PathBuf {
+        archive_path(&self.folder)
+    }
+
+    /// The private folder around it, for lists that accompany the archive.
+    pub(super) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+}
+
+/// Fetches the dump. One byte more than the manifest names is enough to stop.
+pub(super) async fn fetch(
+    storage: &dyn Storage,
+    manifest: &ManifestBody,
+    spool_dir: &Path,
+    cancel: &Cancel,
+    watch: &dyn Watch,
+) -> Result<SpooledDump> {
+    let name = ObjectName::new(manifest.artifact_key.clone())?;
+    let folder = tempfile::Builder::new()
+        .prefix("walwarden-spool-")
+        .tempdir_in(spool_dir)
+        .map_err(|error| spool_error(spool_dir, error))?;
+    let file = File::create_new(archive_path(&folder)).await.map_err(|error| spool_error(spool_dir, error))?;
+    let mut file = BufWriter::with_capacity(1 << 20, file);
+    let mut body = storage.get(&name, None).await?.body;
+    let mut measure = Measure::default();
+    while let Some(chunk) = body.next().await {
+        let chunk = chunk?;
+        measure.update(&chunk);
+        if measure.size_bytes() > manifest.size_bytes {
+            break;
+        }
+        file.write_all(&chunk).await.map_err(|error| spool_error(spool_dir, error))?;
+        watch.transfer(Transfer { done_bytes: measure.size_bytes(), total_bytes: Some(manifest.size_bytes) });
+        if cancel.is_cancelled() {
+            return Err(Error::new(Code::Cancelled, "the restore was cancelled while the dump was fetched"));
+        }
+    }
+    file.flush().await.map_err(|error| spool_error(spool_dir, error))?;
+    Ok(SpooledDump { folder, measured: measure.finish() })
+}
+
+impl SpooledDump {
+    /// Compares size and digest with the manifest.
+    pub(super) fn verify(self, manifest: &ManifestBody) -> Result<VerifiedDump> {
+        let Measured { size_bytes, sha256 } = self.measured;
+        if size_bytes == manifest.size_bytes && sha256 == manifest.checksum_sha256 {
+            return Ok(VerifiedDump { folder: self.folder });
+        }
+        Err(Error::new(
+            Code::ArtifactMismatch,
+            format!(
+                "the stored dump is not what the manifest names name={} expected={}:{} stored={size_bytes}:{sha256}",
+                manifest.artifact_key, manifest.size_bytes, manifest.checksum_sha256
+            ),
+        ))
+    }
+}
+
+fn archive_path(folder: &TempDir) -> PathBuf {
+    folder.path().join("archive.dump")
+}
+
+fn spool_error(folder: &Path, error: std::io::Error) -> Error {
+    let (code, what) = match error.kind() {
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => (Code::SpoolFull, "no room left in the spool folder"),
+        _ => (Code::FileFailed, "the spool folder cannot be written"),
+    };
+    Error::new(code, format!("{what} folder={}", folder.display())).with_source(error)
+}

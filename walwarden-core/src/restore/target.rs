@@ -1,0 +1,102 @@
+//! Looks at the target, and creates, renames and drops databases there.
+
+use tokio_postgres::Client;
+
+use crate::error::{Code, Error, Result};
+
+/// An error of connecting, which speaks of a source, said of the target.
+pub(super) fn as_target(error: Error) -> Error {
+    let code = match error.code() {
+        Code::SourceUnreachable => Code::TargetUnreachable,
+        Code::SourceLoginRefused => Code::TargetLoginRefused,
+        Code::SourceDatabaseMissing => Code::TargetMissing,
+        Code::SourcePermission => Code::TargetPermission,
+        Code::SourceConnectionLost => Code::TargetConnectionLost,
+        other => other,
+    };
+    error.with_code(code)
+}
+
+/// Names that a restore gives to a database until it is complete.
+pub(super) const BUILDING_PREFIX: &str = "walwarden_restore_";
+
+pub(super) async fn exists(client: &Client, database: &str) -> Result<bool> {
+    let row = client
+        .query_one("select exists (select from pg_catalog.pg_database where datname = $1)", &[&database])
+        .await
+        .map_err(|error| refused("the target's databases cannot be listed", error))?;
+    Ok(row.get(0))
+}
+
+/// Databases that interrupted restores left behind.
+pub(super) async fn left_behind(client: &Client) -> Result<Vec<String>> {
+    let sql = "select datname::text from pg_catalog.pg_database where starts_with(datname, $1) order by 1";
+    let rows = client
+        .query(sql, &[&BUILDING_PREFIX])
+        .await
+        .map_err(|error| refused("the target's databases cannot be listed", error))?;
+    Ok(rows.iter().map(|row| row.get(0)).collect())
+}
+
+/// Tables, views and sequences of the connected database that are not the system's or an extension's.
+pub(super) async fn relations(client: &Client) -> Result<Vec<String>> {
+    let sql = "select format('%I.%I', n.nspname, c.relname) \
+         from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace \
+         where c.relkind in ('r', 'p', 'v', 'm', 'f', 'S') \
+           and n.nspname !~ '^pg_' and n.nspname <> 'information_schema' \
+           and not exists (select from pg_catalog.pg_depend d \
+                           where d.classid = 'pg_class'::regclass and d.objid = c.oid and d.deptype = 'e') \
+         order by 1";
+    let rows =
+        client.query(sql, &[]).await.map_err(|error| refused("the target's tables cannot be listed", error))?;
+    Ok(rows.iter().map(|row| row.get(0)).collect())
+}
+
+pub(super) async fn may_create_databases(client: &Client) -> Result<bool> {
+    let sql = "select rolcreatedb or rolsuper from pg_catalog.pg_roles where rolname = current_user";
+    let row = client.query_one(sql, &[]).await.map_err(|error| refused("the role cannot be looked up", error))?;
+    Ok(row.get(0))
+}
+
+/// Creates an empty database without what the server's own template may have gained.
+pub(super) async fn create(client: &Client, database: &str) -> Result<()> {
+    let sql = format!("create database {} template template0", quoted(database));
+    run(client, &sql, database).await
+}
+
+/// Gives a finished database its name. Fails if the name has been taken meanwhile.
+pub(super) async fn rename(client: &Client, from: &str, to: &str) -> Result<()> {
+    run(client, &format!("alter database {} rename to {}", quoted(from), quoted(to)), to).await
+}
+
+/// Drops a database that this restore created.
+pub(super) async fn drop(client: &Client, database: &str) -> Result<()> {
+    run(client, &format!("drop database if exists {}", quoted(database)), database).await
+}
+
+async fn run(client: &Client, sql: &str, database: &str) -> Result<()> {
+    client.batch_execute(sql).await.map_err(|error| {
+        let code = match error.code().map(tokio_postgres::error::SqlState::code) {
+            Some("42P04") => Code::TargetExists,
+            Some("42501") => Code::TargetPermission,
+            None => Code::TargetConnectionLost,
+            Some(_) => Code::RestoreFailed,
+        };
+        let detail = error.as_db_error().map_or("the connection broke", |error| error.message());
+        Error::new(code, format!("{detail} database={database:?}")).with_source(error)
+    })
+}
+
+fn refused(what: &'static str, error: tokio_postgres::Error) -> Error {
+    let code = match error.code().map(tokio_postgres::error::SqlState::code) {
+        Some("42501") => Code::TargetPermission,
+        None => Code::TargetConnectionLost,
+        Some(_) => Code::RestoreFailed,
+    };
+    Error::new(code, what).with_source(error)
+}
+
+/// An SQL identifier in double quotes, as the lexer of every supported version reads it.
+pub(super) fn quoted(identifier: &str) -> String {
+    format!("\"{}\"", identifier.replace('"', "\"\""))
+}

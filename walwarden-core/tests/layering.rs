@@ -1,0 +1,122 @@
+//! The import rule of ARCHITECTURE.md, checked on the source text.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Rooms in the order of the picture: each may use those before it.
+const ROOMS: &[&str] = &["source", "pipeline", "storage", "manifest", "chain", "catalog", "evidence"];
+/// Files every room may use.
+const GROUND: &[&str] = &["error", "clock", "secret", "verify", "Code", "Error", "Kind", "Result", "Retry", "Exit"];
+/// Conductors, and which other conductors each may use.
+const CONDUCTORS: &[(&str, &[&str])] =
+    &[("mirror", &[]), ("backup", &["mirror"]), ("restore", &["mirror"]), ("export", &[])];
+
+#[test]
+fn rooms_use_only_rooms_before_them() {
+    for (at, room) in ROOMS.iter().enumerate() {
+        let allowed: BTreeSet<&str> = ROOMS[..=at].iter().chain(GROUND).copied().collect();
+        assert_uses_only(room, &allowed);
+    }
+}
+
+#[test]
+fn conductors_use_rooms_and_named_conductors_only() {
+    for (conductor, others) in CONDUCTORS {
+        let allowed: BTreeSet<&str> = ROOMS
+            .iter()
+            .chain(GROUND)
+            .chain(&["watch", "engine"])
+            .chain([conductor])
+            .chain(*others)
+            .copied()
+            .collect();
+        assert_uses_only(conductor, &allowed);
+    }
+}
+
+#[test]
+fn every_folder_is_a_known_room_or_conductor() {
+    let known: BTreeSet<String> =
+        ROOMS.iter().copied().chain(CONDUCTORS.iter().map(|(name, _)| *name)).map(str::to_owned).collect();
+    let folders: BTreeSet<String> = fs::read_dir(source_root())
+        .unwrap()
+        .map(|entry| entry.unwrap())
+        .filter(|entry| entry.file_type().unwrap().is_dir())
+        .map(|entry| entry.file_name().into_string().unwrap())
+        .collect();
+    assert_eq!(folders, known, "ARCHITECTURE.md and this test name every folder");
+}
+
+#[test]
+fn the_verifier_touches_no_world() {
+    let leaf = Path::new(env!("CARGO_MANIFEST_DIR")).join("../walwarden-verify/src");
+    for file in rust_files(&leaf) {
+        let text = fs::read_to_string(&file).unwrap();
+        for world in ["std::net", "std::fs", "std::env", "std::process", "std::thread", "SystemTime", "async fn"] {
+            assert!(!text.contains(world), "{} uses {world}", file.display());
+        }
+    }
+}
+
+fn assert_uses_only(room: &str, allowed: &BTreeSet<&str>) {
+    let files = rust_files(&source_root().join(room));
+    assert!(!files.is_empty(), "room {room} has no file");
+    for file in files {
+        let text = fs::read_to_string(&file).unwrap();
+        for used in crate_paths(&text) {
+            assert!(allowed.contains(used.as_str()), "{} must not use crate::{used}", file.display());
+        }
+    }
+}
+
+/// First path segments after `crate::`, also those of `use crate::{a::…, b::…}`.
+fn crate_paths(text: &str) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    for (at, _) in text.match_indices("crate::") {
+        let rest = &text[at + "crate::".len()..];
+        match rest.strip_prefix('{') {
+            None => found.extend(first_word(rest)),
+            Some(group) => {
+                let mut depth = 0_i32;
+                let mut start = true;
+                for (offset, character) in group.char_indices() {
+                    match character {
+                        '{' => depth += 1,
+                        '}' if depth == 0 => break,
+                        '}' => depth -= 1,
+                        ',' if depth == 0 => start = true,
+                        c if start && c.is_alphanumeric() => {
+                            found.extend(first_word(&group[offset..]));
+                            start = false;
+                        }
+                        _ => {}
+                    }
+                }
+            }
+        }
+    }
+    found
+}
+
+fn first_word(text: &str) -> Option<String> {
+    let word: String = text.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
+    (!word.is_empty()).then_some(word)
+}
+
+fn source_root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("src")
+}
+
+fn rust_files(folder: &Path) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            files.extend(rust_files(&path));
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            files.push(path);
+        }
+    }
+    files
+}
