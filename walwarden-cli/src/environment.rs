@@ -17,6 +17,11 @@ impl Environment {
         )
     }
 
+    /// The same without all variables but these.
+    pub(crate) fn only(&self, names: &[&str]) -> Self {
+        Environment(self.0.iter().filter(|(name, _)| names.contains(&name.as_str())).cloned().collect())
+    }
+
     /// All variables whose values are text.
     pub(crate) fn all(&self) -> impl Iterator<Item = (String, String)> {
         self.0.iter().filter_map(|(name, value)| Some((name.clone(), value.to_str()?.to_owned())))

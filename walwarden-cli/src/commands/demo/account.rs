@@ -11,7 +11,7 @@ pub(super) enum Account {
     /// The caller.
     Own,
     /// Another one, because the caller is root.
-    Other { name: String, uid: u32, gid: u32 },
+    Other { name: &'static str, uid: u32, gid: u32 },
 }
 
 impl Account {
@@ -22,7 +22,7 @@ impl Account {
         }
         for name in ["postgres", "nobody"] {
             if let (Some(uid), Some(gid)) = (id(&["-u", name]).await, id(&["-g", name]).await) {
-                return Ok(Account::Other { name: name.to_owned(), uid, gid });
+                return Ok(Account::Other { name, uid, gid });
             }
         }
         Err(Error::new(
@@ -33,15 +33,11 @@ impl Account {
 
     /// A command that runs as this user.
     pub(super) fn command(&self, program: &Path) -> Command {
-        match self {
-            Account::Own => Command::new(program),
-            Account::Other { uid, gid, .. } => {
-                let mut command = Command::new("setpriv");
-                command.arg(format!("--reuid={uid}")).arg(format!("--regid={gid}"));
-                command.args(["--clear-groups", "--"]).arg(program);
-                command
-            }
+        let mut command = Command::new(program);
+        if let Account::Other { uid, gid, .. } = self {
+            command.uid(*uid).gid(*gid);
         }
+        command
     }
 
     /// User and group id, where it is not the caller.
@@ -53,7 +49,7 @@ impl Account {
     }
 
     /// Its name, where it is not the caller.
-    pub(super) fn name(&self) -> Option<&str> {
+    pub(super) fn name(&self) -> Option<&'static str> {
         match self {
             Account::Own => None,
             Account::Other { name, .. } => Some(name),

@@ -25,5 +25,5 @@ pub(super) async fn output_of(name: &str, mut command: Command, input: &[u8]) ->
         return Ok(String::from_utf8_lossy(&ended.stdout).into_owned());
     }
     let words = String::from_utf8_lossy(&ended.stderr).trim().to_owned();
-    Err(Error::new(Code::RestoreFailed, format!("{name} ended with {}", ended.status)).with_source(words))
+    Err(Error::new(Code::Internal, format!("{name} ended with {}", ended.status)).with_source(words))
 }
