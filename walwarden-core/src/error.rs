@@ -123,6 +123,8 @@ codes! {
     SourceLocked "source-locked" Unavailable Retryable "Wait for the other transaction, or raise the lock timeout.";
     /// The connection broke during the dump.
     SourceConnectionLost "source-connection-lost" Unavailable Retryable "Check the source server and the network; the job may be tried again.";
+    /// The source has no room for the locks that the dump needs.
+    SourceLocksExhausted "source-locks-exhausted" Failed Terminal "Raise max_locks_per_transaction on the source (and restart it): a dump locks every table at once. Or exclude schemas.";
     /// `pg_dump` ended with an error of its own.
     DumpFailed "dump-failed" Failed Terminal "Read the quoted pg_dump output; correct the cause and start a new backup.";
     /// `pg_dump` was killed by a signal.

@@ -1,1 +1,4 @@
-//! x
+//! Suites for Walwarden's doors, faulty stores, a fixed clock and throwaway Postgres servers.
+
+pub mod postgres;
+pub mod torture;

@@ -1,1 +1,20 @@
 //! Reads Postgres: connection strings, client programs, preflight, the `pg_dump` stream.
+//!
+//! In: a [`Dsn`]. Out: an archive as a byte stream. What always holds: the source is only read, passwords stay out of
+//! arguments, logs and errors, and a dump counts only when its program says that it ended well.
+
+mod client;
+mod connect;
+mod dsn;
+mod dump;
+mod globals;
+mod program;
+mod stderr;
+mod tls;
+
+pub use client::{Client, ClientSearch, ClientSet, Codec, RestoreChoice};
+pub use connect::connect;
+pub use dsn::Dsn;
+pub use dump::{Compression, Dump, DumpOptions, Dumped};
+pub use globals::globals;
+pub use stderr::Said;
