@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use walwarden_verify::OrgId;
 
-use crate::backup::BackupConductor;
 use crate::catalog::{Catalog, MemoryCatalog};
 use crate::clock::{Clock, Random, SystemClock, SystemRandom};
 use crate::error::{Code, Error, Result};
+use crate::export::Exporter;
 use crate::manifest::ManifestSigner;
-use crate::restore::RestoreConductor;
+use crate::mirror::Rebuilder;
 
 /// How an engine works: plain data that can be stored, shown and sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -82,14 +82,14 @@ impl Engine {
         EngineBuilder { settings, catalog: None, signer: None, clock: None, random: None }
     }
 
-    /// Runs backups.
-    pub fn backup(&self) -> BackupConductor {
-        BackupConductor::new(Arc::clone(&self.parts))
+    /// Makes evidence bundles.
+    pub fn evidence(&self) -> Exporter {
+        Exporter::new(Arc::clone(&self.parts))
     }
 
-    /// Plans and applies restores.
-    pub fn restore(&self) -> RestoreConductor {
-        RestoreConductor::new(Arc::clone(&self.parts))
+    /// Rebuilds the catalogue from a destination.
+    pub fn rebuild(&self) -> Rebuilder {
+        Rebuilder::new(Arc::clone(&self.parts))
     }
 
     /// The catalogue in use.
@@ -142,6 +142,8 @@ impl EngineBuilder {
         let clock = self.clock.unwrap_or_else(|| Arc::new(SystemClock));
         let random = self.random.unwrap_or_else(|| Arc::new(SystemRandom));
         let catalog = self.catalog.unwrap_or_else(|| Arc::new(MemoryCatalog::new()));
-        Engine { parts: Arc::new(Parts { settings: self.settings, catalog, signer: self.signer, clock, random }) }
+        Engine {
+            parts: Arc::new(Parts { settings: self.settings, catalog, signer: self.signer, clock, random }),
+        }
     }
 }

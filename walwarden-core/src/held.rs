@@ -100,13 +100,16 @@ impl<'a> HeldJob<'a> {
 }
 
 fn held(job: &Job) -> Result<Lease> {
-    let lost = || Error::new(Code::JobHeld, format!("the job is no longer held by this worker job={}", job.id));
+    let lost =
+        || Error::new(Code::JobHeld, format!("the job is no longer held by this worker job={}", job.id));
     job.lease.clone().ok_or_else(lost)
 }
 
 /// The job of a write that concerned one; the watcher is told of the row, where there is one.
 pub(crate) fn reported(watch: &dyn Watch, written: Written) -> Result<Job> {
-    let job = written.job.ok_or_else(|| Error::new(Code::Internal, "the catalogue wrote of a job and returned none"))?;
+    let job = written
+        .job
+        .ok_or_else(|| Error::new(Code::Internal, "the catalogue wrote of a job and returned none"))?;
     if let Some(row) = written.row {
         watch.state(&StateChange { job_id: job.id, state: job.state, at: row.at, payload: row.payload });
     }

@@ -6,12 +6,19 @@
 pub mod catalog;
 pub mod chain;
 pub mod clock;
+pub mod engine;
 pub mod error;
+pub mod evidence;
+pub mod export;
+mod held;
 pub mod manifest;
+pub mod mirror;
 pub mod pipeline;
 pub mod secret;
 pub mod source;
 pub mod storage;
+pub mod watch;
 
+pub use engine::{Engine, EngineBuilder, Settings};
 pub use error::{Code, Error, Exit, Kind, Result, Retry};
 pub use walwarden_verify as verify;

@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 /// Rooms in the order of the picture: each may use those before it.
 const ROOMS: &[&str] = &["source", "pipeline", "storage", "manifest", "chain", "catalog", "evidence"];
 /// Files every room may use.
-const GROUND: &[&str] = &["error", "clock", "secret", "verify", "Code", "Error", "Kind", "Result", "Retry", "Exit"];
+const GROUND: &[&str] =
+    &["error", "clock", "secret", "verify", "Code", "Error", "Kind", "Result", "Retry", "Exit"];
 /// Conductors, and which other conductors each may use.
 const CONDUCTORS: &[(&str, &[&str])] =
     &[("mirror", &[]), ("backup", &["mirror"]), ("restore", &["mirror"]), ("export", &[])];
@@ -53,7 +54,9 @@ fn the_verifier_touches_no_world() {
     let leaf = Path::new(env!("CARGO_MANIFEST_DIR")).join("../walwarden-verify/src");
     for file in rust_files(&leaf) {
         let text = fs::read_to_string(&file).unwrap();
-        for world in ["std::net", "std::fs", "std::env", "std::process", "std::thread", "SystemTime", "async fn"] {
+        for world in
+            ["std::net", "std::fs", "std::env", "std::process", "std::thread", "SystemTime", "async fn"]
+        {
             assert!(!text.contains(world), "{} uses {world}", file.display());
         }
     }

@@ -46,7 +46,11 @@ pub struct BundleFacts {
 ///
 /// # Errors
 /// The signer's.
-pub async fn index(facts: &BundleFacts, files: &[FileInBundle], signer: &dyn ManifestSigner) -> Result<Vec<u8>> {
+pub async fn index(
+    facts: &BundleFacts,
+    files: &[FileInBundle],
+    signer: &dyn ManifestSigner,
+) -> Result<Vec<u8>> {
     let mut files: Vec<&FileInBundle> = files.iter().collect();
     files.sort_by(|a, b| a.path.cmp(&b.path));
     let subjects: Vec<Value> = files

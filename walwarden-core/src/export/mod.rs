@@ -84,11 +84,18 @@ impl Exporter {
     /// `database-unknown` when there is no chain; `object-missing` or `manifest-invalid` when a completed backup's
     /// manifest is not in the destination as the chain names it; `artifact-mismatch` when a dump is not what its
     /// manifest names; `file-failed` when `out` cannot be written.
-    pub async fn export<W: Write + Send + 'static>(&self, request: &ExportRequest, out: W) -> Result<(W, Exported)> {
-        let subject =
-            Subject { org_id: self.parts.settings.org_id.clone(), database_id: Some(request.database_id.clone()) };
+    pub async fn export<W: Write + Send + 'static>(
+        &self,
+        request: &ExportRequest,
+        out: W,
+    ) -> Result<(W, Exported)> {
+        let subject = Subject {
+            org_id: self.parts.settings.org_id.clone(),
+            database_id: Some(request.database_id.clone()),
+        };
         let unknown = || {
-            let message = format!("nothing was ever recorded of this database database={}", request.database_id);
+            let message =
+                format!("nothing was ever recorded of this database database={}", request.database_id);
             Error::new(Code::DatabaseUnknown, message)
         };
         let chain = self.parts.catalog.chain(&subject).await?.ok_or_else(unknown)?.audit;
@@ -98,12 +105,20 @@ impl Exporter {
     }
 
     /// The manifest of every completed backup, each compared with the hash that the chain names.
-    async fn backups(&self, request: &ExportRequest, subject: &Subject, summary: &Summary) -> Result<Vec<Backup>> {
+    async fn backups(
+        &self,
+        request: &ExportRequest,
+        subject: &Subject,
+        summary: &Summary,
+    ) -> Result<Vec<Backup>> {
         let jobs = self.parts.catalog.jobs(JobQuery::of(subject).kind(JobKind::Backup)).await?;
         let mut backups = Vec::new();
         for (job_id, announced) in &summary.completed {
             let job = jobs.iter().find(|job| job.id == *job_id).ok_or_else(|| {
-                Error::new(Code::CatalogCorrupt, format!("the chain names a job that the catalogue lacks job={job_id}"))
+                Error::new(
+                    Code::CatalogCorrupt,
+                    format!("the chain names a job that the catalogue lacks job={job_id}"),
+                )
             })?;
             let name = key(job, &request.database_id, BackupObject::Manifest)?;
             let bytes = request.from.read(&name, MANIFEST_LIMIT_BYTES).await?;
@@ -112,7 +127,8 @@ impl Exporter {
                 return Err(Error::new(Code::ManifestInvalid, message));
             }
             let manifest = Manifest::parse(&bytes).map_err(|error| {
-                Error::new(Code::ManifestInvalid, format!("malformed manifest name={name}")).with_source(error)
+                Error::new(Code::ManifestInvalid, format!("malformed manifest name={name}"))
+                    .with_source(error)
             })?;
             backups.push(Backup { job_id: *job_id, bytes, manifest });
         }
@@ -130,7 +146,8 @@ impl Exporter {
         out: W,
     ) -> Result<(W, Exported)> {
         let signer = self.parts.signer()?;
-        let note = evidence::checkpoint(&subject.org_id, chain.chain_id(), &summary.tree, signer.as_ref()).await?;
+        let note =
+            evidence::checkpoint(&subject.org_id, chain.chain_id(), &summary.tree, signer.as_ref()).await?;
         let key = signer.public_key();
         let key_path = format!("keys/{}.pem", key.key_id().digest());
         let pem = key.to_pem();
@@ -175,8 +192,12 @@ impl Exporter {
         bundle.add(&key_path, pem.into()).await?;
         let out = bundle.finish().await?;
         let artifacts = if request.artifacts { backups.len() as u64 } else { 0 };
-        let exported =
-            Exported { rows: summary.head.seq, manifests: backups.len() as u64, artifacts, head: summary.head.hash };
+        let exported = Exported {
+            rows: summary.head.seq,
+            manifests: backups.len() as u64,
+            artifacts,
+            head: summary.head.hash,
+        };
         Ok((out, exported))
     }
 
@@ -200,7 +221,10 @@ impl Exporter {
         if measure.finish().sha256 == body.checksum_sha256 {
             return Ok(());
         }
-        Err(Error::new(Code::ArtifactMismatch, format!("the dump is not what its manifest names name={name}")))
+        Err(Error::new(
+            Code::ArtifactMismatch,
+            format!("the dump is not what its manifest names name={name}"),
+        ))
     }
 }
 

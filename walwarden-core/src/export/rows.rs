@@ -83,7 +83,10 @@ async fn page(
     let mut next = first;
     for row in rows.iter().filter(|row| row.seq <= head.seq) {
         if row.seq != next {
-            return Err(Error::new(Code::ChainDamaged, format!("a row is missing from the chain seq={next}")));
+            return Err(Error::new(
+                Code::ChainDamaged,
+                format!("a row is missing from the chain seq={next}"),
+            ));
         }
         text.push(if row.seq == 1 { b'[' } else { b',' });
         let leaf = row.to_canonical();

@@ -74,7 +74,9 @@ impl<W: Write + Send + 'static> Writing<W> {
 
     async fn outcome(&mut self) -> Result<W> {
         let thread = self.thread.take().ok_or_else(ended)?;
-        thread.await.map_err(|error| Error::new(Code::Internal, "the bundle's writer panicked").with_source(error))?
+        thread
+            .await
+            .map_err(|error| Error::new(Code::Internal, "the bundle's writer panicked").with_source(error))?
     }
 }
 

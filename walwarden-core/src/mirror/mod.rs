@@ -6,5 +6,5 @@
 mod push;
 mod rebuild;
 
-pub use rebuild::{Rebuilder, Rebuilt};
 pub(crate) use push::{Mirror, Mirrored};
+pub use rebuild::{Rebuilder, Rebuilt};

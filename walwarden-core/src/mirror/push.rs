@@ -46,8 +46,10 @@ impl Mirror<'_> {
             }
             next += rows.len().max(1) as u64;
         }
-        let note = evidence::checkpoint(&self.subject.org_id, chain.chain_id(), &tree, signer.as_ref()).await?;
-        let name = layout::checkpoint_key(&self.subject.org_id, self.database_id(), chain.chain_id(), head.seq);
+        let note =
+            evidence::checkpoint(&self.subject.org_id, chain.chain_id(), &tree, signer.as_ref()).await?;
+        let name =
+            layout::checkpoint_key(&self.subject.org_id, self.database_id(), chain.chain_id(), head.seq);
         self.put_same(&ObjectName::new(name)?, note.clone().into()).await?;
         self.parts.catalog.checkpoint(self.subject, head.seq, note).await
     }
@@ -66,8 +68,13 @@ impl Mirror<'_> {
                 segment.extend_from_slice(&row.to_canonical());
                 segment.push(b'\n');
             }
-            let name =
-                layout::audit_segment_key(&self.subject.org_id, self.database_id(), chain.chain_id(), next, last);
+            let name = layout::audit_segment_key(
+                &self.subject.org_id,
+                self.database_id(),
+                chain.chain_id(),
+                next,
+                last,
+            );
             self.put_same(&ObjectName::new(name)?, segment.into()).await?;
             self.parts.catalog.mirrored(self.subject, last).await?;
             next = last + 1;

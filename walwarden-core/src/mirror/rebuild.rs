@@ -70,7 +70,9 @@ impl Rebuilder {
             let Some((chain_id, found)) = chains.pop_last() else { continue };
             let mut notices = Vec::new();
             for older in chains.keys() {
-                notices.push(format!("the destination holds an older chain too, which stays there chain={older}"));
+                notices.push(format!(
+                    "the destination holds an older chain too, which stays there chain={older}"
+                ));
             }
             rebuilt.push(self.enter(from, subject, chain_id, found, notices, trusted_keys).await?);
         }
@@ -112,10 +114,14 @@ async fn find(from: &dyn Storage) -> Result<Vec<(Subject, BTreeMap<ChainId, Foun
     for listed in from.list("org").await? {
         let segments: Vec<&str> = listed.name.as_str().split('/').collect();
         let ["org", org, "db", database, "audit", chain, rest @ ..] = segments.as_slice() else { continue };
-        let (Ok(org), Ok(database), Ok(chain)) = (org.parse(), database.parse(), chain.parse()) else { continue };
+        let (Ok(org), Ok(database), Ok(chain)) = (org.parse(), database.parse(), chain.parse()) else {
+            continue;
+        };
         let found = subjects.entry((org, database)).or_default().entry(chain).or_default();
         match rest {
-            ["checkpoint", size] => found.checkpoints.extend(number(size).map(|size| (size, listed.name.clone()))),
+            ["checkpoint", size] => {
+                found.checkpoints.extend(number(size).map(|size| (size, listed.name.clone())))
+            }
             [segment] => {
                 let first = segment.strip_suffix(".jsonl").and_then(|range| number(range.split_once('-')?.0));
                 found.segments.extend(first.map(|first| (first, listed.name.clone())));
@@ -139,14 +145,16 @@ async fn read_rows(from: &dyn Storage, segments: &[(u64, ObjectName)]) -> Result
         for line in text.split_inclusive(|byte| *byte == b'\n') {
             let damaged = || format!("a stored row cannot be read name={name}");
             let line = line.strip_suffix(b"\n").ok_or_else(|| Error::new(Code::ChainDamaged, damaged()))?;
-            let row = Row::parse(line).map_err(|e| Error::new(Code::ChainDamaged, damaged()).with_source(e))?;
+            let row =
+                Row::parse(line).map_err(|e| Error::new(Code::ChainDamaged, damaged()).with_source(e))?;
             let next = rows.len() as u64 + 1;
             let known = row.seq.checked_sub(1).and_then(|at| rows.get(usize::try_from(at).ok()?));
             match known {
                 Some(known) if *known == row => {}
                 None if row.seq == next => rows.push(row),
                 _ => {
-                    let message = format!("the stored rows leave a gap or differ seq={} name={name}", row.seq);
+                    let message =
+                        format!("the stored rows leave a gap or differ seq={} name={name}", row.seq);
                     return Err(Error::new(Code::ChainDamaged, message));
                 }
             }
@@ -179,11 +187,15 @@ async fn authenticate(
     for (size, name) in found.checkpoints.iter().rev() {
         let bytes = from.read(name, NOTE_LIMIT_BYTES).await?;
         let Some((note, checkpoint)) = parse(&bytes) else { continue };
-        if checkpoint.origin != origin || !trusted_keys.iter().any(|key| note.verify(&origin, key) == Ok(true)) {
+        if checkpoint.origin != origin
+            || !trusted_keys.iter().any(|key| note.verify(&origin, key) == Ok(true))
+        {
             continue;
         }
         let mut tree = Tree::new();
-        rows.iter().take(usize::try_from(*size).unwrap_or(usize::MAX)).for_each(|row| tree.push(&row.to_canonical()));
+        rows.iter()
+            .take(usize::try_from(*size).unwrap_or(usize::MAX))
+            .for_each(|row| tree.push(&row.to_canonical()));
         if (checkpoint.size, checkpoint.root) == (tree.size(), tree.root()) {
             return Ok(true);
         }
