@@ -51,7 +51,7 @@ pub(crate) struct SourceChoice {
 /// What to dump and how; as `pg_dump` understands them.
 #[derive(Debug, Clone, Default, Args)]
 pub(crate) struct DumpArguments {
-    /// gzip, zstd, lz4 or none, with a level after a colon: zstd:9
+    /// gzip, zstd, lz4 or none, with a level after a colon: zstd:9 [default: gzip]
     #[arg(long, value_name = "METHOD[:LEVEL]")]
     pub(crate) compression: Option<String>,
     /// Only schemas of this pattern; may be repeated
@@ -75,9 +75,9 @@ pub(crate) struct DumpArguments {
     /// Leave GRANT and REVOKE out of the dump
     #[arg(long)]
     pub(crate) no_privileges: bool,
-    /// Fail rather than wait longer than this for a table lock: 30s, 5min, or milliseconds
-    #[arg(long, value_name = "TIME")]
-    pub(crate) lock_timeout: Option<String>,
+    /// Fail rather than wait longer than this for a table that someone holds exclusively
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..=86_400))]
+    pub(crate) lock_timeout: Option<u32>,
     /// Store roles (without passwords) and tablespaces beside the dump
     #[arg(long)]
     pub(crate) globals: bool,

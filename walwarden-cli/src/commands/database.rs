@@ -79,6 +79,7 @@ fn show(database: &DatabaseSettings, output: Output) -> Ending {
             Value::Array(patterns) => patterns.iter().filter_map(Value::as_str).collect::<Vec<_>>().join("  "),
             Value::String(text) => text.clone(),
             Value::Bool(true) => "yes".to_owned(),
+            Value::Number(number) => number.to_string(),
             _ => continue,
         };
         if !shown.is_empty() {
@@ -127,7 +128,7 @@ fn described(database: &DatabaseSettings) -> Value {
             "excludeTableData": dump.exclude_table_data,
             "noOwner": dump.no_owner,
             "noPrivileges": dump.no_privileges,
-            "lockTimeout": dump.lock_timeout,
+            "lockTimeoutSeconds": dump.lock_timeout_seconds,
             "globals": dump.globals,
         },
     })

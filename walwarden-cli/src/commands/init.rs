@@ -2,6 +2,7 @@
 
 use serde_json::json;
 use walwarden_core::Result;
+use walwarden_core::manifest::ManifestSigner as _;
 
 use super::key;
 use crate::exit::{DONE, Ending};

@@ -1,6 +1,7 @@
 //! `walwarden key`.
 
 use serde_json::json;
+use walwarden_core::clock::SystemRandom;
 use walwarden_core::manifest::{FileKey, ManifestSigner as _};
 use walwarden_core::{Code, Result};
 
@@ -14,7 +15,7 @@ pub(crate) fn run(command: &KeyCommand, home: &Home, output: Output) -> Ending {
     let key = match command {
         KeyCommand::Generate => {
             home.create()?;
-            FileKey::generate(&path)?
+            FileKey::generate(&path, &SystemRandom)?
         }
         KeyCommand::Show { .. } => FileKey::load(&path)?,
     };
@@ -35,7 +36,7 @@ pub(crate) fn run(command: &KeyCommand, home: &Home, output: Output) -> Ending {
 pub(super) fn load_or_generate(home: &Home) -> Result<(FileKey, bool)> {
     let path = home.key_file();
     match FileKey::load(&path) {
-        Err(error) if error.code() == Code::KeyMissing => Ok((FileKey::generate(&path)?, true)),
+        Err(error) if error.code() == Code::KeyMissing => Ok((FileKey::generate(&path, &SystemRandom)?, true)),
         loaded => Ok((loaded?, false)),
     }
 }

@@ -30,7 +30,7 @@ pub(crate) async fn run(arguments: RestoreArguments, home: &Home, output: Output
         RestoreMode::NewDatabase => Mode::NewDatabase,
         RestoreMode::InPlace => Mode::InPlace,
     };
-    let clients = home.clients();
+    let clients = home.clients().await;
     let mut request = RestoreRequest::new(arguments.manifest, from, trusted, target, mode, clients);
     request.created_database = arguments.created_database;
     request.confirm_destructive = arguments.confirm_destructive;

@@ -1,7 +1,7 @@
 //! Opens what the settings name: key, catalogue, source, destination, engine.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use walwarden_core::catalog::{Catalog, SqliteCatalog};
@@ -9,7 +9,7 @@ use walwarden_core::clock::{Random, SystemRandom};
 use walwarden_core::engine::{Engine, Settings};
 use walwarden_core::manifest::FileKey;
 use walwarden_core::secret::Secret;
-use walwarden_core::source::{ClientSet, Dsn, DumpOptions};
+use walwarden_core::source::{ClientSearch, ClientSet, Codec, Compression, Dsn, DumpOptions};
 use walwarden_core::storage::{self, Location, Options, Storage};
 use walwarden_core::{Code, Error, Result};
 
@@ -104,8 +104,9 @@ impl Home {
     }
 
     /// The PostgreSQL client programs of this machine.
-    pub(crate) fn clients(&self) -> ClientSet {
-        ClientSet::find(&self.client_dirs(), self.environment.path("PATH").as_deref())
+    pub(crate) async fn clients(&self) -> ClientSet {
+        let path = self.environment.path("PATH").map(PathBuf::into_os_string);
+        ClientSet::find(&ClientSearch::new(self.client_dirs(), path)).await
     }
 
     fn engine_settings(&self) -> Result<Settings> {
@@ -121,10 +122,39 @@ impl Home {
 /// What to dump, in the engine's words.
 ///
 /// # Errors
-/// `argument-invalid` when the compression or the lock timeout has no meaning.
+/// `argument-invalid` when the compression has no meaning.
 pub(crate) fn dump_options(dump: &DumpSettings) -> Result<DumpOptions> {
-    let _ = dump;
-    Ok(DumpOptions::default())
+    let mut options = DumpOptions::default();
+    if let Some(text) = &dump.compression {
+        options.compression = compression(text)?;
+    }
+    options.no_owner = dump.no_owner;
+    options.no_privileges = dump.no_privileges;
+    options.schemas.clone_from(&dump.schemas);
+    options.exclude_schemas.clone_from(&dump.exclude_schemas);
+    options.tables.clone_from(&dump.tables);
+    options.exclude_tables.clone_from(&dump.exclude_tables);
+    options.exclude_table_data.clone_from(&dump.exclude_table_data);
+    options.lock_timeout_seconds = dump.lock_timeout_seconds;
+    Ok(options)
+}
+
+/// `METHOD` or `METHOD:LEVEL`.
+fn compression(text: &str) -> Result<Compression> {
+    let (method, level) = match text.split_once(':') {
+        Some((method, level)) => (method, Some(level)),
+        None => (text, None),
+    };
+    let codec = [Codec::None, Codec::Gzip, Codec::Lz4, Codec::Zstd].into_iter().find(|codec| codec.text() == method);
+    let level = level.map(str::parse).transpose().ok();
+    match (codec, level) {
+        (Some(Codec::None), Some(None)) => Ok(Compression { codec: Codec::None, level: None }),
+        (Some(codec), Some(level)) if codec != Codec::None => Ok(Compression { codec, level }),
+        _ => Err(Error::new(
+            Code::ArgumentInvalid,
+            format!("compression is gzip, zstd, lz4 or none, with a level as in zstd:9 compression={text:?}"),
+        )),
+    }
 }
 
 /// Unique for each process: host, process id and a random part, since ids are used again.
@@ -140,4 +170,20 @@ fn password_in(path: &Path) -> Result<Secret> {
             .with_source(error)
     })?;
     Ok(Secret::new(text.trim_end_matches(['\r', '\n'])))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn compression_is_a_method_and_perhaps_a_level() {
+        let read = |text| compression(text).map(|found| (found.codec, found.level));
+        assert_eq!(read("zstd").unwrap(), (Codec::Zstd, None));
+        assert_eq!(read("gzip:9").unwrap(), (Codec::Gzip, Some(9)));
+        assert_eq!(read("none").unwrap(), (Codec::None, None));
+        for wrong in ["", "brotli", "zstd:", "zstd:x", "zstd:-1", "none:1", "zstd:3:4", "ZSTD"] {
+            assert_eq!(read(wrong).unwrap_err().code(), Code::ArgumentInvalid, "{wrong}");
+        }
+    }
 }

@@ -1,7 +1,7 @@
 //! What a command says: results on stdout, everything else on stderr.
 
 mod measure;
-// mod progress;
+mod progress;
 
 use std::fmt::Display;
 use std::io::{self, IsTerminal as _, Write as _};
@@ -9,7 +9,7 @@ use std::io::{self, IsTerminal as _, Write as _};
 use serde_json::{Value, json};
 
 pub(crate) use measure::{bytes, elapsed, span};
-// pub(crate) use progress::JobWatch;
+pub(crate) use progress::JobWatch;
 
 /// Where a command's words go, and in which form.
 #[derive(Debug, Clone, Copy)]
@@ -68,4 +68,10 @@ impl Output {
     pub(crate) fn note(self, text: impl Display) {
         let _ = writeln!(io::stderr().lock(), "{text}");
     }
+}
+
+/// One of our own JSON values in the words of `serde_json`.
+fn json_of(object: &walwarden_core::verify::json::Object) -> Value {
+    let text = walwarden_core::verify::canonical::to_vec(&object.clone().into());
+    serde_json::from_slice(&text).expect("canonical JSON is JSON")
 }

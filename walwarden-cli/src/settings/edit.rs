@@ -65,10 +65,11 @@ fn table(database: &DatabaseSettings) -> Table {
     }
     table["destination"] = value(&database.destination);
     let dump = &database.dump;
-    for (key, text) in [("compression", &dump.compression), ("lock_timeout", &dump.lock_timeout)] {
-        if let Some(text) = text {
-            table[key] = value(text);
-        }
+    if let Some(compression) = &dump.compression {
+        table["compression"] = value(compression);
+    }
+    if let Some(seconds) = dump.lock_timeout_seconds {
+        table["lock_timeout_seconds"] = value(i64::from(seconds));
     }
     let lists = [
         ("schemas", &dump.schemas),

@@ -68,7 +68,7 @@ pub(crate) struct DumpSettings {
     pub(crate) exclude_table_data: Vec<String>,
     pub(crate) no_owner: bool,
     pub(crate) no_privileges: bool,
-    pub(crate) lock_timeout: Option<String>,
+    pub(crate) lock_timeout_seconds: Option<u32>,
     pub(crate) globals: bool,
 }
 
@@ -141,7 +141,7 @@ impl From<crate::arguments::DumpArguments> for DumpSettings {
             exclude_table_data: given.exclude_table_data,
             no_owner: given.no_owner,
             no_privileges: given.no_privileges,
-            lock_timeout: given.lock_timeout,
+            lock_timeout_seconds: given.lock_timeout,
             globals: given.globals,
         }
     }
@@ -160,7 +160,7 @@ impl DumpSettings {
             exclude_table_data: list(given.exclude_table_data, &self.exclude_table_data),
             no_owner: given.no_owner || self.no_owner,
             no_privileges: given.no_privileges || self.no_privileges,
-            lock_timeout: given.lock_timeout.or_else(|| self.lock_timeout.clone()),
+            lock_timeout_seconds: given.lock_timeout_seconds.or(self.lock_timeout_seconds),
             globals: given.globals || self.globals,
         }
     }

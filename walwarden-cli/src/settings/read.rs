@@ -70,7 +70,7 @@ impl Reader<'_> {
                 "exclude_table_data" => dump.exclude_table_data = self.texts(key, item)?,
                 "no_owner" => dump.no_owner = self.flag(key, item)?,
                 "no_privileges" => dump.no_privileges = self.flag(key, item)?,
-                "lock_timeout" => dump.lock_timeout = Some(self.text_of(key, item)?),
+                "lock_timeout_seconds" => dump.lock_timeout_seconds = Some(self.seconds(key, item)?),
                 "globals" => dump.globals = self.flag(key, item)?,
                 _ => return Err(self.unknown(table, key, DATABASE_KEYS)),
             }
@@ -110,6 +110,13 @@ impl Reader<'_> {
         item.as_array()
             .and_then(|array| array.iter().map(|value| Value::as_str(value).map(str::to_owned)).collect())
             .ok_or_else(|| self.wrong(item, &format!("`{key}` is to be a list of texts: [\"…\", \"…\"]")))
+    }
+
+    fn seconds(&self, key: &str, item: &Item) -> Result<u32> {
+        let seconds = item.as_integer().and_then(|seconds| u32::try_from(seconds).ok());
+        seconds
+            .filter(|seconds| (1..=86_400).contains(seconds))
+            .ok_or_else(|| self.wrong(item, &format!("`{key}` is to be a number from 1 to 86400")))
     }
 
     fn flag(&self, key: &str, item: &Item) -> Result<bool> {
@@ -154,6 +161,6 @@ const DATABASE_KEYS: &[&str] = &[
     "exclude_table_data",
     "no_owner",
     "no_privileges",
-    "lock_timeout",
+    "lock_timeout_seconds",
     "globals",
 ];

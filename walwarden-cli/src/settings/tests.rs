@@ -18,7 +18,7 @@ fn shop() -> DatabaseSettings {
             exclude_table_data: vec!["public.sessions".into()],
             no_owner: true,
             no_privileges: true,
-            lock_timeout: Some("30s".into()),
+            lock_timeout_seconds: Some(30),
             globals: true,
         },
     }

@@ -87,7 +87,7 @@ impl Demo {
         let destination = self.home.destination(&self.url(BACKUPS)).await?;
         let source = self.dsn(DATABASE)?;
         let id = DATABASE.parse().expect("`shop` is a well-formed id");
-        let request = BackupRequest::new(id, source, self.home.clients(), destination);
+        let request = BackupRequest::new(id, source, self.home.clients().await, destination);
         let sealed = self.engine.backup().run(request, &Unwatched).await?;
         let manifest = sealed.manifest.body();
         tally.say(format_args!(
@@ -253,7 +253,7 @@ impl Demo {
         let target = self.dsn("postgres")?;
         let keys = vec![self.public_key.clone()];
         let mut request =
-            RestoreRequest::new(hash, from, keys, target, Mode::NewDatabase, self.home.clients());
+            RestoreRequest::new(hash, from, keys, target, Mode::NewDatabase, self.home.clients().await);
         request.created_database = Some(database.to_owned());
         let plan = self.engine.restore().plan(request).await?;
         self.engine.restore().apply(plan, &Unwatched).await

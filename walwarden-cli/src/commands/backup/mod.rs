@@ -1,99 +1,28 @@
 //! `walwarden backup`.
 
+mod run;
+
+use std::time::Duration;
+
 use serde_json::{Value, json};
-use walwarden_core::backup::{BackupRequest, BackupRunner as _, SealedBackup};
 use walwarden_core::catalog::{Catalog, CatalogExt as _, Job, JobKind, JobQuery, JobState, Step};
 use walwarden_core::chain::Subject;
 use walwarden_core::clock::{Clock as _, SystemClock};
-use walwarden_core::engine::Engine;
-use walwarden_core::source::Dsn;
 use walwarden_core::verify::{DatabaseId, EventKind, JobId};
-use walwarden_core::watch::Cancel;
 use walwarden_core::{Code, Error, Result};
 
-use crate::arguments::{BackupCommand, BackupRun, Listing};
+use crate::arguments::{BackupCommand, Listing};
 use crate::exit::{DONE, Ending};
-use crate::home::{Home, dump_options, worker_name};
-use crate::output::{JobWatch, Output, bytes};
-use crate::settings::{DatabaseSettings, DumpSettings};
-use crate::signals::cancel_on_signal;
+use crate::home::{Home, worker_name};
+use crate::output::{Output, bytes};
 
 pub(crate) async fn run(command: BackupCommand, home: &Home, output: Output) -> Ending {
     match command {
-        BackupCommand::Run(run) => back_up(*run, home, output).await,
+        BackupCommand::Run(run) => run::run(*run, home, output).await,
         BackupCommand::List(listing) => list(listing, home, output).await,
         BackupCommand::Show(argument) => show(argument.job, home, output).await,
         BackupCommand::Cancel(argument) => cancel(argument.job, home, output).await,
     }
-}
-
-async fn back_up(arguments: BackupRun, home: &Home, output: Output) -> Ending {
-    let (engine, request) = request(arguments, home).await?;
-    let cancel = cancel_on_signal(output)?;
-    let watch = JobWatch::new(output);
-    let sealed = run_to_the_end(&engine, request, cancel, &watch).await?;
-    if !output.is_json() {
-        let manifest = sealed.manifest.body();
-        output.line(format_args!(
-            "\nmanifest  {}\ndump      {} in {}\nnext: walwarden restore --manifest {} --target DSN --mode new_database",
-            sealed.manifest_sha256,
-            bytes(manifest.size_bytes),
-            watch.elapsed(),
-            sealed.manifest_sha256,
-        ))?;
-    }
-    Ok(DONE)
-}
-
-async fn run_to_the_end(
-    engine: &Engine,
-    mut request: BackupRequest,
-    cancel: Cancel,
-    watch: &JobWatch,
-) -> Result<SealedBackup> {
-    request.cancel = cancel;
-    engine.backup().run(request, watch).await
-}
-
-async fn request(arguments: BackupRun, home: &Home) -> Result<(Engine, BackupRequest)> {
-    let given = DumpSettings::from(arguments.dump);
-    let (id, source, destination, dump) = match (arguments.dsn, arguments.to, arguments.database) {
-        (Some(dsn), Some(to), name) => {
-            let source = home.dsn(&dsn)?;
-            let id = match name {
-                Some(name) => name,
-                None => id_of(&source)?,
-            };
-            (id, source, to, given)
-        }
-        (_, _, Some(name)) => {
-            let database: &DatabaseSettings = home.database(&name)?;
-            let dump = database.dump.overridden_by(given);
-            (name, home.source(database)?, database.destination.clone(), dump)
-        }
-        _ => return Err(Error::new(Code::ArgumentInvalid, "give --database, or --dsn and --to")),
-    };
-    let options = dump_options(&dump)?;
-    let engine = home.signing_engine().await?;
-    let destination = home.destination(&destination).await?;
-    let mut request = BackupRequest::new(id, source, home.clients(), destination);
-    request.options = options;
-    request.globals = dump.globals;
-    Ok((engine, request))
-}
-
-/// The id of a database that is not configured: its name inside Postgres, lower-cased, with a hyphen for everything
-/// else than `a-z` and `0-9`.
-fn id_of(source: &Dsn) -> Result<DatabaseId> {
-    let slug: String = source
-        .dbname()
-        .chars()
-        .map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' })
-        .collect();
-    slug.trim_matches('-').parse().map_err(|_| {
-        let message = "no id can be made of the database's name; name one with --database";
-        Error::new(Code::ArgumentInvalid, message)
-    })
 }
 
 async fn list(listing: Listing, home: &Home, output: Output) -> Ending {
@@ -180,7 +109,7 @@ async fn cancel(id: JobId, home: &Home, output: Output) -> Ending {
             return Err(Error::new(Code::JobHeld, message).into());
         }
         // Its worker vanished: take the job over first, so that nobody else does.
-        let claimed = catalog.claim(id, &worker_name(), now, std::time::Duration::from_secs(15)).await?;
+        let claimed = catalog.claim(id, &worker_name(), now, Duration::from_secs(15)).await?;
         if let Some(lease) = &claimed.lease {
             step = step.under(lease);
         }
