@@ -6,12 +6,14 @@ use std::time::Duration;
 
 use walwarden_verify::OrgId;
 
+use crate::backup::BackupConductor;
 use crate::catalog::{Catalog, MemoryCatalog};
 use crate::clock::{Clock, Random, SystemClock, SystemRandom};
 use crate::error::{Code, Error, Result};
 use crate::export::Exporter;
 use crate::manifest::ManifestSigner;
 use crate::mirror::Rebuilder;
+use crate::restore::RestoreConductor;
 
 /// How an engine works: plain data that can be stored, shown and sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -80,6 +82,16 @@ impl Engine {
     /// Starts from settings; everything else has a default.
     pub fn builder(settings: Settings) -> EngineBuilder {
         EngineBuilder { settings, catalog: None, signer: None, clock: None, random: None }
+    }
+
+    /// Runs backups.
+    pub fn backup(&self) -> BackupConductor {
+        BackupConductor::new(Arc::clone(&self.parts))
+    }
+
+    /// Plans and applies restores.
+    pub fn restore(&self) -> RestoreConductor {
+        RestoreConductor::new(Arc::clone(&self.parts))
     }
 
     /// Makes evidence bundles.

@@ -3,6 +3,7 @@
 //! `Engine` is the way in: give it settings and components, then back up, restore or
 //! export evidence. Each module is a room with one job; `ARCHITECTURE.md` draws the map.
 
+pub mod backup;
 pub mod catalog;
 pub mod chain;
 pub mod clock;
@@ -14,6 +15,7 @@ mod held;
 pub mod manifest;
 pub mod mirror;
 pub mod pipeline;
+pub mod restore;
 pub mod secret;
 pub mod source;
 pub mod storage;

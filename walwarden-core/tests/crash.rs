@@ -158,7 +158,7 @@ fn mortal_child() {
             |catalog| Arc::new(MortalCatalog(catalog, catalog_fate)),
         )
         .await;
-        let mut request = home.request(&source);
+        let mut request = home.request(&source).await;
         request.globals = true;
         home.engine.backup().run(request, &Unwatched).await.unwrap();
     });
@@ -203,7 +203,10 @@ async fn a_backup_killed_at_any_door_is_carried_on_by_the_next_run() {
         let dumps = after.iter().filter(|name| name.ends_with(".dump")).count();
         let manifests = after.iter().filter(|name| name.ends_with(".manifest.json")).count();
         assert_eq!(dumps, manifests, "a dump that no manifest names after call {dies_at}: {after:?}");
-        assert!(after.iter().all(|name| name.starts_with("org/")), "left over after call {dies_at}: {after:?}");
+        assert!(
+            after.iter().all(|name| name.starts_with("org/")),
+            "left over after call {dies_at}: {after:?}"
+        );
         assert_eq!(home.assert_provable().await as usize, manifests, "after call {dies_at}");
     }
     assert!(survived, "the child never ran to its end");

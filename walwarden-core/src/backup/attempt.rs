@@ -117,10 +117,14 @@ impl Attempt<'_> {
         }
         let stored = self.destination().read(&key, MANIFEST_LIMIT_BYTES).await?;
         if stored != bytes {
-            return Err(Error::new(Code::ReadBackMismatch, format!("the manifest came back changed key={key}")));
+            return Err(Error::new(
+                Code::ReadBackMismatch,
+                format!("the manifest came back changed key={key}"),
+            ));
         }
         let manifest = Manifest::parse(&stored).map_err(|error| {
-            Error::new(Code::Internal, format!("our own manifest does not parse key={key}")).with_source(error)
+            Error::new(Code::Internal, format!("our own manifest does not parse key={key}"))
+                .with_source(error)
         })?;
         Ok(SealedBackup { job_id: job.id, manifest, manifest_sha256: Sha256::of(&stored) })
     }

@@ -11,9 +11,9 @@ use super::attempt::Attempt;
 use super::{BackupRequest, BackupRunner, SealedBackup};
 use crate::catalog::{Genesis, Job, JobKind, JobQuery, JobState, NewJob, Step, Write};
 use crate::chain::Subject;
+use crate::clock::{new_chain_id, new_job_id};
 use crate::engine::Parts;
 use crate::error::{Code, Error, Result, Retry};
-use crate::clock::{new_chain_id, new_job_id};
 use crate::held::{HeldJob, reported};
 use crate::mirror::Mirror;
 use crate::storage::ObjectName;
@@ -42,8 +42,10 @@ impl BackupConductor {
 #[async_trait]
 impl BackupRunner for BackupConductor {
     async fn run(&self, request: BackupRequest, watch: &dyn Watch) -> Result<SealedBackup> {
-        let subject =
-            Subject { org_id: self.parts.settings.org_id.clone(), database_id: Some(request.database_id.clone()) };
+        let subject = Subject {
+            org_id: self.parts.settings.org_id.clone(),
+            database_id: Some(request.database_id.clone()),
+        };
         let run = Run { parts: &self.parts, request: &request, subject, watch };
         run.open_chain().await?;
         for job in run.unfinished().await? {
@@ -73,7 +75,8 @@ impl Run<'_> {
         if begun_with == key_id.to_string() {
             return Ok(());
         }
-        let message = format!("the audit chain goes on with another key expected={begun_with} present={key_id}");
+        let message =
+            format!("the audit chain goes on with another key expected={begun_with} present={key_id}");
         Err(Error::new(Code::KeyInvalid, message))
     }
 
@@ -101,7 +104,10 @@ impl Run<'_> {
         match &again.lease {
             Some(lease) if lease.until > self.parts.clock.now() => Err(Error::new(
                 Code::JobHeld,
-                format!("another worker is backing up this database job={} holder={}", again.id, lease.holder),
+                format!(
+                    "another worker is backing up this database job={} holder={}",
+                    again.id, lease.holder
+                ),
             )),
             _ => Ok(again),
         }
@@ -123,7 +129,8 @@ impl Run<'_> {
                 job = self.step(&job, JobState::Queued).await?;
             }
             let held = HeldJob::claim(self.parts, &job, self.watch).await?;
-            let attempt = Attempt { parts: self.parts, request: self.request, held: &held, watch: self.watch };
+            let attempt =
+                Attempt { parts: self.parts, request: self.request, held: &held, watch: self.watch };
             let error = match held.while_renewing(attempt.run()).await {
                 Ok(outcome) => {
                     self.publish_quietly().await;

@@ -3,6 +3,13 @@
 //! In: a [`BackupRequest`]. Out: a [`SealedBackup`]. What always holds: nothing half-written is ever visible, and
 //! after a crash at any instruction the next run carries on or fails the job honestly.
 
+mod attempt;
+mod conductor;
+mod read_back;
+mod receipt;
+mod statement;
+mod transfer;
+
 use std::fmt::Debug;
 use std::sync::Arc;
 
@@ -11,9 +18,11 @@ use walwarden_verify::manifest::Manifest;
 use walwarden_verify::{DatabaseId, JobId, Sha256};
 
 use crate::error::Result;
-use crate::source::{ClientSet, DumpOptions, Dsn};
+use crate::source::{ClientSet, Dsn, DumpOptions};
 use crate::storage::Storage;
 use crate::watch::{Cancel, Watch};
+
+pub use conductor::BackupConductor;
 
 /// One backup to be made.
 #[derive(Debug, Clone)]
@@ -37,7 +46,12 @@ pub struct BackupRequest {
 
 impl BackupRequest {
     /// A backup of the whole database with default options, roles included.
-    pub fn new(database_id: DatabaseId, source: Dsn, clients: ClientSet, destination: Arc<dyn Storage>) -> Self {
+    pub fn new(
+        database_id: DatabaseId,
+        source: Dsn,
+        clients: ClientSet,
+        destination: Arc<dyn Storage>,
+    ) -> Self {
         BackupRequest {
             database_id,
             source,

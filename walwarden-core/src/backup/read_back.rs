@@ -14,7 +14,8 @@ use crate::storage::ObjectName;
 pub(super) async fn compare(attempt: &Attempt<'_>, name: &ObjectName, sent: Measured) -> Result<()> {
     let came_back = measure(attempt, name).await.map_err(|error| match error.code() {
         Code::ObjectMissing => {
-            Error::new(Code::ReadBackMismatch, format!("a stored object vanished name={name}")).with_source(error)
+            Error::new(Code::ReadBackMismatch, format!("a stored object vanished name={name}"))
+                .with_source(error)
         }
         _ => error,
     })?;

@@ -54,9 +54,7 @@ impl Receipt {
     }
 
     pub(super) fn compression(&self) -> Result<Compression> {
-        Compression::from_text(&self.compression).ok_or_else(|| {
-            Error::new(Code::CatalogCorrupt, format!("unknown compression in a receipt name={:?}", self.compression))
-        })
+        self.compression.parse().map_err(damaged)
     }
 
     pub(super) fn started_at(&self) -> Result<Timestamp> {
@@ -69,5 +67,6 @@ impl Receipt {
 }
 
 fn damaged(source: impl std::error::Error + Send + Sync + 'static) -> Error {
-    Error::new(Code::CatalogCorrupt, "the noted receipt of an unfinished backup cannot be read").with_source(source)
+    Error::new(Code::CatalogCorrupt, "the noted receipt of an unfinished backup cannot be read")
+        .with_source(source)
 }

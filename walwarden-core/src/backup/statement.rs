@@ -54,7 +54,8 @@ pub(super) async fn sign(
     };
     let signature = signer.sign(&body.canonical_body()).await?;
     let manifest = body.seal(signature).map_err(|error| {
-        Error::new(Code::Internal, format!("a manifest could not be formed job={}", job.id)).with_source(error)
+        Error::new(Code::Internal, format!("a manifest could not be formed job={}", job.id))
+            .with_source(error)
     })?;
     Ok(Bytes::copy_from_slice(manifest.as_bytes()))
 }

@@ -8,7 +8,7 @@ use super::receipt::Receipt;
 use crate::catalog::Job;
 use crate::error::{Code, Error, Result};
 use crate::pipeline::{Measure, Measured};
-use crate::source::{Dump, Globals, ServerInfo};
+use crate::source::{self, Client, Dump, Server};
 use crate::storage::{ObjectName, StorageExt, Upload};
 use crate::watch::Transfer;
 
@@ -16,9 +16,10 @@ use crate::watch::Transfer;
 pub(super) async fn dump(attempt: &Attempt<'_>) -> Result<Receipt> {
     let request = attempt.request;
     let job = attempt.held.job().await;
-    let server = ServerInfo::of(&request.source).await?;
-    let client = request.clients.choose_for_dump(server.major)?;
-    let globals = if request.globals { Some(store_globals(attempt, &job, &server).await?) } else { None };
+    let compression = request.options.compression.codec;
+    let server = Server::of(&source::connect(&request.source).await?, &request.source).await?;
+    let client = request.clients.choose_for_dump(server.major, compression)?;
+    let globals = if request.globals { Some(store_globals(attempt, &job, client).await?) } else { None };
 
     let started_at = attempt.parts.clock.now().max(job.queued_at);
     let key = attempt.key(&job, BackupObject::Artifact)?;
@@ -36,12 +37,12 @@ pub(super) async fn dump(attempt: &Attempt<'_>) -> Result<Receipt> {
         }
     };
     let receipt = Receipt {
-        database_name: server.database.clone(),
+        database_name: server.database,
         started_at: started_at.to_string(),
         finished_at: attempt.parts.clock.now().max(started_at).to_string(),
-        server_version: server.version.clone(),
+        server_version: server.version,
         dump_version,
-        compression: request.options.compression_used(client).text().to_owned(),
+        compression: compression.text().to_owned(),
         artifact: measured.into(),
         globals: globals.map(Into::into),
     };
@@ -85,10 +86,9 @@ async fn given_up(attempt: &Attempt<'_>, upload: Box<dyn Upload>, error: Error) 
 }
 
 /// Stores roles and tablespaces. An object that an earlier attempt of this job stored is as good.
-async fn store_globals(attempt: &Attempt<'_>, job: &Job, server: &ServerInfo) -> Result<Measured> {
+async fn store_globals(attempt: &Attempt<'_>, job: &Job, client: &Client) -> Result<Measured> {
     let key = attempt.key(job, BackupObject::Globals)?;
-    let client = attempt.request.clients.choose_for_dump(server.major)?;
-    let globals = Globals::dump(client, &attempt.request.source).await?;
+    let globals = source::globals(client, &attempt.request.source).await?;
     let mut measure = Measure::default();
     measure.update(&globals);
     match attempt.destination().put(&key, globals).await {

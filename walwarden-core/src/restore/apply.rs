@@ -14,14 +14,12 @@ use super::target::{self, BUILDING_PREFIX};
 use super::{Mode, RestorePlan};
 use crate::error::{Code, Error, Result};
 use crate::source;
-use crate::watch::Watch;
 
 /// One restore with everything it needs.
 #[derive(Debug)]
 pub(super) struct Application<'a> {
     pub(super) plan: &'a RestorePlan,
     pub(super) dump: &'a VerifiedDump,
-    pub(super) watch: &'a dyn Watch,
     /// Makes the temporary name unique.
     pub(super) random: [u8; 10],
 }
@@ -42,7 +40,11 @@ impl Application<'_> {
         if self.plan.request.jobs == 1 {
             arguments.push("--single-transaction");
         }
-        let left = if self.plan.request.jobs == 1 { "the old contents are unchanged" } else { "it is half replaced" };
+        let left = if self.plan.request.jobs == 1 {
+            "the old contents are unchanged"
+        } else {
+            "it is half replaced"
+        };
         let outcome = self.pg_restore().run(arguments, &self.plan.database).await;
         outcome.map_err(|error| described(error, &format!("database={:?}: {left}", self.plan.database)))
     }
@@ -126,11 +128,10 @@ impl Application<'_> {
 
     fn pg_restore(&self) -> PgRestore<'_> {
         PgRestore {
-            program: &self.plan.client,
+            client: &self.plan.client,
             target: &self.plan.request.target,
             dump: self.dump,
             cancel: &self.plan.request.cancel,
-            watch: self.watch,
         }
     }
 }
@@ -140,7 +141,13 @@ fn makes_database(line: &str) -> bool {
     let Some((id, rest)) = line.split_once("; ") else { return false };
     let mut words = rest.splitn(3, ' ');
     let (Some(_), Some(_), Some(entry)) = (words.next(), words.next(), words.next()) else { return false };
-    let kinds = ["DATABASE - ", "DATABASE PROPERTIES - ", "ACL - DATABASE ", "COMMENT - DATABASE ", "SECURITY LABEL - DATABASE "];
+    let kinds = [
+        "DATABASE - ",
+        "DATABASE PROPERTIES - ",
+        "ACL - DATABASE ",
+        "COMMENT - DATABASE ",
+        "SECURITY LABEL - DATABASE ",
+    ];
     id.bytes().all(|byte| byte.is_ascii_digit()) && kinds.iter().any(|kind| entry.starts_with(kind))
 }
 

@@ -14,9 +14,9 @@ use super::{Mode, RestorePlan, RestoreRequest, RestoreSession, Restored};
 use super::{find, inspect, spool};
 use crate::catalog::{Job, JobKind, JobQuery, JobState, NewJob, Write};
 use crate::chain::Subject;
+use crate::clock::new_job_id;
 use crate::engine::Parts;
 use crate::error::{Code, Error, Result, Retry};
-use crate::clock::new_job_id;
 use crate::held::{HeldJob, reported};
 use crate::mirror::Mirror;
 use crate::storage::ObjectName;
@@ -48,7 +48,9 @@ impl RestoreConductor {
         let body = manifest.body();
         let subject = Subject { org_id: body.org_id.clone(), database_id: Some(body.database_id.clone()) };
         if self.parts.catalog.chain(&subject).await?.is_none() {
-            watch.notice("this installation does not keep the database's audit chain: the restore is not recorded");
+            watch.notice(
+                "this installation does not keep the database's audit chain: the restore is not recorded",
+            );
             return Ok(None);
         }
         let at = self.parts.clock.now();
@@ -61,7 +63,12 @@ impl RestoreConductor {
         plan.request.spool_dir.clone().unwrap_or_else(|| self.parts.settings.spool_dir.clone())
     }
 
-    async fn carry_out(&self, plan: &RestorePlan, progress: &Recorder<'_>, watch: &dyn Watch) -> Result<Restored> {
+    async fn carry_out(
+        &self,
+        plan: &RestorePlan,
+        progress: &Recorder<'_>,
+        watch: &dyn Watch,
+    ) -> Result<Restored> {
         let request = &plan.request;
         let body = plan.manifest.body();
         progress.reached(JobState::Downloading).await?;
@@ -71,13 +78,18 @@ impl RestoreConductor {
         let dump = spooled.verify(body)?;
         progress.reached(JobState::ManifestVerified).await?;
         progress.reached(JobState::Restoring).await?;
-        let mut application = Application { plan, dump: &dump, watch, random: self.parts.random_bytes() };
+        let application = Application { plan, dump: &dump, random: self.parts.random_bytes() };
         let notices = application.run().await?;
         progress.reached(JobState::Finalizing).await?;
         Ok(Restored { database: plan.database.clone(), notices, rows_compared: false })
     }
 
-    async fn record_and_carry_out(&self, plan: &RestorePlan, job: Job, watch: &dyn Watch) -> Result<Restored> {
+    async fn record_and_carry_out(
+        &self,
+        plan: &RestorePlan,
+        job: Job,
+        watch: &dyn Watch,
+    ) -> Result<Restored> {
         let subject = job.subject.clone();
         let held = HeldJob::claim(&self.parts, &job, watch).await?;
         let recorder = Recorder(Some(&held));
@@ -87,7 +99,9 @@ impl RestoreConductor {
                 let payload = Object::from([("database", Value::from(restored.database.as_str()))]);
                 held.step(JobState::Completed, payload).await
             }
-            Err(error) => held.fail(error, (error.code().retry() == Retry::Yes).then_some(Duration::ZERO)).await,
+            Err(error) => {
+                held.fail(error, (error.code().retry() == Retry::Yes).then_some(Duration::ZERO)).await
+            }
         };
         if let Err(error) = recorded {
             watch.notice(&format!("the end of the restore could not be recorded: {error}"));
@@ -116,10 +130,16 @@ impl Recorder<'_> {
 impl RestoreSession for RestoreConductor {
     async fn plan(&self, request: RestoreRequest) -> Result<RestorePlan> {
         if request.mode == Mode::InPlace && !request.confirm_destructive {
-            return Err(Error::new(Code::ConfirmationMissing, "an in-place restore drops what the target holds now"));
+            return Err(Error::new(
+                Code::ConfirmationMissing,
+                "an in-place restore drops what the target holds now",
+            ));
         }
         if request.mode == Mode::InPlace && request.created_database.is_some() {
-            return Err(Error::new(Code::ArgumentInvalid, "a database can be named only for mode new_database"));
+            return Err(Error::new(
+                Code::ArgumentInvalid,
+                "a database can be named only for mode new_database",
+            ));
         }
         let expected = self.expected_name(&request).await?;
         let bytes = find::manifest(request.from.as_ref(), request.manifest_sha256, expected.as_ref()).await?;

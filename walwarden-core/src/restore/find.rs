@@ -15,7 +15,11 @@ const MANIFEST_LIMIT_BYTES: u64 = 1 << 20;
 const SEARCH_WIDTH: usize = 16;
 
 /// The manifest with this hash: at `expected`, if the catalogue knows where, or else wherever it lies.
-pub(super) async fn manifest(storage: &dyn Storage, hash: Sha256, expected: Option<&ObjectName>) -> Result<Bytes> {
+pub(super) async fn manifest(
+    storage: &dyn Storage,
+    hash: Sha256,
+    expected: Option<&ObjectName>,
+) -> Result<Bytes> {
     if let Some(name) = expected {
         let bytes = storage.read(name, MANIFEST_LIMIT_BYTES).await?;
         if Sha256::of(&bytes) == hash {
@@ -32,7 +36,9 @@ pub(super) async fn manifest(storage: &dyn Storage, hash: Sha256, expected: Opti
         .try_filter(|bytes| std::future::ready(Sha256::of(bytes) == hash))
         .try_next()
         .await?;
-    found.ok_or_else(|| Error::new(Code::ManifestMissing, format!("no manifest with this hash manifest={hash}")))
+    found.ok_or_else(|| {
+        Error::new(Code::ManifestMissing, format!("no manifest with this hash manifest={hash}"))
+    })
 }
 
 /// Reads the manifest strictly and checks its signature against the keys the caller trusts.
@@ -45,6 +51,7 @@ pub(super) fn check(bytes: &[u8], trusted_keys: &[PublicKey]) -> Result<Verified
         return Err(Error::new(Code::SignatureInvalid, message));
     };
     manifest.verify(key).map_err(|error| {
-        Error::new(Code::SignatureInvalid, format!("the manifest's signature is wrong key={named}")).with_source(error)
+        Error::new(Code::SignatureInvalid, format!("the manifest's signature is wrong key={named}"))
+            .with_source(error)
     })
 }

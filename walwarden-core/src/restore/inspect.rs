@@ -4,7 +4,8 @@ use walwarden_verify::manifest::VerifiedManifest;
 
 use super::{Mode, RestorePlan, RestoreRequest, target};
 use crate::error::{Code, Error, Result};
-use crate::source::{self, Connection};
+use crate::source::{self, Dsn, Server};
+use tokio_postgres::Client;
 
 /// The plan of a restore whose manifest was checked. Changes nothing.
 pub(super) async fn plan(request: RestoreRequest, manifest: VerifiedManifest) -> Result<RestorePlan> {
@@ -13,37 +14,41 @@ pub(super) async fn plan(request: RestoreRequest, manifest: VerifiedManifest) ->
         let message = format!("this version cannot decrypt dumps name={}", body.artifact_key);
         return Err(Error::new(Code::ArgumentInvalid, message));
     }
-    let connection = Connection::open(&request.target).await.map_err(source::as_target)?;
-    let server = connection.server();
+    let connection = connect(&request.target).await?;
+    let server = Server::of(&connection, &request.target).await.map_err(target::as_target)?;
     let mut notices = Vec::new();
-    let choice = request.clients.choose_for_restore(&body.dump_version, server.major)?;
-    if choice.expects_unknown_setting {
+    let choice = request.clients.choose_for_restore(major(&body.dump_version)?, server.major)?;
+    if choice.expects_transaction_timeout_error {
         notices.push(format!(
             "pg_restore {} sets a parameter that server {} does not know; that one error is expected",
-            choice.client.version, server.version
+            choice.client.version(),
+            server.version
         ));
     }
     let (database, dropped) = match request.mode {
         Mode::NewDatabase => {
             let name = request.created_database.clone().unwrap_or_else(|| body.database_name.clone());
             check_name_is_free(&connection, &name).await?;
-            for left in target::left_behind(connection.client()).await? {
-                notices.push(format!("an interrupted restore left the database {left:?} behind; drop it when unused"));
+            for left in target::left_behind(&connection).await? {
+                notices.push(format!(
+                    "an interrupted restore left the database {left:?} behind; drop it when unused"
+                ));
             }
             (name, Vec::new())
         }
         Mode::InPlace => {
             let database = server.database.clone();
             if request.jobs > 1 {
-                notices.push("with more than one job a failed restore leaves the database half replaced".to_owned());
+                notices.push(
+                    "with more than one job a failed restore leaves the database half replaced".to_owned(),
+                );
             }
-            (database, target::relations(connection.client()).await?)
+            (database, target::relations(&connection).await?)
         }
     };
     Ok(RestorePlan {
         target_version: server.version.clone(),
-        client: choice.client.pg_restore(),
-        client_version: choice.client.version.clone(),
+        client: choice.client.clone(),
         database,
         dropped,
         notices,
@@ -52,14 +57,29 @@ pub(super) async fn plan(request: RestoreRequest, manifest: VerifiedManifest) ->
     })
 }
 
-async fn check_name_is_free(connection: &Connection, name: &str) -> Result<()> {
-    if target::exists(connection.client(), name).await? {
+async fn check_name_is_free(connection: &Client, name: &str) -> Result<()> {
+    if target::exists(connection, name).await? {
         let message = format!("the target has a database of this name already database={name:?}");
         return Err(Error::new(Code::TargetExists, message));
     }
-    if !target::may_create_databases(connection.client()).await? {
+    if !target::may_create_databases(connection).await? {
         let message = format!("the role may not create databases (CREATEDB) database={name:?}");
         return Err(Error::new(Code::TargetPermission, message));
     }
     Ok(())
+}
+
+async fn connect(dsn: &Dsn) -> Result<Client> {
+    source::connect(dsn).await.map_err(target::as_target)
+}
+
+/// The major in a version as `pg_dump` prints it, e.g. 17 of `17.11`.
+fn major(version: &str) -> Result<u32> {
+    let digits = version.split(|c: char| !c.is_ascii_digit()).next().unwrap_or_default();
+    digits.parse().map_err(|_| {
+        Error::new(
+            Code::ManifestInvalid,
+            format!("the manifest names no pg_dump version we know dumpVersion={version:?}"),
+        )
+    })
 }

@@ -3,6 +3,14 @@
 //! In: a [`RestoreRequest`]. Out: a [`Restored`]. What always holds: `pg_restore` never sees a byte that was not
 //! verified, and the target's DSN stays in this process.
 
+mod apply;
+mod conductor;
+mod find;
+mod inspect;
+mod pg_restore;
+mod spool;
+mod target;
+
 use std::fmt::Debug;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -13,9 +21,11 @@ use walwarden_verify::key::PublicKey;
 use walwarden_verify::manifest::VerifiedManifest;
 
 use crate::error::Result;
-use crate::source::{ClientSet, Dsn};
+use crate::source::{Client, ClientSet, Dsn};
 use crate::storage::Storage;
 use crate::watch::{Cancel, Watch};
+
+pub use conductor::RestoreConductor;
 
 /// Into what a backup is restored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -98,10 +108,8 @@ pub struct RestorePlan {
     pub target_version: String,
     /// The database that will hold the data.
     pub database: String,
-    /// The `pg_restore` to be used.
-    pub client: PathBuf,
-    /// Its version.
-    pub client_version: String,
+    /// The client programs whose `pg_restore` is used.
+    pub client: Client,
     /// In place: the tables, views and sequences now in the target that the restore drops, as `schema.name`.
     pub dropped: Vec<String>,
     /// What the operator should know.

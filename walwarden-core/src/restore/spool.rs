@@ -53,7 +53,8 @@ pub(super) async fn fetch(
         .prefix("walwarden-spool-")
         .tempdir_in(spool_dir)
         .map_err(|error| spool_error(spool_dir, error))?;
-    let file = File::create_new(archive_path(&folder)).await.map_err(|error| spool_error(spool_dir, error))?;
+    let file =
+        File::create_new(archive_path(&folder)).await.map_err(|error| spool_error(spool_dir, error))?;
     let mut file = BufWriter::with_capacity(1 << 20, file);
     let mut body = storage.get(&name, None).await?.body;
     let mut measure = Measure::default();
@@ -96,7 +97,9 @@ fn archive_path(folder: &TempDir) -> PathBuf {
 
 fn spool_error(folder: &Path, error: std::io::Error) -> Error {
     let (code, what) = match error.kind() {
-        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => (Code::SpoolFull, "no room left in the spool folder"),
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
+            (Code::SpoolFull, "no room left in the spool folder")
+        }
         _ => (Code::FileFailed, "the spool folder cannot be written"),
     };
     Error::new(code, format!("{what} folder={}", folder.display())).with_source(error)

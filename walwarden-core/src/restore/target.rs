@@ -47,14 +47,17 @@ pub(super) async fn relations(client: &Client) -> Result<Vec<String>> {
            and not exists (select from pg_catalog.pg_depend d \
                            where d.classid = 'pg_class'::regclass and d.objid = c.oid and d.deptype = 'e') \
          order by 1";
-    let rows =
-        client.query(sql, &[]).await.map_err(|error| refused("the target's tables cannot be listed", error))?;
+    let rows = client
+        .query(sql, &[])
+        .await
+        .map_err(|error| refused("the target's tables cannot be listed", error))?;
     Ok(rows.iter().map(|row| row.get(0)).collect())
 }
 
 pub(super) async fn may_create_databases(client: &Client) -> Result<bool> {
     let sql = "select rolcreatedb or rolsuper from pg_catalog.pg_roles where rolname = current_user";
-    let row = client.query_one(sql, &[]).await.map_err(|error| refused("the role cannot be looked up", error))?;
+    let row =
+        client.query_one(sql, &[]).await.map_err(|error| refused("the role cannot be looked up", error))?;
     Ok(row.get(0))
 }
 

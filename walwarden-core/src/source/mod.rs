@@ -9,6 +9,7 @@ mod dsn;
 mod dump;
 mod globals;
 mod program;
+mod server;
 mod stderr;
 mod tls;
 
@@ -17,4 +18,7 @@ pub use connect::connect;
 pub use dsn::Dsn;
 pub use dump::{Compression, Dump, DumpOptions, Dumped};
 pub use globals::globals;
+pub use server::Server;
 pub use stderr::Said;
+
+pub(crate) use program::Program;

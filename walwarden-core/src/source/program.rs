@@ -13,7 +13,7 @@ use crate::error::{Code, Error, Result};
 
 /// A running program in a process group of its own, which dies with this value.
 #[derive(Debug)]
-pub(super) struct Program {
+pub(crate) struct Program {
     name: &'static str,
     child: Child,
     stderr: Stderr,
@@ -23,7 +23,7 @@ pub(super) struct Program {
 
 impl Program {
     /// Starts it with only the environment that the connection string brings.
-    pub(super) fn start(
+    pub(crate) fn start(
         client: &Client,
         name: &'static str,
         arguments: impl IntoIterator<Item = impl AsRef<OsStr>>,
@@ -45,6 +45,16 @@ impl Program {
         let stderr = Stderr::default();
         let drain = tokio::spawn(stderr.clone().drain(errors));
         Ok((Program { name, child, stderr, drain, dsn: dsn.clone() }, stdout))
+    }
+
+    /// Waits for the end, however long that takes, while `stdout` is read and dropped. The caller judges.
+    pub(crate) async fn ended(mut self, mut stdout: ChildStdout) -> Result<(ExitStatus, Said)> {
+        let name = self.name;
+        let wait = |error| Error::new(Code::Internal, format!("cannot wait for {name}")).with_source(error);
+        tokio::io::copy(&mut stdout, &mut tokio::io::sink()).await.map_err(wait)?;
+        let status = self.child.wait().await.map_err(wait)?;
+        let _rest_is_left = tokio::time::timeout(DRAIN_GRACE, &mut self.drain).await;
+        Ok((status, self.stderr.said(&self.dsn)))
     }
 
     /// Waits for the end, which is due now that standard output has ended. Only a zero exit status is a success.

@@ -45,12 +45,13 @@ impl Stderr {
     /// What was kept, with the password masked.
     pub(super) fn said(&self, dsn: &Dsn) -> Said {
         let kept = &mut *self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_whole = kept.left_out == 0;
         let mut text = String::from_utf8_lossy(&kept.head).into_owned();
         if kept.left_out > 0 {
             text.push_str(&format!("\n[{} bytes left out]\n", kept.left_out));
         }
         text.push_str(&String::from_utf8_lossy(kept.tail.make_contiguous()));
-        Said { text: dsn.mask(text.trim_end()) }
+        Said { text: dsn.mask(text.trim_end()), is_whole }
     }
 }
 
@@ -58,6 +59,7 @@ impl Stderr {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Said {
     text: String,
+    is_whole: bool,
 }
 
 impl Said {
@@ -66,8 +68,13 @@ impl Said {
         &self.text
     }
 
+    /// Whether nothing had to be left out.
+    pub(crate) fn is_whole(&self) -> bool {
+        self.is_whole
+    }
+
     /// The line that tells the most: the first error, else the last line.
-    pub(super) fn main_line(&self) -> &str {
+    pub(crate) fn main_line(&self) -> &str {
         let is_error =
             |line: &&str| line.contains("error:") || line.contains("FATAL:") || line.contains("ERROR:");
         let line = self.text.lines().find(is_error).or(self.text.lines().last()).unwrap_or_default().trim();
@@ -78,7 +85,7 @@ impl Said {
     }
 
     /// The failure class, by the words of untranslated messages (`LC_ALL=C`).
-    pub(super) fn code(&self) -> Code {
+    pub(crate) fn code(&self) -> Code {
         let says = |words: &&(&str, Code)| self.text.contains(words.0);
         CODES.iter().find(says).map_or(Code::DumpFailed, |(_, code)| *code)
     }
