@@ -85,6 +85,15 @@ impl<'a> Fields<'a> {
         value.ok_or_else(|| FormError::field(name, "is not an integer of 0 to 2^53-1"))
     }
 
+    /// A count written as text, in its only spelling.
+    pub(crate) fn count(&mut self, name: &'static str) -> Result<u64, FormError> {
+        let text = self.text(name)?;
+        let count: Option<u64> = text.parse().ok();
+        count
+            .filter(|count| count.to_string() == text)
+            .ok_or_else(|| FormError::field(name, "is not a count written as text"))
+    }
+
     pub(crate) fn boolean(&mut self, name: &'static str) -> Result<bool, FormError> {
         self.value(name)?.as_bool().ok_or_else(|| FormError::field(name, "is not true or false"))
     }
@@ -104,6 +113,15 @@ impl<'a> Fields<'a> {
         read: impl FnOnce(&mut Self, &'static str) -> Result<T, FormError>,
     ) -> Result<Option<T>, FormError> {
         if self.value(name)?.is_null() { Ok(None) } else { read(self, name).map(Some) }
+    }
+
+    /// None where the field is absent.
+    pub(crate) fn optional<T>(
+        &mut self,
+        name: &'static str,
+        read: impl FnOnce(&mut Self, &'static str) -> Result<T, FormError>,
+    ) -> Result<Option<T>, FormError> {
+        if self.object.get(name).is_some() { read(self, name).map(Some) } else { Ok(None) }
     }
 
     /// The field must hold exactly this text.

@@ -9,6 +9,7 @@ use crate::reason::Reason;
 use crate::{Sha256, canonical};
 
 pub use body::{AuditAnchor, Compression, Encryption, ManifestBody, ObjectDigest};
+pub(crate) use body::{read_signer, signer_object};
 pub use rules::Contradiction;
 
 /// A manifest as it is stored: a [`ManifestBody`], its signature, and the exact bytes.

@@ -220,6 +220,8 @@ reasons! {
     PolicyWitnesses "policy-witnesses" Undecided;
     /// A witness saw the checkpoint, and the last backup or drill happened, within the age the policy allows.
     PolicyAge "policy-age" Contradiction;
+    /// The times a policy's age rules need are known: the caller's clock, and a witness's for the checkpoint.
+    PolicyTime "policy-time" Undecided;
     /// No time between two completed backups is longer than the policy allows.
     PolicyGap "policy-gap" Contradiction;
     /// The asked level is reached.

@@ -18,7 +18,12 @@ impl<'a> Scanner<'a> {
     pub(crate) fn new(text: &'a [u8]) -> Result<Self, Error> {
         let text =
             std::str::from_utf8(text).map_err(|error| Error::at(error.valid_up_to(), "this is not UTF-8"))?;
-        Ok(Scanner { text, at: 0, depth_left: MAX_DEPTH })
+        Ok(Scanner::of(text))
+    }
+
+    /// At the beginning of text known to be UTF-8.
+    pub(crate) fn of(text: &'a str) -> Self {
+        Scanner { text, at: 0, depth_left: MAX_DEPTH }
     }
 
     /// Offset of the next byte.

@@ -142,8 +142,15 @@ pub(crate) struct RowText<'a> {
 impl<'a> RowText<'a> {
     /// Reads a row that fills the whole text.
     pub(crate) fn parse(text: &'a [u8]) -> Result<Self, FormError> {
+        let text = std::str::from_utf8(text).map_err(|_| FormError::new("the row is not UTF-8"))?;
+        let row = RowText::parse_first(text)?;
+        if row.text.len() == text.len() { Ok(row) } else { Err(FormError::new("something follows the row")) }
+    }
+
+    /// Reads the row at the beginning of the text.
+    pub(crate) fn parse_first(text: &'a str) -> Result<Self, FormError> {
         // Canonical order of the fields: at, hash, jobId, kind, payload, prevHash, seq.
-        let mut scanner = Scanner::new(text)?;
+        let mut scanner = Scanner::of(text);
         scanner.enter()?;
         scanner.open_object()?;
         let at = typed(&mut scanner, b"\"at\":", "at")?;
@@ -161,7 +168,7 @@ impl<'a> RowText<'a> {
         scanner.exactly(b",\"seq\":", "expected the field seq")?;
         let seq = scanner.number()?.parse().map_err(|_| FormError::field("seq", "is negative"))?;
         scanner.close_object()?;
-        scanner.end()?;
+        let text = &text.as_bytes()[..scanner.position()];
         check_payload(kind, job_id, &payload)?;
 
         let mut hasher = sha2::Sha256::new_with_prefix(prev_hash.hex());

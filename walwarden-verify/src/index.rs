@@ -1,0 +1,248 @@
+//! The archive index: where each entry of a dump lies and what it should contain (formats, section 4).
+
+use crate::canonical::Scanner;
+use crate::form::{Fields, FormError};
+use crate::json::{Error, Object, Value};
+use crate::merkle::Tree;
+use crate::{JobId, Sha256, canonical};
+
+const TYPE: &str = "walwarden.archive-index";
+const TABLE_DATA: &str = "TABLE DATA";
+
+/// Bytes of the artifact under each digest of `chunks`, but for the last one.
+pub const CHUNK_SIZE_BYTES: u64 = 8 << 20;
+
+/// What an archive index says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Index {
+    /// The backup.
+    pub job_id: JobId,
+    /// Version of the custom format, e.g. `1.16`.
+    pub archive_version: String,
+    /// Bytes of header and table of contents.
+    pub toc_size_bytes: u64,
+    /// SHA-256 of each [`CHUNK_SIZE_BYTES`] of the artifact as stored.
+    pub chunks: Vec<Sha256>,
+    /// The archive's entries, in its order.
+    pub entries: Vec<Entry>,
+}
+
+/// One entry of the archive.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// pg_dump's number of it.
+    pub dump_id: u64,
+    /// `pre-data`, `data`, `post-data` or another word of pg_dump.
+    pub section: String,
+    /// What it is, e.g. `TABLE DATA`.
+    pub desc: String,
+    /// Its schema.
+    pub schema: Option<String>,
+    /// Its name.
+    pub name: String,
+    /// Its owner.
+    pub owner: Option<String>,
+    /// Its data, if it has any.
+    pub data: Option<Block>,
+}
+
+/// Where the data of an entry lies. Of an encrypted artifact this speaks of the plaintext.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Block {
+    /// First byte, from the beginning of the archive.
+    pub offset: u64,
+    /// How many bytes.
+    pub length: u64,
+    /// SHA-256 of them.
+    pub sha256: Sha256,
+    /// Bytes of the data once decompressed.
+    pub raw_bytes: u64,
+    /// Rows, of table data only.
+    pub rows: Option<Rows>,
+}
+
+/// How many rows a table has, and their digest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rows {
+    /// How many.
+    pub count: u64,
+    /// Sum modulo 2^256 of the SHA-256 of each COPY line.
+    pub digest: Sha256,
+}
+
+impl Entry {
+    /// Whether this is a table's data, and so a leaf under `contentRoot`.
+    pub fn is_table_data(&self) -> bool {
+        self.desc == TABLE_DATA
+    }
+
+    /// The canonical JSON of the entry.
+    pub fn to_canonical(&self) -> Vec<u8> {
+        canonical::to_vec(&self.to_object().into())
+    }
+
+    fn to_object(&self) -> Object {
+        let (data, rows) = (self.data.as_ref(), self.data.as_ref().and_then(|data| data.rows));
+        Object::from([
+            ("dumpId", Value::from(self.dump_id)),
+            ("section", self.section.as_str().into()),
+            ("desc", self.desc.as_str().into()),
+            ("schema", self.schema.as_deref().into()),
+            ("name", self.name.as_str().into()),
+            ("owner", self.owner.as_deref().into()),
+            ("offset", data.map(|data| data.offset).into()),
+            ("length", data.map(|data| data.length).into()),
+            ("blockSha256", data.map(|data| data.sha256).into()),
+            ("rawBytes", data.map(|data| data.raw_bytes.to_string()).into()),
+            ("rowCount", rows.map(|rows| rows.count.to_string()).into()),
+            ("rowsDigest", rows.map(|rows| rows.digest).into()),
+        ])
+    }
+
+    fn read(object: &Object) -> Result<Self, FormError> {
+        let mut fields = Fields::of(object);
+        let entry = Entry {
+            dump_id: fields.number("dumpId")?,
+            section: fields.text("section")?.to_owned(),
+            desc: fields.text("desc")?.to_owned(),
+            schema: fields.nullable("schema", Fields::text)?.map(str::to_owned),
+            name: fields.text("name")?.to_owned(),
+            owner: fields.nullable("owner", Fields::text)?.map(str::to_owned),
+            data: Block::read(&mut fields)?,
+        };
+        fields.end()?;
+        Ok(entry)
+    }
+}
+
+impl Block {
+    fn read(fields: &mut Fields<'_>) -> Result<Option<Self>, FormError> {
+        let offset = fields.nullable("offset", Fields::number)?;
+        let length = fields.nullable("length", Fields::number)?;
+        let sha256 = fields.nullable("blockSha256", Fields::parsed)?;
+        let raw_bytes = fields.nullable("rawBytes", Fields::count)?;
+        let rows =
+            (fields.nullable("rowCount", Fields::count)?, fields.nullable("rowsDigest", Fields::parsed)?);
+        let rows = match rows {
+            (Some(count), Some(digest)) => Some(Rows { count, digest }),
+            (None, None) => None,
+            _ => return Err(FormError::new("rowCount and rowsDigest are not null together")),
+        };
+        match (offset, length, sha256, raw_bytes, rows) {
+            (Some(offset), Some(length), Some(sha256), Some(raw_bytes), rows) => {
+                Ok(Some(Block { offset, length, sha256, raw_bytes, rows }))
+            }
+            (None, None, None, None, None) => Ok(None),
+            _ => Err(FormError::new("the fields of an entry's data are not null together")),
+        }
+    }
+}
+
+impl Index {
+    /// The exact bytes to store.
+    pub fn to_canonical(&self) -> Vec<u8> {
+        let entries = self.entries.iter().map(|entry| entry.to_object().into());
+        canonical::to_vec(&Value::Object(Object::from([
+            ("type", Value::from(TYPE)),
+            ("formatVersion", 1_u64.into()),
+            ("jobId", self.job_id.to_string().into()),
+            ("archiveVersion", self.archive_version.as_str().into()),
+            ("tocSizeBytes", self.toc_size_bytes.into()),
+            ("chunkSizeBytes", CHUNK_SIZE_BYTES.into()),
+            ("chunks", Value::Array(self.chunks.iter().map(|chunk| (*chunk).into()).collect())),
+            ("entries", Value::Array(entries.collect())),
+        ])))
+    }
+
+    /// Reads the stored bytes.
+    ///
+    /// # Errors
+    ///
+    /// When they are not canonical, or a field is missing, unknown or malformed.
+    pub fn parse(bytes: &[u8]) -> Result<Self, FormError> {
+        let mut scanner = Scanner::new(bytes)?;
+        let (mut chunks, mut entries) = (Vec::new(), Vec::new());
+        let mut small = Object::new();
+        // Lists may be long: they are read item by item. What an item's form breaks is told below.
+        let mut broken = None;
+        scanner
+            .members(|scanner, key, _| {
+                match key {
+                    "chunks" => scanner.items(|scanner| {
+                        let error = scanner.error("a chunk is not a SHA-256");
+                        chunks.push(scanner.string()?.parse::<Sha256>().map_err(|_| error)?);
+                        Ok(())
+                    })?,
+                    "entries" => scanner.items(|scanner| {
+                        let at = scanner.error("an entry is malformed");
+                        let entry = Entry::read(&scanner.object()?);
+                        entries.push(entry.map_err(|error| {
+                            broken = Some(error);
+                            at
+                        })?);
+                        Ok(())
+                    })?,
+                    _ => {
+                        small.insert(key, scanner.value()?);
+                        return Ok::<(), Error>(());
+                    }
+                }
+                small.insert(key, true);
+                Ok(())
+            })
+            .map_err(|error| match broken.take() {
+                Some(broken) => FormError::new(format!("{error}: {broken}")),
+                None => error.into(),
+            })?;
+        scanner.end()?;
+        let mut fields = Fields::of(&small);
+        fields.document(TYPE)?;
+        fields.value("chunks")?;
+        fields.value("entries")?;
+        if fields.number("chunkSizeBytes")? != CHUNK_SIZE_BYTES {
+            return Err(FormError::field("chunkSizeBytes", "is not 8388608"));
+        }
+        let index = Index {
+            job_id: fields.parsed("jobId")?,
+            archive_version: fields.text("archiveVersion")?.to_owned(),
+            toc_size_bytes: fields.number("tocSizeBytes")?,
+            chunks,
+            entries,
+        };
+        fields.end()?;
+        Ok(index)
+    }
+
+    /// The root a manifest names as `contentRoot`: over the canonical JSON of the table-data entries, in order.
+    pub fn content_root(&self) -> Sha256 {
+        let mut tree = Tree::new();
+        for entry in self.entries.iter().filter(|entry| entry.is_table_data()) {
+            tree.push(&entry.to_canonical());
+        }
+        tree.root()
+    }
+
+    /// Where the index contradicts itself, or the sizes of its artifact: as stored, and as plaintext.
+    pub fn contradictions(&self, stored_bytes: u64, plaintext_bytes: u64) -> Vec<String> {
+        let mut found = Vec::new();
+        if self.chunks.len() as u64 != stored_bytes.div_ceil(CHUNK_SIZE_BYTES) {
+            found.push(format!("{} chunks do not make {stored_bytes} bytes", self.chunks.len()));
+        }
+        if self.toc_size_bytes > plaintext_bytes {
+            found.push("the table of contents is longer than the archive".to_owned());
+        }
+        for entry in &self.entries {
+            let Some(data) = &entry.data else { continue };
+            if data.offset.checked_add(data.length).is_none_or(|end| end > plaintext_bytes) {
+                found.push(format!("entry {} lies beyond the end of the archive", entry.dump_id));
+            }
+            if entry.is_table_data() != data.rows.is_some() {
+                found.push(format!(
+                    "entry {} counts rows but is no table data, or the reverse",
+                    entry.dump_id
+                ));
+            }
+        }
+        found
+    }
+}

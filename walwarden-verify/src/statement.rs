@@ -1,0 +1,170 @@
+//! `bundle.json`: what a bundle holds, signed by the chain's key (DSSE envelope, in-toto Statement).
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+use crate::form::{Fields, FormError};
+use crate::json::{Object, Value};
+use crate::key::{PublicKey, Signature};
+use crate::{ChainId, DatabaseId, KeyId, OrgId, Sha256, Timestamp, canonical};
+
+const PAYLOAD_TYPE: &str = "application/vnd.in-toto+json";
+const STATEMENT_TYPE: &str = "https://in-toto.io/Statement/v1";
+const PREDICATE_TYPE: &str = "https://walwarden.dev/evidence-bundle/v1";
+
+/// What the bundle says of itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Statement {
+    /// Whose evidence.
+    pub org_id: OrgId,
+    /// Of which database; none for the organisation's own chain.
+    pub database_id: Option<DatabaseId>,
+    /// Which chain.
+    pub chain_id: ChainId,
+    /// The first row in the bundle; always 1 in version 1.
+    pub first_seq: u64,
+    /// The last row in the bundle.
+    pub last_seq: u64,
+    /// How many `backup.completed` rows.
+    pub backups: u64,
+    /// When the bundle was made.
+    pub created_at: Timestamp,
+    /// Every other file of the bundle by path and digest, sorted by path.
+    pub files: Vec<(String, Sha256)>,
+}
+
+impl Statement {
+    /// The canonical in-toto Statement.
+    pub fn payload(&self) -> Vec<u8> {
+        let subject = self.files.iter().map(|(name, sha256)| {
+            let digest = Object::from([("sha256", *sha256)]);
+            Object::from([("name", Value::from(name.as_str())), ("digest", digest.into())]).into()
+        });
+        let predicate = Object::from([
+            ("orgId", Value::from(self.org_id.as_str())),
+            ("databaseId", self.database_id.as_ref().map(|id| id.as_str()).into()),
+            ("chainId", self.chain_id.to_string().into()),
+            ("firstSeq", self.first_seq.into()),
+            ("lastSeq", self.last_seq.into()),
+            ("backups", self.backups.into()),
+            ("createdAt", self.created_at.into()),
+        ]);
+        canonical::to_vec(&Value::Object(Object::from([
+            ("_type", Value::from(STATEMENT_TYPE)),
+            ("predicateType", PREDICATE_TYPE.into()),
+            ("predicate", predicate.into()),
+            ("subject", Value::Array(subject.collect())),
+        ])))
+    }
+
+    /// The bytes to sign (DSSE pre-authentication encoding of the payload).
+    pub fn message(&self) -> Vec<u8> {
+        pre_authentication_encoding(&self.payload())
+    }
+
+    /// Joins statement and signature into the bytes of `bundle.json`.
+    pub fn seal(&self, key_id: KeyId, signature: &Signature) -> Vec<u8> {
+        let signature =
+            Object::from([("keyid", key_id.to_string()), ("sig", STANDARD.encode(signature.as_bytes()))]);
+        canonical::to_vec(&Value::Object(Object::from([
+            ("payloadType", Value::from(PAYLOAD_TYPE)),
+            ("payload", STANDARD.encode(self.payload()).into()),
+            ("signatures", Value::Array(vec![signature.into()])),
+        ])))
+    }
+
+    fn parse(payload: &[u8]) -> Result<Self, FormError> {
+        let object = canonical::parse_object(payload)?;
+        let mut fields = Fields::of(&object);
+        fields.exactly("_type", STATEMENT_TYPE)?;
+        fields.exactly("predicateType", PREDICATE_TYPE)?;
+        let files = fields.array("subject")?.iter().map(read_subject).collect::<Result<Vec<_>, _>>()?;
+        if !files.is_sorted_by(|left, right| left.0 < right.0) {
+            return Err(FormError::field("subject", "is not sorted by name, or names a file twice"));
+        }
+        let mut predicate = fields.object("predicate")?;
+        fields.end()?;
+        let statement = Statement {
+            org_id: predicate.parsed("orgId")?,
+            database_id: predicate.nullable("databaseId", Fields::parsed)?,
+            chain_id: predicate.parsed("chainId")?,
+            first_seq: predicate.number("firstSeq")?,
+            last_seq: predicate.number("lastSeq")?,
+            backups: predicate.number("backups")?,
+            created_at: predicate.parsed("createdAt")?,
+            files,
+        };
+        predicate.end()?;
+        Ok(statement)
+    }
+}
+
+fn read_subject(value: &Value) -> Result<(String, Sha256), FormError> {
+    let mut fields = Fields::of_value(value, "subject")?;
+    let name = fields.text("name")?.to_owned();
+    let mut digest = fields.object("digest")?;
+    fields.end()?;
+    let sha256 = digest.parsed("sha256")?;
+    digest.end()?;
+    Ok((name, sha256))
+}
+
+/// `bundle.json` as it was read, unchecked.
+#[derive(Debug, Clone)]
+pub struct Envelope {
+    statement: Statement,
+    message: Vec<u8>,
+    signatures: Vec<Vec<u8>>,
+}
+
+impl Envelope {
+    /// Reads the bytes of `bundle.json`.
+    ///
+    /// # Errors
+    ///
+    /// When envelope or statement is not canonical, or a field is missing, unknown or malformed.
+    pub fn parse(bytes: &[u8]) -> Result<Self, FormError> {
+        let object = canonical::parse_object(bytes)?;
+        let mut fields = Fields::of(&object);
+        fields.exactly("payloadType", PAYLOAD_TYPE)?;
+        let payload = base64(&mut fields, "payload")?;
+        let signatures = fields.array("signatures")?.iter().map(read_signature);
+        let signatures = signatures.collect::<Result<_, _>>()?;
+        fields.end()?;
+        let statement = Statement::parse(&payload)?;
+        Ok(Envelope { statement, message: pre_authentication_encoding(&payload), signatures })
+    }
+
+    /// What it says, unchecked.
+    pub const fn statement(&self) -> &Statement {
+        &self.statement
+    }
+
+    /// Whether one of its signatures is by this key; who made the others is not asked.
+    pub fn is_signed_by(&self, key: &PublicKey) -> bool {
+        self.signatures.iter().any(|bytes| {
+            let bytes = <[u8; 64]>::try_from(bytes.as_slice());
+            bytes.is_ok_and(|bytes| key.verify(&self.message, &Signature::from_bytes(bytes)).is_ok())
+        })
+    }
+}
+
+fn read_signature(value: &Value) -> Result<Vec<u8>, FormError> {
+    let mut fields = Fields::of_value(value, "signatures")?;
+    // Only a hint.
+    fields.optional("keyid", Fields::text)?;
+    let signature = base64(&mut fields, "sig")?;
+    fields.end()?;
+    Ok(signature)
+}
+
+fn base64(fields: &mut Fields<'_>, name: &'static str) -> Result<Vec<u8>, FormError> {
+    let text = fields.text(name)?;
+    STANDARD.decode(text).map_err(|_| FormError::field(name, "is not padded standard base64"))
+}
+
+fn pre_authentication_encoding(payload: &[u8]) -> Vec<u8> {
+    let mut message = format!("DSSEv1 {} {PAYLOAD_TYPE} {} ", PAYLOAD_TYPE.len(), payload.len()).into_bytes();
+    message.extend_from_slice(payload);
+    message
+}

@@ -1,0 +1,245 @@
+mod chain_walk;
+mod closing;
+mod demands;
+mod documents;
+mod keyring;
+mod survey;
+
+use std::io::{self, Read, Seek, SeekFrom};
+
+use crate::budget::Budget;
+use crate::bundle::Fault;
+use crate::checkpoint::Vkey;
+use crate::key::PublicKey;
+use crate::policy::Policy;
+use crate::reason::{Exit, Reason};
+use crate::report::{Findings, Level, Report};
+use crate::{KeyId, Timestamp};
+
+use chain_walk::ChainWalk;
+use closing::KeptCheckpoint;
+use documents::Documents;
+use keyring::Keyring;
+use survey::Survey;
+
+/// Checks evidence bundles against the keys an auditor trusts.
+///
+/// ```
+/// use std::io::Cursor;
+/// use walwarden_verify::{Exit, Level, Verifier};
+///
+/// let verifier = Verifier::new().with_level(Level::Complete);
+/// let report = verifier.verify(Cursor::new(b"not a bundle"))?;
+/// assert_eq!(report.exit(), Exit::Malformed);
+/// # Ok::<(), std::io::Error>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct Verifier {
+    keys: Vec<PublicKey>,
+    fingerprints: Vec<KeyId>,
+    witnesses: Vec<Vkey>,
+    policy: Option<Policy>,
+    kept_checkpoint: Option<Vec<u8>>,
+    level: Level,
+    now: Option<Timestamp>,
+    budget: Budget,
+}
+
+impl Default for Verifier {
+    fn default() -> Self {
+        Verifier::new()
+    }
+}
+
+impl Verifier {
+    /// Asks for level 2 and trusts no key yet.
+    pub fn new() -> Self {
+        Verifier {
+            keys: Vec::new(),
+            fingerprints: Vec::new(),
+            witnesses: Vec::new(),
+            policy: None,
+            kept_checkpoint: None,
+            level: Level::Complete,
+            now: None,
+            budget: Budget::default(),
+        }
+    }
+
+    /// Trusts a key.
+    #[must_use]
+    pub fn with_key(mut self, key: PublicKey) -> Self {
+        self.keys.push(key);
+        self
+    }
+
+    /// Trusts a key by its name; its bytes are taken from the bundle.
+    #[must_use]
+    pub fn with_fingerprint(mut self, key_id: KeyId) -> Self {
+        self.fingerprints.push(key_id);
+        self
+    }
+
+    /// Trusts a witness.
+    #[must_use]
+    pub fn with_witness(mut self, witness: Vkey) -> Self {
+        self.witnesses.push(witness);
+        self
+    }
+
+    /// Demands what a policy says besides.
+    #[must_use]
+    pub fn with_policy(mut self, policy: Policy) -> Self {
+        self.policy = Some(policy);
+        self
+    }
+
+    /// Demands that the chain goes on from a checkpoint kept earlier: the bytes of a signed note.
+    #[must_use]
+    pub fn with_kept_checkpoint(mut self, note: impl Into<Vec<u8>>) -> Self {
+        self.kept_checkpoint = Some(note.into());
+        self
+    }
+
+    /// Asks for another level than 2.
+    #[must_use]
+    pub fn with_level(mut self, level: Level) -> Self {
+        self.level = level;
+        self
+    }
+
+    /// The caller's clock, for the age rules of a policy.
+    #[must_use]
+    pub fn with_now(mut self, now: Timestamp) -> Self {
+        self.now = Some(now);
+        self
+    }
+
+    /// Other limits than the default ones.
+    #[must_use]
+    pub fn with_budget(mut self, budget: Budget) -> Self {
+        self.budget = budget;
+        self
+    }
+
+    /// Checks a bundle. Whatever is wrong with it is in the report.
+    ///
+    /// # Errors
+    ///
+    /// Only when `input` cannot be read.
+    pub fn verify<R: Read + Seek>(&self, mut input: R) -> io::Result<Report> {
+        let mut findings = Findings::new(self.budget.failures_told);
+        let input_bytes = input.seek(SeekFrom::End(0))?;
+        let kept = self.kept_checkpoint.as_deref().and_then(|note| KeptCheckpoint::read(note, &mut findings));
+        let walk = ChainWalk::new(kept.as_ref().map(KeptCheckpoint::size));
+        let mut survey = Survey::new(walk, Keyring::new(&self.keys));
+        let mut report = self.empty_report();
+        let judged = survey
+            .read(&mut input, input_bytes, &self.budget, &mut findings)
+            .and_then(|()| self.judge(&mut input, input_bytes, &survey, kept, &mut findings, &mut report));
+        match judged {
+            Ok(()) => {}
+            Err(Fault::Malformed(reason, detail)) => findings.fail(reason, detail),
+            Err(Fault::Io(error)) => return Err(error),
+        }
+        report.events = survey.walk.events();
+        if let Some(genesis) = survey.walk.replay.genesis() {
+            report.org_id = Some(genesis.org_id.clone());
+            report.database_id = genesis.database_id.clone();
+            report.chain_id = Some(genesis.chain_id);
+        }
+        self.conclude(&mut findings, &mut report);
+        (report.findings, report.untold) = findings.into_parts();
+        Ok(report)
+    }
+
+    fn judge<R: Read + Seek>(
+        &self,
+        input: &mut R,
+        input_bytes: u64,
+        survey: &Survey,
+        kept: Option<KeptCheckpoint>,
+        findings: &mut Findings,
+        report: &mut Report,
+    ) -> Result<(), Fault> {
+        survey.judge_chain(findings);
+        survey.judge_pins(&self.keys, &self.fingerprints, findings);
+        let mut documents = Documents::new(survey);
+        survey.visit_documents(input, input_bytes, &self.budget, |path, bytes| {
+            documents.visit(path, bytes, findings);
+        })?;
+        documents.conclude(findings);
+        if documents.has_chunks() {
+            survey::visit_chunks(
+                input,
+                input_bytes,
+                &self.budget,
+                |job_id| documents.chunks_of(job_id).is_some(),
+                |job_id, chunks| documents.judge_chunks(job_id, chunks, findings),
+            )?;
+        }
+        let witnessed = closing::judge(survey, &self.witnesses, findings);
+        report.witnessed = !witnessed.is_empty();
+        report.continuous =
+            kept.is_some_and(|kept| kept.judge(&survey.walk, &survey.keyring, &self.witnesses, findings));
+        report.manifests = documents.manifests_verified;
+        report.receipts = documents.receipts_verified;
+        report.artifacts_checked = documents.artifacts_checked;
+        report.level = reached(survey, findings, report);
+        if let Some(policy) = &self.policy {
+            demands::judge(policy, survey, &witnessed, self.now, report, findings);
+        }
+        Ok(())
+    }
+
+    fn conclude(&self, findings: &mut Findings, report: &mut Report) {
+        if matches!(findings.exit(), Exit::Malformed | Exit::Contradiction) {
+            report.level = None;
+        }
+        let asked = match self.level {
+            Level::Witnessed => report.witnessed && report.level >= Some(Level::Complete),
+            Level::Continuous => report.level == Some(Level::Continuous),
+            level => report.level >= Some(level),
+        };
+        let number = self.level.number();
+        if asked {
+            findings.ok(Reason::Level, format!("level {number} reached"));
+        } else {
+            findings.fail(Reason::Level, format!("level {number} not reached"));
+        }
+    }
+
+    fn empty_report(&self) -> Report {
+        Report {
+            findings: Vec::new(),
+            asked: self.level,
+            level: None,
+            witnessed: false,
+            continuous: false,
+            org_id: None,
+            database_id: None,
+            chain_id: None,
+            events: 0,
+            manifests: 0,
+            receipts: 0,
+            artifacts_checked: 0,
+            untold: Default::default(),
+        }
+    }
+}
+
+// What nothing contradicts so far; `conclude` takes it back where something does.
+fn reached(survey: &Survey, findings: &Findings, report: &Report) -> Option<Level> {
+    if survey.walk.events() == 0 {
+        return None;
+    }
+    if findings.failed(Reason::KeyNoPin) || findings.failed(Reason::KeyUnavailable) {
+        return Some(Level::SelfConsistent);
+    }
+    match (findings.exit(), report.continuous, report.witnessed) {
+        (Exit::Reached, true, _) => Some(Level::Continuous),
+        (Exit::Reached, false, true) => Some(Level::Witnessed),
+        (Exit::Reached, false, false) => Some(Level::Complete),
+        _ => Some(Level::Authentic),
+    }
+}

@@ -1,0 +1,253 @@
+//! What closes a chain: its checkpoint, the signed list of files, and the checkpoint the auditor kept.
+
+use super::chain_walk::ChainWalk;
+use super::keyring::Keyring;
+use super::survey::{Survey, form_reason};
+use crate::bundle::BundlePath;
+use crate::checkpoint::{Checkpoint, Cosignature, SignedNote, Vkey, origin};
+use crate::form::FormError;
+use crate::reason::Reason;
+use crate::report::Findings;
+use crate::statement::{Envelope, Statement};
+
+/// Judges `checkpoint` and `bundle.json`, and returns who witnessed the former.
+pub(super) fn judge(survey: &Survey, witnesses: &[Vkey], findings: &mut Findings) -> Vec<Cosignature> {
+    let witnessed = match &survey.checkpoint {
+        Some(bytes) => judge_checkpoint(survey, bytes, witnesses, findings),
+        None => {
+            findings.fail(Reason::BundleFileMissing, "checkpoint is absent");
+            Vec::new()
+        }
+    };
+    match &survey.statement {
+        Some(bytes) => match Envelope::parse(bytes) {
+            Ok(envelope) => judge_statement(survey, &envelope, findings),
+            Err(error) => {
+                let detail = format!("bundle.json is malformed: {error}");
+                findings.fail(form_reason(Reason::StatementForm, &error), detail);
+            }
+        },
+        None => findings.fail(Reason::BundleFileMissing, "bundle.json is absent"),
+    }
+    witnessed
+}
+
+fn parse(note: &[u8]) -> Result<(SignedNote, Checkpoint), FormError> {
+    let note = SignedNote::parse(note)?;
+    let checkpoint = Checkpoint::parse_body(note.body())?;
+    Ok((note, checkpoint))
+}
+
+fn judge_checkpoint(
+    survey: &Survey,
+    bytes: &[u8],
+    witnesses: &[Vkey],
+    findings: &mut Findings,
+) -> Vec<Cosignature> {
+    let (note, checkpoint) = match parse(bytes) {
+        Ok(parsed) => parsed,
+        Err(error) => {
+            let detail = format!("checkpoint is malformed: {error}");
+            findings.fail(form_reason(Reason::CheckpointForm, &error), detail);
+            return Vec::new();
+        }
+    };
+    let walk = &survey.walk;
+    let Some(genesis) = walk.replay.genesis() else { return Vec::new() };
+    let expected = origin(&genesis.org_id, genesis.chain_id);
+    if checkpoint.origin != expected {
+        let detail = format!("checkpoint is of {}, not of {expected}", checkpoint.origin);
+        findings.fail(Reason::CheckpointOrigin, detail);
+    }
+    let events = walk.events();
+    if checkpoint.size != events {
+        let detail = format!("checkpoint says {} events, there are {events}", checkpoint.size);
+        findings.fail(Reason::CheckpointSize, detail);
+    } else if checkpoint.root != walk.root() {
+        let detail = format!("checkpoint says root {}, the rows give {}", checkpoint.root, walk.root());
+        findings.fail(Reason::CheckpointRoot, detail);
+    } else {
+        findings.ok(Reason::CheckpointRoot, format!("checkpoint covers exactly the {events} events"));
+    }
+    // A signature is judged under the name in the note: another one is an origin of its own, told above.
+    let name = &checkpoint.origin;
+    if let Some((key_id, revoked)) = walk.key_at(events)
+        && let Some(key) = survey.keyring_or_fail(key_id, findings)
+    {
+        if revoked {
+            findings.fail(Reason::KeyRevoked, "the chain's key was revoked before the checkpoint");
+        }
+        match note.verify(name, key) {
+            Ok(true) => findings.ok(Reason::CheckpointSignature, "checkpoint signature valid"),
+            Ok(false) => {
+                findings.fail(Reason::CheckpointSignature, "the chain's key did not sign the checkpoint")
+            }
+            Err(error) => findings.fail(Reason::CheckpointSignature, format!("checkpoint: {error}")),
+        }
+    }
+    cosignatures(&note, witnesses, findings)
+}
+
+fn cosignatures(note: &SignedNote, witnesses: &[Vkey], findings: &mut Findings) -> Vec<Cosignature> {
+    let mut seen: Vec<Cosignature> = Vec::new();
+    for (at, witness) in witnesses.iter().enumerate() {
+        // A witness named twice is one witness.
+        if witnesses[..at].contains(witness) {
+            continue;
+        }
+        match witness.cosignature(note) {
+            Ok(Some(cosignature)) => {
+                let detail = format!("checkpoint witnessed by {} at {}", cosignature.name, cosignature.at);
+                findings.ok(Reason::WitnessSignature, detail);
+                seen.push(cosignature);
+            }
+            Ok(None) => {
+                let detail = format!("checkpoint not witnessed by {}", witness.name());
+                findings.skip(Reason::WitnessSignature, detail);
+            }
+            Err(_) => {
+                let detail = format!("cosignature by {} invalid", witness.name());
+                findings.fail(Reason::WitnessSignature, detail);
+            }
+        }
+    }
+    seen
+}
+
+fn judge_statement(survey: &Survey, envelope: &Envelope, findings: &mut Findings) {
+    let (walk, statement) = (&survey.walk, envelope.statement());
+    judge_files(survey, statement, findings);
+    if let Some(genesis) = walk.replay.genesis() {
+        let names = (&statement.org_id, &statement.database_id, statement.chain_id);
+        if names != (&genesis.org_id, &genesis.database_id, genesis.chain_id) {
+            findings.fail(Reason::StatementSubject, "bundle.json names another subject than the chain");
+        }
+    }
+    let range = (statement.first_seq, statement.last_seq, statement.backups);
+    if range != (1, walk.events(), walk.backups()) {
+        let detail = format!(
+            "bundle.json says rows {} to {} and {} backups, the chain has rows 1 to {} and {}",
+            range.0,
+            range.1,
+            range.2,
+            walk.events(),
+            walk.backups()
+        );
+        findings.fail(Reason::StatementRange, detail);
+    }
+    if statement.created_at < walk.replay.at() {
+        let detail = format!("bundle.json was made {}, before the last row", statement.created_at);
+        findings.fail(Reason::StatementTime, detail);
+    }
+    if let Some((key_id, revoked)) = walk.key_at(walk.events())
+        && let Some(key) = survey.keyring_or_fail(key_id, findings)
+    {
+        if revoked {
+            findings.fail(Reason::KeyRevoked, "the chain's key was revoked before the bundle was made");
+        }
+        if envelope.is_signed_by(key) {
+            findings.ok(Reason::StatementSignature, "bundle.json signature valid");
+        } else {
+            findings.fail(Reason::StatementSignature, "the chain's key did not sign bundle.json");
+        }
+    }
+}
+
+fn judge_files(survey: &Survey, statement: &Statement, findings: &mut Findings) {
+    let mut unlisted = survey.files.len() - usize::from(survey.statement.is_some());
+    for (name, sha256) in &statement.files {
+        let path = BundlePath::parse(name);
+        match path.and_then(|path| survey.files.get(&path)) {
+            None => findings.fail(Reason::StatementFileMissing, format!("{name} is listed and absent")),
+            Some(file) => {
+                unlisted = unlisted.saturating_sub(1);
+                if file.sha256 != *sha256 {
+                    findings.fail(Reason::StatementFiles, format!("{name} differs from its listing"));
+                }
+            }
+        }
+    }
+    if unlisted > 0 {
+        let listed = |path: &BundlePath| {
+            let name = path.to_string();
+            statement.files.binary_search_by(|(listed, _)| listed.as_str().cmp(name.as_str())).is_ok()
+        };
+        let others = survey.files.keys().filter(|path| **path != BundlePath::Statement);
+        for path in others.filter(|path| !listed(path)) {
+            findings.fail(Reason::StatementFiles, format!("{path} is not listed in bundle.json"));
+        }
+    } else if !findings.failed(Reason::StatementFiles) && !findings.failed(Reason::StatementFileMissing) {
+        findings.ok(Reason::StatementFiles, format!("all {} listed files match", statement.files.len()));
+    }
+}
+
+/// A checkpoint of an earlier day, from the auditor's own drawer.
+pub(super) struct KeptCheckpoint {
+    note: SignedNote,
+    checkpoint: Checkpoint,
+}
+
+impl KeptCheckpoint {
+    pub(super) fn read(note: &[u8], findings: &mut Findings) -> Option<Self> {
+        match parse(note) {
+            Ok((note, checkpoint)) => Some(KeptCheckpoint { note, checkpoint }),
+            Err(error) => {
+                findings.fail(Reason::KeptCheckpointForm, format!("kept checkpoint is malformed: {error}"));
+                None
+            }
+        }
+    }
+
+    pub(super) fn size(&self) -> u64 {
+        self.checkpoint.size
+    }
+
+    /// Whether the chain goes on from here.
+    pub(super) fn judge(
+        &self,
+        walk: &ChainWalk,
+        keyring: &Keyring,
+        witnesses: &[Vkey],
+        findings: &mut Findings,
+    ) -> bool {
+        let (Checkpoint { origin: name, size, root }, events) = (&self.checkpoint, walk.events());
+        let Some(genesis) = walk.replay.genesis() else { return false };
+        let mut flaws = Vec::new();
+        if *name != origin(&genesis.org_id, genesis.chain_id) {
+            flaws
+                .push((Reason::KeptCheckpointOrigin, format!("kept checkpoint is of {name}, another chain")));
+        }
+        if *size == 0 || *size > events {
+            let detail = format!("kept checkpoint says {size} events, there are {events}");
+            flaws.push((Reason::KeptCheckpointSize, detail));
+        } else if walk.kept_root() != Some(*root) {
+            let detail = format!("the first {size} events have not the root of the kept checkpoint");
+            flaws.push((Reason::KeptCheckpointRoot, detail));
+        }
+        let key_id = walk.key_at(*size).map(|(key_id, _)| key_id);
+        match key_id.and_then(|key_id| keyring.get(key_id)).map(|key| self.note.verify(name, key)) {
+            Some(Ok(true)) => {}
+            Some(_) => flaws.push((
+                Reason::KeptCheckpointSignature,
+                "the chain's key of that time did not sign the kept checkpoint".to_owned(),
+            )),
+            None => flaws.push((
+                Reason::KeyUnavailable,
+                "the bytes of the key that signed the kept checkpoint are nowhere to be found".to_owned(),
+            )),
+        }
+        if witnesses.iter().any(|witness| witness.cosignature(&self.note).is_err()) {
+            let detail = "a cosignature of the kept checkpoint is invalid".to_owned();
+            flaws.push((Reason::WitnessSignature, detail));
+        }
+        let flawless = flaws.is_empty();
+        for (reason, detail) in flaws {
+            findings.fail(reason, detail);
+        }
+        if flawless {
+            let detail = format!("chain goes on from the kept checkpoint of {size} events");
+            findings.ok(Reason::KeptCheckpointRoot, detail);
+        }
+        flawless
+    }
+}

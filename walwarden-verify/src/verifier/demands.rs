@@ -1,0 +1,105 @@
+//! The auditor's own demands, beyond the format.
+
+use super::survey::Survey;
+use crate::Timestamp;
+use crate::checkpoint::Cosignature;
+use crate::policy::Policy;
+use crate::reason::Reason;
+use crate::report::{Findings, Report};
+
+pub(super) fn judge(
+    policy: &Policy,
+    survey: &Survey,
+    witnessed: &[Cosignature],
+    now: Option<Timestamp>,
+    report: &Report,
+    findings: &mut Findings,
+) {
+    judge_subject(policy, survey, findings);
+    let walk = &survey.walk;
+    let mut at_least = |reason, what: &str, wanted: Option<u64>, count: u64| {
+        let Some(wanted) = wanted else { return };
+        let detail = format!("policy demands at least {wanted} {what}, there are {count}");
+        if count >= wanted { findings.ok(reason, detail) } else { findings.fail(reason, detail) }
+    };
+    at_least(Reason::PolicyMinimum, "events", policy.min_events, walk.events());
+    at_least(Reason::PolicyMinimum, "backups", policy.min_backups, walk.backups());
+    at_least(
+        Reason::PolicyMinimum,
+        "artifacts checked",
+        policy.min_artifacts_checked,
+        report.artifacts_checked,
+    );
+    at_least(Reason::PolicyMinimum, "drills passed", policy.min_drills_passed, walk.drills_passed());
+    at_least(Reason::PolicyWitnesses, "witnesses", policy.min_witnesses, witnessed.len() as u64);
+
+    let last_witness = witnessed.iter().map(|cosignature| cosignature.at).max();
+    let mut backups: Vec<Timestamp> =
+        walk.replay.completed().values().map(|completed| completed.at).collect();
+    backups.sort_unstable();
+    let drills = walk.replay.drills().values().filter(|end| end.passed).map(|end| end.at);
+    judge_age("checkpoint's cosignature", policy.max_checkpoint_age_hours, last_witness, now, findings);
+    judge_age("completed backup", policy.max_backup_age_hours, backups.last().copied(), now, findings);
+    judge_age("passed drill", policy.max_drill_age_hours, drills.max(), now, findings);
+    if let Some(hours) = policy.max_backup_gap_hours {
+        judge_gaps(&backups, hours, findings);
+    }
+}
+
+fn judge_subject(policy: &Policy, survey: &Survey, findings: &mut Findings) {
+    let genesis = survey.walk.replay.genesis();
+    let mut same = |what: &str, matches: Option<bool>| {
+        let detail = format!("policy demands another {what}");
+        match matches {
+            Some(false) => findings.fail(Reason::PolicySubject, detail),
+            Some(true) => findings.ok(Reason::PolicySubject, format!("{what} is the one the policy demands")),
+            None => {}
+        }
+    };
+    same("organisation", policy.org_id.as_ref().map(|id| genesis.is_some_and(|g| g.org_id == *id)));
+    same("database", policy.database_id.as_ref().map(|id| genesis.is_some_and(|g| g.database_id == *id)));
+    same("chain", policy.chain_id.map(|id| genesis.is_some_and(|g| g.chain_id == id)));
+}
+
+fn judge_age(
+    what: &str,
+    hours: Option<u64>,
+    last: Option<Timestamp>,
+    now: Option<Timestamp>,
+    findings: &mut Findings,
+) {
+    let Some(hours) = hours else { return };
+    match (last, now) {
+        (None, _) => {
+            findings.fail(Reason::PolicyTime, format!("policy limits the age of the last {what}: none"))
+        }
+        (_, None) => findings.fail(Reason::PolicyTime, "policy limits an age, but the time now is unknown"),
+        (Some(last), Some(now)) => {
+            let detail = format!("policy allows {hours} hours since the last {what}, which is of {last}");
+            if last > now || hours_between(last, now) <= hours {
+                findings.ok(Reason::PolicyAge, detail);
+            } else {
+                findings.fail(Reason::PolicyAge, detail);
+            }
+        }
+    }
+}
+
+fn judge_gaps(backups: &[Timestamp], hours: u64, findings: &mut Findings) {
+    let mut flawless = true;
+    for pair in backups.windows(2) {
+        if hours_between(pair[0], pair[1]) > hours {
+            flawless = false;
+            let detail = format!("no backup completed between {} and {}", pair[0], pair[1]);
+            findings.fail(Reason::PolicyGap, detail);
+        }
+    }
+    if flawless {
+        findings.ok(Reason::PolicyGap, format!("no more than {hours} hours between completed backups"));
+    }
+}
+
+// Rounded up: an hour and a millisecond are two hours.
+fn hours_between(earlier: Timestamp, later: Timestamp) -> u64 {
+    later.unix_millis().abs_diff(earlier.unix_millis()).div_ceil(3_600_000)
+}

@@ -1,0 +1,327 @@
+use std::collections::BTreeMap;
+
+use super::survey::{Survey, form_reason};
+use crate::bundle::BundlePath;
+use crate::chain::Completed;
+use crate::index::Index;
+use crate::manifest::ObjectDigest;
+use crate::reason::Reason;
+use crate::receipt::Receipt;
+use crate::report::Findings;
+use crate::{JobId, Manifest, Sha256};
+
+/// Judges manifests, indexes and receipts one by one, and then that none is missing.
+pub(super) struct Documents<'a> {
+    survey: &'a Survey,
+    manifests: BTreeMap<JobId, ManifestFacts>,
+    // Of indexes whose artifact is in the bundle: the digests its chunks must have.
+    chunks: BTreeMap<JobId, Vec<Sha256>>,
+    pub(super) manifests_verified: u64,
+    pub(super) receipts_verified: u64,
+    pub(super) artifacts_checked: u64,
+}
+
+/// What a manifest says of other files.
+struct ManifestFacts {
+    size_bytes: u64,
+    checksum_sha256: Sha256,
+    plaintext_size_bytes: u64,
+    index: Option<ObjectDigest>,
+    content_root: Option<Sha256>,
+}
+
+impl<'a> Documents<'a> {
+    pub(super) fn new(survey: &'a Survey) -> Self {
+        Documents {
+            survey,
+            manifests: BTreeMap::new(),
+            chunks: BTreeMap::new(),
+            manifests_verified: 0,
+            receipts_verified: 0,
+            artifacts_checked: 0,
+        }
+    }
+
+    /// Judges one document; indexes come after all manifests.
+    pub(super) fn visit(&mut self, path: BundlePath, bytes: &[u8], findings: &mut Findings) {
+        match path {
+            BundlePath::Manifest(job_id) => match Manifest::parse(bytes) {
+                Ok(manifest) => self.manifest(job_id, &manifest, findings),
+                Err(error) => {
+                    let detail = format!("manifest is malformed for backup_job={job_id}: {error}");
+                    findings.fail(form_reason(Reason::ManifestForm, &error), detail);
+                }
+            },
+            BundlePath::Index(job_id) => match Index::parse(bytes) {
+                Ok(index) => self.index(job_id, index, findings),
+                Err(error) => {
+                    let detail = format!("archive index is malformed for backup_job={job_id}: {error}");
+                    findings.fail(form_reason(Reason::IndexForm, &error), detail);
+                }
+            },
+            BundlePath::Receipt(job_id) => match Receipt::parse(bytes) {
+                Ok(receipt) => self.receipt(job_id, &receipt, findings),
+                Err(error) => {
+                    let detail = format!("receipt is malformed for drill_job={job_id}: {error}");
+                    findings.fail(form_reason(Reason::ReceiptForm, &error), detail);
+                }
+            },
+            _ => {}
+        }
+    }
+
+    fn manifest(&mut self, job_id: JobId, manifest: &Manifest, findings: &mut Findings) {
+        let (walk, body) = (&self.survey.walk, manifest.body());
+        let mut fail = |reason, detail: &str| {
+            findings.fail(reason, format!("{detail} for backup_job={job_id}"));
+        };
+        if body.job_id != job_id {
+            fail(Reason::ManifestJob, &format!("manifest names job {}", body.job_id));
+        }
+        if let Some(genesis) = walk.replay.genesis()
+            && (body.org_id != genesis.org_id || Some(&body.database_id) != genesis.database_id.as_ref())
+        {
+            let names = format!("{}/{}", body.org_id, body.database_id);
+            fail(Reason::ManifestSubject, &format!("manifest is of {names}, not of the chain's subject"));
+        }
+        for contradiction in manifest.contradictions() {
+            fail(contradiction.reason, &format!("manifest contradicts itself: {contradiction}"));
+        }
+        match walk.replay.completed().get(&job_id) {
+            None => fail(Reason::ManifestAnnounced, "no backup.completed row announces the manifest"),
+            Some(completed) => {
+                if completed.manifest_sha256 != manifest.hash() {
+                    fail(Reason::ManifestAnnounced, "manifest has another digest than the chain announces");
+                }
+                if (completed.checksum_sha256, completed.size_bytes)
+                    != (body.checksum_sha256, body.size_bytes)
+                {
+                    fail(Reason::ManifestAnnounced, "manifest and chain name different artifacts");
+                }
+                if let Some(flaw) = self.anchor_flaw(manifest, completed) {
+                    fail(Reason::ManifestAnchor, flaw);
+                }
+            }
+        }
+        self.manifest_signature(job_id, manifest, findings);
+        self.manifests.insert(
+            job_id,
+            ManifestFacts {
+                size_bytes: body.size_bytes,
+                checksum_sha256: body.checksum_sha256,
+                plaintext_size_bytes: body
+                    .encryption
+                    .as_ref()
+                    .map_or(body.size_bytes, |encryption| encryption.plaintext_size_bytes),
+                index: body.index.clone(),
+                content_root: body.content_root,
+            },
+        );
+    }
+
+    fn anchor_flaw(&self, manifest: &Manifest, completed: &Completed) -> Option<&'static str> {
+        let (walk, anchor) = (&self.survey.walk, manifest.body().audit_anchor);
+        if walk.replay.genesis().is_some_and(|genesis| genesis.chain_id != anchor.chain_id) {
+            return Some("manifest is anchored in another chain");
+        }
+        if !(completed.queued_seq..completed.seq).contains(&anchor.seq) {
+            return Some("manifest is not anchored between the job's queued and completed rows");
+        }
+        (walk.hash_at(anchor.seq) != Some(anchor.hash)).then_some("manifest's anchor is not the chain's row")
+    }
+
+    fn manifest_signature(&mut self, job_id: JobId, manifest: &Manifest, findings: &mut Findings) {
+        let body = manifest.body();
+        let seq = body.audit_anchor.seq;
+        let Some((key_id, revoked)) = self.survey.walk.key_at(seq) else {
+            findings.skip(
+                Reason::ManifestSignature,
+                format!("manifest signature not checked for backup_job={job_id}: no key at row {seq}"),
+            );
+            return;
+        };
+        if revoked {
+            let detail = format!("manifest is signed by a revoked key for backup_job={job_id}");
+            findings.fail(Reason::KeyRevoked, detail);
+        }
+        if body.signer != key_id {
+            let detail = format!("manifest is not signed by the chain's key for backup_job={job_id}");
+            findings.fail(Reason::ManifestSigner, detail);
+        }
+        // The signature is judged under the key it claims where that is known, so that each flaw has one reason.
+        let Some(key) = self.survey.keyring_or_fail(body.signer, findings) else {
+            let detail =
+                format!("manifest signature not checked for backup_job={job_id}: its key is unknown");
+            findings.skip(Reason::ManifestSignature, detail);
+            return;
+        };
+        match manifest.verify_signature(key) {
+            Ok(()) => {
+                self.manifests_verified += u64::from(body.signer == key_id && !revoked);
+                let detail = format!("manifest signature valid for backup_job={job_id}");
+                findings.ok(Reason::ManifestSignature, detail);
+            }
+            Err(error) => {
+                let detail = format!("manifest signature invalid for backup_job={job_id}: {error}");
+                findings.fail(error.reason, detail);
+            }
+        }
+    }
+
+    fn index(&mut self, job_id: JobId, index: Index, findings: &mut Findings) {
+        let facts = self.manifests.get(&job_id);
+        let Some((manifest, named)) = facts.and_then(|facts| Some((facts, facts.index.as_ref()?))) else {
+            let detail = format!("archive index is named by no manifest for backup_job={job_id}");
+            findings.fail(Reason::IndexUnnamed, detail);
+            return;
+        };
+        let file = &self.survey.files[&BundlePath::Index(job_id)];
+        let mut flawless = true;
+        let mut fail = |reason, detail: &str| {
+            flawless = false;
+            findings.fail(reason, format!("{detail} for backup_job={job_id}"));
+        };
+        if (file.sha256, file.size) != (named.checksum_sha256, named.size_bytes) {
+            fail(Reason::IndexDigest, "archive index is not the one the manifest names");
+        }
+        if index.job_id != job_id {
+            fail(Reason::IndexRules, &format!("archive index names job {}", index.job_id));
+        }
+        for flaw in index.contradictions(manifest.size_bytes, manifest.plaintext_size_bytes) {
+            fail(Reason::IndexRules, &format!("archive index contradicts itself: {flaw}"));
+        }
+        if manifest.content_root.is_some_and(|root| root != index.content_root()) {
+            fail(Reason::ManifestContentRoot, "contentRoot is not the root over the index's tables");
+        }
+        if flawless {
+            findings.ok(Reason::IndexDigest, format!("archive index matches for backup_job={job_id}"));
+        }
+        let artifact = self.survey.files.get(&BundlePath::Artifact(job_id));
+        if artifact.is_some_and(|artifact| artifact.size == manifest.size_bytes) {
+            self.chunks.insert(job_id, index.chunks);
+        }
+    }
+
+    fn receipt(&mut self, job_id: JobId, receipt: &Receipt, findings: &mut Findings) {
+        let (walk, body) = (&self.survey.walk, receipt.body());
+        let mut fail = |reason, detail: &str| {
+            findings.fail(reason, format!("{detail} for drill_job={job_id}"));
+        };
+        if body.job_id != job_id {
+            fail(Reason::ReceiptJob, &format!("receipt names job {}", body.job_id));
+        }
+        if let Some(genesis) = walk.replay.genesis()
+            && (body.org_id != genesis.org_id || Some(&body.database_id) != genesis.database_id.as_ref())
+        {
+            fail(Reason::ReceiptSubject, "receipt is not of the chain's subject");
+        }
+        for contradiction in receipt.contradictions() {
+            fail(contradiction.reason, &format!("receipt contradicts itself: {contradiction}"));
+        }
+        let Some(end) = walk.replay.drills().get(&job_id) else {
+            fail(Reason::ReceiptAnnounced, "no drill's last row announces the receipt");
+            return;
+        };
+        if end.receipt_sha256 != Some(receipt.hash()) {
+            fail(Reason::ReceiptAnnounced, "receipt has another digest than the chain announces");
+        }
+        if end.passed != body.passed {
+            fail(Reason::ReceiptAnnounced, "receipt and chain name different outcomes");
+        }
+        let restored = walk.replay.backup_of(&body.manifest_sha256);
+        if restored.is_none_or(|(_, completed)| completed.seq >= end.seq) {
+            fail(Reason::ReceiptManifest, "receipt names a manifest no backup before completed with");
+        }
+        let Some((key_id, revoked)) = walk.key_at(end.seq) else { return };
+        if revoked {
+            fail(Reason::KeyRevoked, "receipt is signed by a revoked key");
+        }
+        if body.signer != key_id {
+            fail(Reason::ReceiptSigner, "receipt is not signed by the chain's key");
+        }
+        let Some(key) = self.survey.keyring_or_fail(body.signer, findings) else {
+            let detail = format!("receipt signature not checked for drill_job={job_id}: its key is unknown");
+            findings.skip(Reason::ReceiptSignature, detail);
+            return;
+        };
+        match receipt.verify_signature(key) {
+            Ok(()) => {
+                self.receipts_verified += u64::from(body.signer == key_id && !revoked);
+                let detail = format!("receipt signature valid for drill_job={job_id}");
+                findings.ok(Reason::ReceiptSignature, detail);
+            }
+            Err(error) => {
+                let detail = format!("receipt signature invalid for drill_job={job_id}: {error}");
+                findings.fail(error.reason, detail);
+            }
+        }
+    }
+
+    /// After the last document: what is missing, and the artifacts.
+    pub(super) fn conclude(&mut self, findings: &mut Findings) {
+        let files = &self.survey.files;
+        for job_id in self.survey.walk.replay.completed().keys() {
+            if !files.contains_key(&BundlePath::Manifest(*job_id)) {
+                findings.fail(Reason::ManifestMissing, format!("manifest is absent for backup_job={job_id}"));
+            }
+        }
+        for (job_id, end) in self.survey.walk.replay.drills() {
+            if end.receipt_sha256.is_some() && !files.contains_key(&BundlePath::Receipt(*job_id)) {
+                findings.fail(Reason::ReceiptMissing, format!("receipt is absent for drill_job={job_id}"));
+            }
+        }
+        for path in files.keys() {
+            if let BundlePath::Artifact(job_id) = path
+                && !self.manifests.contains_key(job_id)
+            {
+                let detail = format!("artifact is named by no manifest for backup_job={job_id}");
+                findings.fail(Reason::ArtifactUnnamed, detail);
+            }
+        }
+        for (job_id, manifest) in &self.manifests {
+            let Some(artifact) = files.get(&BundlePath::Artifact(*job_id)) else {
+                findings.skip(
+                    Reason::ArtifactDigest,
+                    format!("manifest artifact not in the bundle for backup_job={job_id}"),
+                );
+                continue;
+            };
+            let found = artifact.sha256.to_string();
+            if (artifact.sha256, artifact.size) == (manifest.checksum_sha256, manifest.size_bytes) {
+                self.artifacts_checked += 1;
+                findings.ok(
+                    Reason::ArtifactDigest,
+                    format!("manifest artifact sha256 matches for backup_job={job_id} ({}…)", &found[..10]),
+                );
+            } else {
+                findings.fail(
+                    Reason::ArtifactDigest,
+                    format!(
+                        "manifest artifact sha256 or size differs for backup_job={job_id} ({}…)",
+                        &found[..10]
+                    ),
+                );
+            }
+        }
+    }
+
+    /// Whether there are artifacts whose chunks are to be compared with an index.
+    pub(super) fn has_chunks(&self) -> bool {
+        !self.chunks.is_empty()
+    }
+
+    /// The digests the chunks of a job's artifact must have.
+    pub(super) fn chunks_of(&self, job_id: JobId) -> Option<&[Sha256]> {
+        self.chunks.get(&job_id).map(Vec::as_slice)
+    }
+
+    /// Compares an artifact's chunks with its index.
+    pub(super) fn judge_chunks(&self, job_id: JobId, chunks: &[Sha256], findings: &mut Findings) {
+        if self.chunks_of(job_id) == Some(chunks) {
+            findings.ok(Reason::IndexChunks, format!("artifact chunks match for backup_job={job_id}"));
+        } else {
+            let detail = format!("artifact chunks differ from the archive index for backup_job={job_id}");
+            findings.fail(Reason::IndexChunks, detail);
+        }
+    }
+}

@@ -1,0 +1,303 @@
+use std::collections::BTreeMap;
+use std::io::{Read, Seek, SeekFrom};
+
+use sha2::Digest as _;
+
+use super::chain_walk::ChainWalk;
+use super::keyring::Keyring;
+use crate::budget::Budget;
+use crate::bundle::{BundlePath, BundleReader, Fault, RowStream};
+use crate::form::FormError;
+use crate::index::CHUNK_SIZE_BYTES;
+use crate::key::PublicKey;
+use crate::reason::Reason;
+use crate::report::Findings;
+use crate::{JobId, KeyId, Sha256};
+
+/// What one reading of the bundle leaves: digests of all files, the chain, and the documents if they are few.
+#[derive(Debug)]
+pub(super) struct Survey {
+    pub(super) walk: ChainWalk,
+    pub(super) keyring: Keyring,
+    pub(super) files: BTreeMap<BundlePath, FileFacts>,
+    pub(super) checkpoint: Option<Vec<u8>>,
+    pub(super) statement: Option<Vec<u8>>,
+    // None once they are too many to be held: then the bundle is read again.
+    documents: Option<BTreeMap<BundlePath, Vec<u8>>>,
+}
+
+/// A file of the bundle.
+#[derive(Debug)]
+pub(super) struct FileFacts {
+    pub(super) size: u64,
+    pub(super) sha256: Sha256,
+}
+
+impl Survey {
+    pub(super) fn new(walk: ChainWalk, keyring: Keyring) -> Self {
+        Survey {
+            walk,
+            keyring,
+            files: BTreeMap::new(),
+            checkpoint: None,
+            statement: None,
+            documents: Some(BTreeMap::new()),
+        }
+    }
+
+    /// Reads the bundle from its beginning to its end.
+    pub(super) fn read<R: Read + Seek>(
+        &mut self,
+        input: &mut R,
+        input_bytes: u64,
+        budget: &Budget,
+        findings: &mut Findings,
+    ) -> Result<(), Fault> {
+        input.seek(SeekFrom::Start(0)).map_err(Fault::Io)?;
+        let mut bundle = BundleReader::new(input, input_bytes, budget)?;
+        let mut retained_left = budget.retained_bytes;
+        while let Some(entry) = bundle.next_entry()? {
+            let Some(path) = BundlePath::parse(&entry.path) else {
+                findings.fail(Reason::BundlePath, format!("{} is no path of a bundle", entry.path));
+                continue;
+            };
+            if self.files.contains_key(&path) {
+                findings.fail(Reason::BundleDuplicate, format!("{path} is there twice"));
+                continue;
+            }
+            check_size(path, entry.size, budget)?;
+            let facts = match path {
+                BundlePath::AuditEvents => self.read_chain(&mut bundle, budget, findings)?,
+                BundlePath::Artifact(_) | BundlePath::Readme => read_file(&mut bundle, |_| {})?,
+                _ => {
+                    let (facts, bytes) = read_whole(&mut bundle, entry.size)?;
+                    self.keep(path, bytes, &mut retained_left);
+                    facts
+                }
+            };
+            self.files.insert(path, facts);
+        }
+        Ok(())
+    }
+
+    fn keep(&mut self, path: BundlePath, bytes: Vec<u8>, retained_left: &mut u64) {
+        match path {
+            BundlePath::Checkpoint => self.checkpoint = Some(bytes),
+            BundlePath::Statement => self.statement = Some(bytes),
+            // Only a hint: what is no key, or not the one its path names, is left aside.
+            BundlePath::Key(digest) => {
+                let key = std::str::from_utf8(&bytes).ok().and_then(|text| PublicKey::from_pem(text).ok());
+                if let Some(key) = key.filter(|key| *key.key_id().digest() == digest) {
+                    self.keyring.add(key);
+                }
+            }
+            _ => match retained_left.checked_sub(bytes.len() as u64) {
+                Some(left) => {
+                    *retained_left = left;
+                    if let Some(documents) = &mut self.documents {
+                        documents.insert(path, bytes);
+                    }
+                }
+                None => self.documents = None,
+            },
+        }
+    }
+
+    fn read_chain<R: Read>(
+        &mut self,
+        bundle: &mut BundleReader<R>,
+        budget: &Budget,
+        findings: &mut Findings,
+    ) -> Result<FileFacts, Fault> {
+        let walk = &mut self.walk;
+        let mut take = |row: &crate::event::RowText<'_>| {
+            for violation in walk.push(row) {
+                findings.fail(violation.reason, violation.to_string());
+            }
+        };
+        let mut rows = RowStream::new(usize::try_from(budget.document_bytes).unwrap_or(usize::MAX));
+        let mut broken: Option<FormError> = None;
+        let facts = read_file(bundle, |piece| {
+            if broken.is_none() {
+                broken = rows.feed(piece, &mut take).err();
+            }
+        })?;
+        if broken.is_none() {
+            broken = rows.finish(&mut take).err();
+        }
+        if let Some(error) = broken {
+            let seq = self.walk.events() + 1;
+            findings.fail(form_reason(Reason::ChainForm, &error), format!("row {seq} is malformed: {error}"));
+        }
+        Ok(facts)
+    }
+
+    /// What is left to say of the chain once all keys are known.
+    pub(super) fn judge_chain(&self, findings: &mut Findings) {
+        if !self.files.contains_key(&BundlePath::AuditEvents) {
+            findings.fail(Reason::BundleFileMissing, "audit_events.json is absent");
+            return;
+        }
+        let events = self.walk.events();
+        if events == 0 {
+            if !findings.failed(Reason::ChainForm) {
+                findings.fail(Reason::ChainGenesis, "the chain has no row");
+            }
+            return;
+        }
+        let Some(genesis) = self.walk.replay.genesis() else { return };
+        for rotation in self.walk.replay.keys().rotations() {
+            let Some(old_key) = self.keyring_or_fail(rotation.old_key_id, findings) else { continue };
+            if rotation.verify_old(genesis.chain_id, old_key).is_err() {
+                let detail = format!("row {}: the old key did not sign the rotation", rotation.seq);
+                findings.fail(Reason::KeyRotation, detail);
+            }
+        }
+        let whole = [Reason::ChainForm, Reason::ChainSeq, Reason::ChainLink, Reason::ChainHash];
+        if !whole.iter().any(|reason| findings.failed(*reason)) {
+            let head = self.walk.replay.head().hash.to_string();
+            findings
+                .ok(Reason::ChainHash, format!("audit chain intact: {events} events, head {}…", &head[..10]));
+        }
+    }
+
+    /// The bytes of a key, or a failure that names it once.
+    pub(super) fn keyring_or_fail(&self, key_id: KeyId, findings: &mut Findings) -> Option<&PublicKey> {
+        let key = self.keyring.get(key_id);
+        if key.is_none() {
+            let detail = format!("the bytes of key {key_id} are nowhere to be found");
+            findings.fail_once(Reason::KeyUnavailable, detail);
+        }
+        key
+    }
+
+    /// Whether a pinned key is among the chain's.
+    pub(super) fn judge_pins(&self, keys: &[PublicKey], names: &[KeyId], findings: &mut Findings) {
+        let pins: Vec<KeyId> = keys.iter().map(PublicKey::key_id).chain(names.iter().copied()).collect();
+        if pins.is_empty() {
+            findings.fail(Reason::KeyNoPin, "no key is pinned: give --pubkey or --fingerprint");
+        } else if self.walk.replay.genesis().is_some() {
+            match self.walk.replay.keys().all().find(|key_id| pins.contains(key_id)) {
+                Some(key_id) => findings.ok(Reason::KeyPin, format!("the chain has the pinned key {key_id}")),
+                None => findings.fail(Reason::KeyPin, "no pinned key is a key of the chain"),
+            }
+        }
+    }
+
+    /// Hands over every manifest, index and receipt: manifests first, indexes last.
+    pub(super) fn visit_documents<R: Read + Seek>(
+        &self,
+        input: &mut R,
+        input_bytes: u64,
+        budget: &Budget,
+        mut visit: impl FnMut(BundlePath, &[u8]),
+    ) -> Result<(), Fault> {
+        if let Some(documents) = &self.documents {
+            let of = |indexes: bool| {
+                documents.iter().filter(move |(path, _)| matches!(path, BundlePath::Index(_)) == indexes)
+            };
+            of(false).chain(of(true)).for_each(|(path, bytes)| visit(*path, bytes));
+            return Ok(());
+        }
+        for indexes in [false, true] {
+            input.seek(SeekFrom::Start(0)).map_err(Fault::Io)?;
+            let mut bundle = BundleReader::new(&mut *input, input_bytes, budget)?;
+            while let Some(entry) = bundle.next_entry()? {
+                let path = BundlePath::parse(&entry.path);
+                let wanted = match path {
+                    Some(BundlePath::Manifest(_) | BundlePath::Receipt(_)) => !indexes,
+                    Some(BundlePath::Index(_)) => indexes,
+                    _ => false,
+                };
+                if let Some(path) = path.filter(|_| wanted) {
+                    check_size(path, entry.size, budget)?;
+                    visit(path, &read_whole(&mut bundle, entry.size)?.1);
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Reads the bundle again and hands over the digests of the chunks of these jobs' artifacts.
+pub(super) fn visit_chunks<R: Read + Seek>(
+    input: &mut R,
+    input_bytes: u64,
+    budget: &Budget,
+    wanted: impl Fn(JobId) -> bool,
+    mut visit: impl FnMut(JobId, &[Sha256]),
+) -> Result<(), Fault> {
+    input.seek(SeekFrom::Start(0)).map_err(Fault::Io)?;
+    let mut bundle = BundleReader::new(input, input_bytes, budget)?;
+    while let Some(entry) = bundle.next_entry()? {
+        if let Some(BundlePath::Artifact(job_id)) = BundlePath::parse(&entry.path)
+            && wanted(job_id)
+        {
+            visit(job_id, &read_chunks(&mut bundle)?);
+        }
+    }
+    Ok(())
+}
+
+/// The reason of a document that is malformed, or of one that is over a limit.
+pub(super) fn form_reason(reason: Reason, error: &FormError) -> Reason {
+    if error.is_over_limit() { Reason::BundleLimit } else { reason }
+}
+
+fn check_size(path: BundlePath, size: u64, budget: &Budget) -> Result<(), Fault> {
+    let limit = match path {
+        BundlePath::AuditEvents | BundlePath::Artifact(_) => return Ok(()),
+        BundlePath::Index(_) => budget.index_bytes,
+        BundlePath::Statement => budget.statement_bytes,
+        _ => budget.document_bytes,
+    };
+    if size <= limit {
+        Ok(())
+    } else {
+        Err(Fault::malformed(Reason::BundleLimit, format!("{path} has {size} bytes, over {limit}")))
+    }
+}
+
+const PIECE: usize = 256 << 10;
+
+fn read_file<R: Read>(bundle: &mut BundleReader<R>, mut take: impl FnMut(&[u8])) -> Result<FileFacts, Fault> {
+    let mut piece = vec![0; PIECE];
+    let (mut hasher, mut size) = (sha2::Sha256::new(), 0);
+    loop {
+        let count = bundle.read(&mut piece)?;
+        if count == 0 {
+            let sha256 = Sha256::from_bytes(hasher.finalize().into());
+            return Ok(FileFacts { size, sha256 });
+        }
+        hasher.update(&piece[..count]);
+        take(&piece[..count]);
+        size += count as u64;
+    }
+}
+
+fn read_whole<R: Read>(bundle: &mut BundleReader<R>, size: u64) -> Result<(FileFacts, Vec<u8>), Fault> {
+    // The size is the tar's word: room is made as the bytes come.
+    let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or(0).min(PIECE));
+    let facts = read_file(bundle, |piece| bytes.extend_from_slice(piece))?;
+    Ok((facts, bytes))
+}
+
+// SHA-256 of each chunk of the current file.
+fn read_chunks<R: Read>(bundle: &mut BundleReader<R>) -> Result<Vec<Sha256>, Fault> {
+    let mut piece = vec![0; PIECE];
+    let mut chunks = Vec::new();
+    let (mut chunk, mut chunk_size) = (sha2::Sha256::new(), 0);
+    loop {
+        let wanted = (CHUNK_SIZE_BYTES - chunk_size).min(PIECE as u64) as usize;
+        let count = bundle.read(&mut piece[..wanted])?;
+        chunk.update(&piece[..count]);
+        chunk_size += count as u64;
+        if chunk_size == CHUNK_SIZE_BYTES || (count == 0 && chunk_size > 0) {
+            chunks.push(Sha256::from_bytes(chunk.finalize_reset().into()));
+            chunk_size = 0;
+        }
+        if count == 0 {
+            return Ok(chunks);
+        }
+    }
+}
