@@ -4,7 +4,7 @@ use bytes::{Bytes, BytesMut};
 use tokio::io::AsyncReadExt;
 
 use super::program::Program;
-use super::{Client, Dsn};
+use super::{Client, Dsn, connect};
 use crate::error::{Code, Error, Result};
 
 /// Roles (without passwords), role memberships and tablespaces of the whole server as SQL text, from `pg_dumpall`.
@@ -38,7 +38,14 @@ pub async fn globals(client: &Client, dsn: &Dsn) -> Result<Bytes> {
             ));
         }
     }
-    let said = program.finish().await?;
+    let said = match program.finish().await {
+        Ok(said) => said,
+        // pg_dumpall keeps to itself why it could not log in. Ours will fail for the same reason and say it.
+        Err(error) if error.message().contains("could not connect to database") => {
+            return Err(connect(dsn).await.err().unwrap_or(error));
+        }
+        Err(error) => return Err(error),
+    };
     if text.is_empty() {
         return Err(Program::bad_output("pg_dumpall", "wrote nothing", said));
     }

@@ -104,11 +104,13 @@ const TAIL_BYTES: usize = 48 * 1024;
 const MAIN_LINE_CHARS: usize = 500;
 
 /// The first that is contained decides, so special cases stand before general ones.
-const CODES: [(&str, Code); 34] = [
+const CODES: [(&str, Code); 36] = [
     ("server version mismatch", Code::ClientMissing),
     ("does not support compression", Code::ClientMissing),
     ("out of shared memory", Code::SourceLocksExhausted),
     ("canceling statement due to lock timeout", Code::SourceLocked),
+    // How --lock-wait-timeout ends; pg_dump turns every other statement timeout off.
+    ("canceling statement due to statement timeout", Code::SourceLocked),
     ("could not obtain lock", Code::SourceLocked),
     ("deadlock detected", Code::SourceLocked),
     ("canceling statement due to conflict with recovery", Code::SourceConnectionLost),
@@ -132,6 +134,7 @@ const CODES: [(&str, Code); 34] = [
     ("SSL SYSCALL error", Code::SourceConnectionLost),
     ("no connection to the server", Code::SourceConnectionLost),
     ("connection not open", Code::SourceConnectionLost),
+    ("could not connect to database", Code::SourceUnreachable),
     ("could not translate host name", Code::SourceUnreachable),
     ("connection to server", Code::SourceUnreachable),
     ("permission denied", Code::SourcePermission),
