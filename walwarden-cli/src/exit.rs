@@ -82,7 +82,8 @@ mod tests {
     #[test]
     fn a_record_names_code_cause_and_next_action() {
         let cause = io::Error::other("no route\nto host");
-        let error = Error::new(Code::SourceUnreachable, "source cannot be reached host=db").with_source(cause);
+        let error =
+            Error::new(Code::SourceUnreachable, "source cannot be reached host=db").with_source(cause);
         let record = record(&error);
         assert_eq!(record["error"]["code"], "source-unreachable");
         assert_eq!(record["error"]["causes"][0], "no route | to host");

@@ -133,12 +133,15 @@ pub(crate) struct CatalogRebuild {
 impl Arguments {
     /// Whether the command's records go to stdout as JSON, given whether stdout is a terminal.
     pub(crate) fn json_wanted(&self, stdout_is_terminal: bool) -> bool {
-        let streams =
-            matches!(self.command, Command::Backup(BackupCommand::Run(_)) | Command::Restore(_));
+        let streams = matches!(self.command, Command::Backup(BackupCommand::Run(_)) | Command::Restore(_));
         self.json || (streams && !stdout_is_terminal)
     }
 }
 
 const AFTER_HELP: &str = "\
-Exit status: 0 done; 1 a transient fault, try again; 2 wrong use, nothing was begun; 3 failed for good;
-4 stopped by SIGINT or SIGTERM. `walwarden verify` has its own table, see its help.";
+Exit status (`walwarden verify` has a table of its own, see its help):
+  0  done
+  1  a transient fault; try again
+  2  wrong use, or a target that cannot be used; nothing was begun
+  3  failed for good
+  4  stopped by SIGINT or SIGTERM";

@@ -61,7 +61,9 @@ fn list(home: &Home, output: Output) -> Ending {
         text.push_str(&format!("{name:width$}  {source}  ->  {}\n", database.destination));
     }
     if text.is_empty() {
-        text.push_str("no database is configured\nnext: walwarden database add NAME --dsn DSN --destination URL");
+        text.push_str(
+            "no database is configured\nnext: walwarden database add NAME --dsn DSN --destination URL",
+        );
     }
     output.result(text, &json!({ "databases": databases }))?;
     Ok(DONE)
@@ -69,21 +71,24 @@ fn list(home: &Home, output: Output) -> Ending {
 
 fn show(database: &DatabaseSettings, output: Output) -> Ending {
     let data = described(database);
-    let mut text = format!("name         {}\nsource       {}\n", database.name, source_text(database));
+    let mut text =
+        format!("name               {}\nsource             {}\n", database.name, source_text(database));
     if let Some(path) = &database.password_file {
-        text.push_str(&format!("password     from file {}\n", path.display()));
+        text.push_str(&format!("password           from file {}\n", path.display()));
     }
-    text.push_str(&format!("destination  {}\n", database.destination));
+    text.push_str(&format!("destination        {}\n", database.destination));
     for (key, value) in data["dump"].as_object().into_iter().flatten() {
         let shown = match value {
-            Value::Array(patterns) => patterns.iter().filter_map(Value::as_str).collect::<Vec<_>>().join("  "),
+            Value::Array(patterns) => {
+                patterns.iter().filter_map(Value::as_str).collect::<Vec<_>>().join("  ")
+            }
             Value::String(text) => text.clone(),
             Value::Bool(true) => "yes".to_owned(),
             Value::Number(number) => number.to_string(),
             _ => continue,
         };
         if !shown.is_empty() {
-            text.push_str(&format!("{key:<18}  {shown}\n"));
+            text.push_str(&format!("{key:<18} {shown}\n"));
         }
     }
     output.result(text, &data)?;
@@ -133,4 +138,3 @@ fn described(database: &DatabaseSettings) -> Value {
         },
     })
 }
-

@@ -83,5 +83,6 @@ impl Drop for Staged<'_> {
 }
 
 fn failed(path: &Path, error: io::Error) -> Error {
-    Error::new(Code::FileFailed, format!("bundle cannot be written path={}", path.display())).with_source(error)
+    Error::new(Code::FileFailed, format!("bundle cannot be written path={}", path.display()))
+        .with_source(error)
 }

@@ -26,7 +26,8 @@ pub(crate) fn run(command: &KeyCommand, home: &Home, output: Output) -> Ending {
     if matches!(command, KeyCommand::Show { pem: true }) {
         output.result(public.to_pem(), &data)?;
     } else {
-        let text = format!("key file  {}\nkey id    {}\n{}", path.display(), public.key_id(), public.to_pem());
+        let text =
+            format!("key file  {}\nkey id    {}\n{}", path.display(), public.key_id(), public.to_pem());
         output.result(text, &data)?;
     }
     Ok(DONE)
@@ -36,7 +37,9 @@ pub(crate) fn run(command: &KeyCommand, home: &Home, output: Output) -> Ending {
 pub(super) fn load_or_generate(home: &Home) -> Result<(FileKey, bool)> {
     let path = home.key_file();
     match FileKey::load(&path) {
-        Err(error) if error.code() == Code::KeyMissing => Ok((FileKey::generate(&path, &SystemRandom)?, true)),
+        Err(error) if error.code() == Code::KeyMissing => {
+            Ok((FileKey::generate(&path, &SystemRandom)?, true))
+        }
         loaded => Ok((loaded?, false)),
     }
 }

@@ -2,6 +2,7 @@
 
 mod backup;
 mod catalog;
+mod check;
 mod database;
 mod demo;
 mod evidence;

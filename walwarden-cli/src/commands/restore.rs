@@ -33,7 +33,8 @@ pub(crate) async fn run(arguments: RestoreArguments, home: &Home, output: Output
     let clients = home.clients().await;
     let mut request = RestoreRequest::new(arguments.manifest, from, trusted, target, mode, clients);
     request.created_database = arguments.created_database;
-    request.confirm_destructive = arguments.confirm_destructive;
+    // A plan drops nothing.
+    request.confirm_destructive = arguments.confirm_destructive || plan_only;
     request.no_owner = arguments.no_owner;
     request.no_privileges = arguments.no_privileges;
     request.jobs = arguments.jobs;
@@ -53,13 +54,18 @@ pub(crate) async fn run(arguments: RestoreArguments, home: &Home, output: Output
     for notice in &restored.notices {
         output.note(format_args!("note: {notice}"));
     }
+    watch.complete_unrecorded(json!({ "database": restored.database, "recorded": false }));
     if !output.is_json() {
         let rows = if restored.rows_compared {
             "the rows of every table were counted and agree with the backup's index"
         } else {
             "rows were not counted: this backup has no index"
         };
-        output.line(format_args!("\nrestored into database {} in {}\n{rows}", restored.database, watch.elapsed()))?;
+        output.line(format_args!(
+            "\nrestored into database {} in {}\n{rows}",
+            restored.database,
+            watch.elapsed()
+        ))?;
     }
     Ok(DONE)
 }
@@ -75,8 +81,11 @@ async fn plan(engine: &Engine, request: RestoreRequest, output: Output) -> Resul
         {
             let prompt = format!("Password for {}: ", again.target);
             let password = rpassword::prompt_password(prompt).map_err(|failure| {
-                Error::new(Code::TargetLoginRefused, "the target wants a password and none could be asked for")
-                    .with_source(failure)
+                Error::new(
+                    Code::TargetLoginRefused,
+                    "the target wants a password and none could be asked for",
+                )
+                .with_source(failure)
             })?;
             again.target = again.target.with_password(Secret::new(password));
             engine.restore().plan(again).await
@@ -121,7 +130,10 @@ async fn backup_place(
         Some(database) => home.destination(&database.destination).await,
         None => Err(Error::new(
             Code::ManifestMissing,
-            format!("no configured database made this manifest; say where it lies with --from manifest={}", arguments.manifest),
+            format!(
+                "no configured database made this manifest; say where it lies with --from manifest={}",
+                arguments.manifest
+            ),
         )),
     }
 }
@@ -143,8 +155,8 @@ fn told(plan: &RestorePlan) -> String {
             Mode::NewDatabase => "to be created",
             Mode::InPlace => "its contents are dropped",
         },
-        plan.client.display(),
-        plan.client_version,
+        plan.client.program("pg_restore").display(),
+        plan.client.version(),
     );
     if !plan.dropped.is_empty() {
         text.push_str(&format!("drops     {} objects:\n", plan.dropped.len()));
@@ -152,7 +164,10 @@ fn told(plan: &RestorePlan) -> String {
             text.push_str(&format!("          {name}\n"));
         }
         if plan.dropped.len() > SHOWN_DROPS {
-            text.push_str(&format!("          and {} more (all of them with --plan --json)\n", plan.dropped.len() - SHOWN_DROPS));
+            text.push_str(&format!(
+                "          and {} more (all of them with --plan --json)\n",
+                plan.dropped.len() - SHOWN_DROPS
+            ));
         }
     }
     for notice in &plan.notices {
@@ -172,8 +187,8 @@ fn described(plan: &RestorePlan) -> Value {
         "target": plan.request.target.to_string(),
         "targetVersion": plan.target_version,
         "database": plan.database,
-        "client": plan.client,
-        "clientVersion": plan.client_version,
+        "client": plan.client.program("pg_restore"),
+        "clientVersion": plan.client.version(),
         "dropped": plan.dropped,
         "notices": plan.notices,
     })

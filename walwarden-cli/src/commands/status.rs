@@ -70,7 +70,8 @@ fn exposure(job: &Job, now: Timestamp) -> Duration {
 }
 
 fn told(standing: &Standing, now: Timestamp) -> String {
-    let mut text = format!("{}{}\n", standing.name, if standing.configured { "" } else { "  (not configured)" });
+    let mut text =
+        format!("{}{}\n", standing.name, if standing.configured { "" } else { "  (not configured)" });
     match &standing.last {
         None => text.push_str("  last backup  none yet: you would lose everything\n"),
         Some(job) => {

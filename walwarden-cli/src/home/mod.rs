@@ -59,11 +59,8 @@ impl Home {
         #[cfg(unix)]
         std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
         builder.create(&self.dir).map_err(|error| {
-            Error::new(
-                Code::FileFailed,
-                format!("home folder cannot be made path={}", self.dir.display()),
-            )
-            .with_source(error)
+            Error::new(Code::FileFailed, format!("home folder cannot be made path={}", self.dir.display()))
+                .with_source(error)
         })
     }
 

@@ -40,7 +40,10 @@ impl Home {
     /// When key or catalogue cannot be opened.
     pub(crate) async fn signing_engine(&self) -> Result<Engine> {
         let key = self.key()?;
-        Ok(Engine::builder(self.engine_settings()?).catalog(self.catalog().await?).signer(Arc::new(key)).build())
+        Ok(Engine::builder(self.engine_settings()?)
+            .catalog(self.catalog().await?)
+            .signer(Arc::new(key))
+            .build())
     }
 
     /// An engine that signs where there is a key, and does without where there is none.
@@ -145,7 +148,8 @@ fn compression(text: &str) -> Result<Compression> {
         Some((method, level)) => (method, Some(level)),
         None => (text, None),
     };
-    let codec = [Codec::None, Codec::Gzip, Codec::Lz4, Codec::Zstd].into_iter().find(|codec| codec.text() == method);
+    let codec =
+        [Codec::None, Codec::Gzip, Codec::Lz4, Codec::Zstd].into_iter().find(|codec| codec.text() == method);
     let level = level.map(str::parse).transpose().ok();
     match (codec, level) {
         (Some(Codec::None), Some(None)) => Ok(Compression { codec: Codec::None, level: None }),

@@ -1,10 +1,13 @@
 //! Shows a job while it runs: JSON lines on stdout, or lines for people with a bar on the terminal.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use serde::Serialize;
 use serde_json::{Value, json};
 use walwarden_core::catalog::JobState;
+use walwarden_core::clock::{Clock as _, SystemClock};
 use walwarden_core::watch::{StateChange, Transfer, Watch};
 
 use super::{Output, bytes, elapsed};
@@ -15,6 +18,15 @@ pub(crate) struct JobWatch {
     output: Output,
     bar: ProgressBar,
     began: Instant,
+    completion_told: AtomicBool,
+}
+
+/// One line of the JSON stream.
+#[derive(Debug, Serialize)]
+struct Record<'a> {
+    state: &'a str,
+    at: String,
+    payload: Value,
 }
 
 impl JobWatch {
@@ -25,12 +37,24 @@ impl JobWatch {
             ProgressBar::hidden()
         };
         bar.set_style(style(UNKNOWN_TOTAL));
-        JobWatch { output, bar, began: Instant::now() }
+        JobWatch { output, bar, began: Instant::now(), completion_told: AtomicBool::new(false) }
     }
 
     /// How long the job has been watched.
     pub(crate) fn elapsed(&self) -> String {
         elapsed(self.began.elapsed())
+    }
+
+    /// Tells of the end of a job that is recorded nowhere, so that a stream of records always has one.
+    pub(crate) fn complete_unrecorded(&self, payload: Value) {
+        if self.output.is_json() && !self.completion_told.load(Ordering::Relaxed) {
+            let at = SystemClock.now().to_string();
+            self.say_record(&Record { state: JobState::Completed.text(), at, payload });
+        }
+    }
+
+    fn say_record(&self, record: &Record<'_>) {
+        self.say(serde_json::to_string(record).expect("a record has text keys only"));
     }
 
     /// A reader that closed the pipe has no claim on the job: it goes on.
@@ -51,8 +75,11 @@ impl Watch for JobWatch {
         } else {
             self.bar.finish_and_clear();
         }
+        if change.state == JobState::Completed {
+            self.completion_told.store(true, Ordering::Relaxed);
+        }
         if self.output.is_json() {
-            self.say(record(change));
+            self.say_record(&record(change));
         } else {
             self.say(format_args!("{:<18} {}", change.state.text(), detail(change)));
         }
@@ -79,11 +106,11 @@ impl Drop for JobWatch {
     }
 }
 
-/// `{"state":…,"at":…,"payload":{…}}`, the payload being the row's and the job's id.
-fn record(change: &StateChange) -> Value {
+/// The payload is the row's and the job's id.
+fn record(change: &StateChange) -> Record<'static> {
     let mut payload: Value = super::json_of(&change.payload);
     payload["jobId"] = json!(change.job_id.to_string());
-    json!({ "state": change.state.text(), "at": change.at.to_string(), "payload": payload })
+    Record { state: change.state.text(), at: change.at.to_string(), payload }
 }
 
 fn detail(change: &StateChange) -> String {
@@ -104,5 +131,4 @@ fn style(template: &str) -> ProgressStyle {
 }
 
 const UNKNOWN_TOTAL: &str = "{spinner} {msg}  {bytes}  {bytes_per_sec}  {elapsed}";
-const KNOWN_TOTAL: &str =
-    "{msg}  [{bar:30}] {bytes}/{total_bytes}  {bytes_per_sec}  {eta} left";
+const KNOWN_TOTAL: &str = "{msg}  [{bar:30}] {bytes}/{total_bytes}  {bytes_per_sec}  {eta} left";

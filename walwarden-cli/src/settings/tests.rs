@@ -103,7 +103,9 @@ fn a_database_needs_one_source_and_a_destination() {
 
 #[test]
 fn names_follow_the_rule_of_ids() {
-    assert!(refusal("[database.Shop]\ndsn = \"x\"\ndestination = \"y\"\n").contains("`Shop` is no database name"));
+    assert!(
+        refusal("[database.Shop]\ndsn = \"x\"\ndestination = \"y\"\n").contains("`Shop` is no database name")
+    );
 }
 
 #[test]

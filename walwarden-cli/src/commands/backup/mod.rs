@@ -90,7 +90,8 @@ async fn checksum(job: &Job, catalog: &dyn Catalog) -> Result<Option<String>> {
     loop {
         let rows = record.audit.rows(first, ROWS_AT_ONCE).await?;
         let Some(last) = rows.last() else { return Ok(None) };
-        let told = rows.iter().find(|row| row.job_id == Some(job.id) && row.kind == EventKind::BackupCompleted);
+        let told =
+            rows.iter().find(|row| row.job_id == Some(job.id) && row.kind == EventKind::BackupCompleted);
         if let Some(row) = told {
             return Ok(row.payload.get("checksumSha256").and_then(|value| value.as_str()).map(str::to_owned));
         }
@@ -105,7 +106,8 @@ async fn cancel(id: JobId, home: &Home, output: Output) -> Ending {
     let mut step = Step::new(id, JobState::Cancelled, now);
     if let Some(lease) = &job.lease {
         if lease.until > now {
-            let message = format!("a worker is at work on this job holder={} until={}", lease.holder, lease.until);
+            let message =
+                format!("a worker is at work on this job holder={} until={}", lease.holder, lease.until);
             return Err(Error::new(Code::JobHeld, message).into());
         }
         // Its worker vanished: take the job over first, so that nobody else does.

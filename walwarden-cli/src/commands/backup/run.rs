@@ -78,7 +78,8 @@ mod tests {
 
     #[test]
     fn an_id_is_made_of_the_databases_name() {
-        let id = |name: &str| id_of(&Dsn::parse(&format!("dbname='{name}'")).unwrap()).map(|id| id.to_string());
+        let id =
+            |name: &str| id_of(&Dsn::parse(&format!("dbname='{name}'")).unwrap()).map(|id| id.to_string());
         assert_eq!(id("shop").unwrap(), "shop");
         assert_eq!(id("My_Shop 2").unwrap(), "my-shop-2");
         assert_eq!(id("_Größe").unwrap(), "gr--e");

@@ -78,7 +78,12 @@ impl Cluster {
     }
 
     /// Runs a script with psql and returns what it printed.
-    pub(super) async fn psql(&self, database: &str, script: &str, variables: &[(&str, String)]) -> Result<String> {
+    pub(super) async fn psql(
+        &self,
+        database: &str,
+        script: &str,
+        variables: &[(&str, String)],
+    ) -> Result<String> {
         let mut psql = Command::new(self.programs.join("psql"));
         psql.args(["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-h", "127.0.0.1", "-U", "postgres"]);
         psql.args(["-p", &self.port.to_string(), "-d", database, "-f", "-"]);
@@ -99,8 +104,11 @@ impl Cluster {
             if let Ok(Some(status)) = self.server.try_wait() {
                 let log = fs::read_to_string(self.dir.path().join("log")).unwrap_or_default();
                 let last = log.lines().last().unwrap_or("nothing in its log").to_owned();
-                return Err(Error::new(Code::TargetUnreachable, format!("the demo's server ended: {status}"))
-                    .with_source(last));
+                return Err(Error::new(
+                    Code::TargetUnreachable,
+                    format!("the demo's server ended: {status}"),
+                )
+                .with_source(last));
             }
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
@@ -142,9 +150,10 @@ fn random_password() -> Secret {
 
 /// A port that was free a moment ago.
 fn free_port() -> Result<u16> {
-    TcpListener::bind(("127.0.0.1", 0)).and_then(|listener| listener.local_addr()).map(|address| address.port()).map_err(
-        |error| Error::new(Code::TargetUnreachable, "no free port on 127.0.0.1").with_source(error),
-    )
+    TcpListener::bind(("127.0.0.1", 0))
+        .and_then(|listener| listener.local_addr())
+        .map(|address| address.port())
+        .map_err(|error| Error::new(Code::TargetUnreachable, "no free port on 127.0.0.1").with_source(error))
 }
 
 async fn finish(name: &str, command: Command) -> Result<()> {
@@ -158,4 +167,3 @@ fn spawn(name: &str, command: &mut Command) -> Result<Child> {
             .with_source(error)
     })
 }
-

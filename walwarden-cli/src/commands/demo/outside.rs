@@ -50,12 +50,20 @@ pub(super) fn checks(manifest: &Path, manifest_sha256: &str, dump: &Path, key: &
 impl OutsideCheck {
     /// Runs the command in `folder`.
     pub(super) async fn run(&self, folder: &Path, path: &[PathBuf]) -> Outcome {
-        if let Some(absent) = self.needs.iter().find(|name| !path.iter().any(|dir| dir.join(name).is_file())) {
+        if let Some(absent) = self.needs.iter().find(|name| !path.iter().any(|dir| dir.join(name).is_file()))
+        {
             return Outcome::NotChecked(format!("{absent} is not installed"));
         }
-        let ended = Command::new("sh").args(["-e", "-c", &self.command]).current_dir(folder).kill_on_drop(true).output();
+        let ended = Command::new("sh")
+            .args(["-e", "-c", &self.command])
+            .current_dir(folder)
+            .kill_on_drop(true)
+            .output();
         match ended.await {
-            Ok(ended) if ended.status.success() && String::from_utf8_lossy(&ended.stdout).trim() == self.expected => {
+            Ok(ended)
+                if ended.status.success()
+                    && String::from_utf8_lossy(&ended.stdout).trim() == self.expected =>
+            {
                 Outcome::AsExpected
             }
             Ok(ended) => Outcome::Unexpected(format!(

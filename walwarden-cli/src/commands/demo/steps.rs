@@ -11,8 +11,9 @@ use walwarden_core::engine::Engine;
 use walwarden_core::export::ExportRequest;
 use walwarden_core::manifest::{FileKey, ManifestSigner as _};
 use walwarden_core::restore::{Mode, RestoreRequest, RestoreSession as _, Restored};
-use walwarden_core::source::{Dsn, fingerprint};
+use walwarden_core::source::{Dsn, TableContent, TableName, connect, fingerprint};
 use walwarden_core::storage::ObjectName;
+use walwarden_core::verify::Verifier;
 use walwarden_core::verify::key::PublicKey;
 use walwarden_core::watch::Unwatched;
 use walwarden_core::{Code, Error, Result};
@@ -121,29 +122,26 @@ impl Demo {
         for notice in &restored.notices {
             tally.say(format_args!("note: {notice}"))?;
         }
-        let source = fingerprint(&self.dsn(DATABASE)?).await?;
-        let copy: BTreeMap<_, _> = fingerprint(&self.dsn(RESTORED)?)
-            .await?
-            .into_iter()
-            .map(|table| ((table.schema, table.name), (table.rows, table.digest)))
-            .collect();
+        let source = self.contents(DATABASE).await?;
+        let copy = self.contents(RESTORED).await?;
         let mut equal = 0;
         let mut rows = 0;
         let mut different = Vec::new();
-        for table in &source {
-            let same = copy.get(&(table.schema.clone(), table.name.clone())) == Some(&(table.rows, table.digest));
-            let name = format!("{}.{}", table.schema, table.name);
-            let digest = &table.digest.to_string()[..16];
+        for (table, content) in &source {
+            let same = copy.get(table) == Some(content);
+            let name = table.to_string();
+            let digest = &content.digest.to_string()[..16];
             let word = if same { "equal" } else { "DIFFERENT" };
-            tally.say(format_args!("{name:<32} {:>9} rows  {digest}…  {word}", table.rows))?;
-            rows += table.rows;
+            tally.say(format_args!("{name:<32} {:>9} rows  {digest}…  {word}", content.rows))?;
+            rows += content.rows;
             if same {
                 equal += 1;
             } else {
                 different.push(name);
             }
         }
-        let claim = format!("{equal} of {} tables have the same row count and digest, {rows} rows", source.len());
+        let claim =
+            format!("{equal} of {} tables have the same row count and digest, {rows} rows", source.len());
         let complete = different.is_empty() && copy.len() == source.len() && rows > 0;
         tally.check(
             &claim,
@@ -193,7 +191,8 @@ impl Demo {
             "{BUNDLE}: {} rows, {} manifests, {} dumps",
             exported.rows, exported.manifests, exported.artifacts
         ))?;
-        let report = verification::verify_with_key(&bundle, &self.public_key).map_err(|error| {
+        let verifier = Verifier::new().with_key(self.public_key.clone());
+        let report = verification::verify_file(&verifier, &bundle).map_err(|error| {
             Error::new(Code::FileFailed, "the bundle cannot be read back").with_source(error.to_string())
         })?;
         for finding in &report.findings {
@@ -257,6 +256,11 @@ impl Demo {
         request.created_database = Some(database.to_owned());
         let plan = self.engine.restore().plan(request).await?;
         self.engine.restore().apply(plan, &Unwatched).await
+    }
+
+    async fn contents(&self, database: &str) -> Result<BTreeMap<TableName, TableContent>> {
+        let dsn = self.dsn(database)?;
+        fingerprint(&mut connect(&dsn).await?, &dsn).await
     }
 
     fn sealed(&self) -> Result<&SealedBackup> {
