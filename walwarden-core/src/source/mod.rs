@@ -9,6 +9,7 @@ mod dsn;
 mod dump;
 mod fingerprint;
 mod globals;
+mod preflight;
 mod program;
 mod server;
 mod stderr;
@@ -21,6 +22,7 @@ pub use dump::{Compression, Dump, DumpOptions, Dumped};
 pub use fingerprint::{RowsDigest, TableContent, TableName, fingerprint};
 pub use globals::globals;
 pub use server::Server;
+pub use preflight::{Finding, Preflight, Severity, preflight};
 pub use stderr::Said;
 
 pub(crate) use program::Program;
