@@ -13,13 +13,14 @@ use bytes::Bytes;
 use futures::StreamExt;
 use walwarden_verify::layout::{self, BackupObject};
 use walwarden_verify::manifest::Manifest;
+use walwarden_verify::statement::Statement;
 use walwarden_verify::{DatabaseId, JobId, Sha256};
 
 use crate::catalog::{Job, JobKind, JobQuery};
 use crate::chain::{AuditChain, Subject};
 use crate::engine::Parts;
 use crate::error::{Code, Error, Result};
-use crate::evidence::{self, BundleFacts, FileInBundle};
+use crate::evidence;
 use crate::storage::{ObjectName, Storage, StorageExt};
 use rows::Summary;
 use writer::Writing;
@@ -152,28 +153,30 @@ impl Exporter {
         let key_path = format!("keys/{}.pem", key.key_id().digest());
         let pem = key.to_pem();
 
-        let listed = |path: &str, sha256| FileInBundle { path: path.to_owned(), sha256 };
         let mut files = vec![
-            listed("README.txt", Sha256::of(README)),
-            listed("audit_events.json", summary.sha256),
-            listed("checkpoint", Sha256::of(note.as_bytes())),
-            listed(&key_path, Sha256::of(pem.as_bytes())),
+            ("README.txt".to_owned(), Sha256::of(README)),
+            ("audit_events.json".to_owned(), summary.sha256),
+            ("checkpoint".to_owned(), Sha256::of(note.as_bytes())),
+            (key_path.clone(), Sha256::of(pem.as_bytes())),
         ];
         for backup in backups {
-            files.push(listed(&path(backup, "manifest.json"), Sha256::of(&backup.bytes)));
+            files.push((path(backup, "manifest.json"), Sha256::of(&backup.bytes)));
             if request.artifacts {
-                files.push(listed(&path(backup, "artifact.dump"), backup.manifest.body().checksum_sha256));
+                files.push((path(backup, "artifact.dump"), backup.manifest.body().checksum_sha256));
             }
         }
-        let facts = BundleFacts {
+        files.sort();
+        let statement = Statement {
             org_id: subject.org_id.clone(),
             database_id: subject.database_id.clone(),
             chain_id: chain.chain_id(),
+            first_seq: 1,
             last_seq: summary.head.seq,
             backups: summary.completed.len() as u64,
             created_at: self.parts.clock.now().max(summary.last_at),
+            files,
         };
-        let index = evidence::index(&facts, &files, signer.as_ref()).await?;
+        let index = evidence::index(&statement, signer.as_ref()).await?;
 
         // In the order of the names, so that the same evidence makes the same bytes.
         let mut bundle = Writing::start(out);

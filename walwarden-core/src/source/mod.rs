@@ -21,8 +21,8 @@ pub use dsn::Dsn;
 pub use dump::{Compression, Dump, DumpOptions, Dumped};
 pub use fingerprint::{RowsDigest, TableContent, TableName, fingerprint};
 pub use globals::globals;
-pub use server::Server;
 pub use preflight::{Finding, Preflight, Severity, preflight};
+pub use server::Server;
 pub use stderr::Said;
 
 pub(crate) use program::Program;

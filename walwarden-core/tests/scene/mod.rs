@@ -13,6 +13,7 @@ use walwarden_core::export::ExportRequest;
 use walwarden_core::manifest::{FileKey, ManifestSigner};
 use walwarden_core::source::{ClientSearch, ClientSet, Dsn};
 use walwarden_core::storage::{LocalStorage, Storage};
+use walwarden_core::verify::{self, Verifier};
 use walwarden_core::watch::{StateChange, Transfer, Unwatched, Watch};
 use walwarden_core::{Engine, Result, Settings};
 use walwarden_testkit::postgres::{MAJORS, bin_dir};
@@ -46,7 +47,8 @@ impl Home {
         }
         let signer = Arc::new(FileKey::load(&key).unwrap());
         let catalog = Arc::new(SqliteCatalog::open(&folder.join("catalog.db")).await.unwrap());
-        let plain: Arc<dyn Storage> = Arc::new(LocalStorage::open(folder.join("store"), Arc::new(SystemRandom)).await.unwrap());
+        let plain: Arc<dyn Storage> =
+            Arc::new(LocalStorage::open(folder.join("store"), Arc::new(SystemRandom)).await.unwrap());
         let storage = wrap_storage(plain);
         let mut settings = Settings::new(
             "acme".parse().unwrap(),
@@ -78,8 +80,12 @@ impl Home {
         let mut request = ExportRequest::new("shop".parse().unwrap(), Arc::clone(&self.storage));
         request.artifacts = true;
         let (bundle, exported) = self.engine.evidence().export(&request, Vec::new()).await.unwrap();
-        let pem = self.signer.public_key().to_pem();
-        verify_bundle(&bundle, &pem);
+        let report = Verifier::new()
+            .with_key(self.signer.public_key().clone())
+            .verify(std::io::Cursor::new(bundle))
+            .unwrap();
+        assert_eq!(report.exit(), verify::Exit::Ok, "{report}");
+        assert_eq!(report.artifacts_checked, exported.artifacts);
         exported.manifests
     }
 
@@ -153,5 +159,3 @@ pub const SHOP: &str = "
     create view totals as select customer, sum(total) from orders group by 1;
     create index on orders (customer);
 ";
-
-fn verify_bundle(_bundle: &[u8], _pem: &str) {}

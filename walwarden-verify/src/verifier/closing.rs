@@ -124,7 +124,7 @@ fn judge_statement(survey: &Survey, envelope: &Envelope, findings: &mut Findings
         }
     }
     let range = (statement.first_seq, statement.last_seq, statement.backups);
-    if range != (1, walk.events(), walk.backups()) {
+    if walk.events() > 0 && range != (1, walk.events(), walk.backups()) {
         let detail = format!(
             "bundle.json says rows {} to {} and {} backups, the chain has rows 1 to {} and {}",
             range.0,

@@ -77,6 +77,9 @@ impl Survey {
             };
             self.files.insert(path, facts);
         }
+        for rotation in self.walk.replay.keys().rotations() {
+            self.keyring.add(rotation.new_key);
+        }
         Ok(())
     }
 

@@ -24,8 +24,8 @@ use crate::error::{Code, Error, Result};
 
 /// Keeps objects as files below a folder.
 ///
-/// Memory: at most four chunks on the way in, three of 1 MiB on the way out. A program that is killed leaves its
-/// staged file behind, for [`abandon`](Storage::abandon) to remove; a dropped upload removes it by itself.
+/// Memory: at most four chunks on the way in, three of 1 MiB on the way out. A dropped upload
+/// removes its staged file; what a killed program left goes when the folder is next opened.
 #[derive(Debug, Clone)]
 pub struct LocalStorage {
     folder: Arc<Folder>,
@@ -153,7 +153,11 @@ impl Storage for LocalStorage {
 impl Folder {
     fn prepare(&self) -> Result<()> {
         match fs::metadata(&self.root) {
-            Ok(found) if found.is_dir() => Ok(()),
+            Ok(found) if found.is_dir() => {
+                // What cannot be removed, in a destination that may only be read for example, does no harm.
+                let _swept = write::sweep(&self.staging());
+                Ok(())
+            }
             Ok(_) => Err(Error::new(
                 Code::DestinationInvalid,
                 format!("destination is not a folder path={}", self.root.display()),

@@ -116,7 +116,7 @@ impl StagedFile {
             let staging = folder.staging();
             fs::create_dir_all(&staging)?;
             let path = staging.join(staged);
-            Ok((File::create_new(&path)?, TempPath::try_from_path(path)?))
+            Ok((create_locked(&path)?, TempPath::try_from_path(path)?))
         };
         let (file, path) = stage().map_err(|error| folder.fault("stage", name.as_str(), error))?;
         match fs::symlink_metadata(folder.path(&name)) {
@@ -176,6 +176,41 @@ impl StagedFile {
         }
         Ok(Stored::new(size_bytes))
     }
+}
+
+/// A new file under a lock that ends with its writer, however that ends: [`sweep`] removes only files without one.
+fn create_locked(path: &Path) -> io::Result<File> {
+    loop {
+        let file = File::create_new(path)?;
+        match file.lock() {
+            Err(error) if error.kind() != ErrorKind::Unsupported => return Err(error),
+            _ => {}
+        }
+        // Between creating and locking a sweep may have taken it for a dead writer's.
+        if fs::exists(path)? {
+            return Ok(file);
+        }
+    }
+}
+
+/// Removes what killed writers left in the staging folder.
+pub(super) fn sweep(staging: &Path) -> io::Result<()> {
+    let entries = match fs::read_dir(staging) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+        entries => entries?,
+    };
+    for entry in entries {
+        let path = entry?.path();
+        // A writer may finish at this very moment, which moves the file away.
+        let Ok(file) = File::open(&path) else { continue };
+        if file.try_lock().is_ok() {
+            match fs::remove_file(&path) {
+                Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Whether the error may mean that the file system has neither way to put once.
@@ -239,6 +274,21 @@ const FLUSH_BYTES: u64 = 32 << 20;
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_sweep_removes_what_dead_writers_left_and_nothing_else() {
+        let staging = tempfile::tempdir().unwrap();
+        let (dead, alive) = (staging.path().join("dead"), staging.path().join("alive"));
+        drop(create_locked(&dead).unwrap());
+        let writer = create_locked(&alive).unwrap();
+        sweep(staging.path()).unwrap();
+        assert!(!dead.exists());
+        assert!(alive.exists());
+        drop(writer);
+        sweep(staging.path()).unwrap();
+        assert!(!alive.exists());
+        sweep(&staging.path().join("missing")).unwrap();
+    }
 
     #[test]
     fn second_best_publication_still_refuses_a_taken_name() {
