@@ -68,10 +68,6 @@ impl Home {
         &self.dir
     }
 
-    pub(crate) fn environment(&self) -> &Environment {
-        &self.environment
-    }
-
     pub(crate) fn settings_file(&self) -> PathBuf {
         self.dir.join(settings::FILE_NAME)
     }
