@@ -63,10 +63,12 @@ async fn standings(home: &Home, catalog: &dyn Catalog) -> Result<Vec<Standing>> 
     Ok(standings)
 }
 
-/// How much would be lost if the source vanished now: all that came after the last backup began to read.
+/// How much would be lost if the source vanished now: all that came after the last backup began to read. Rounded up,
+/// so that «at most» holds.
 fn exposure(job: &Job, now: Timestamp) -> Duration {
     let since = job.started_at.unwrap_or(job.queued_at);
-    Duration::from_millis(u64::try_from(now.unix_millis() - since.unix_millis()).unwrap_or(0))
+    let millis = u64::try_from(now.unix_millis() - since.unix_millis()).unwrap_or(0);
+    Duration::from_secs(millis.div_ceil(1000).max(1))
 }
 
 fn told(standing: &Standing, now: Timestamp) -> String {

@@ -11,8 +11,18 @@ const HASH: &str = "000000000000000000000000000000000000000000000000000000000000
 fn help_names_every_command() {
     let help = Scene::empty().run(&["--help"]).succeeds().stdout;
     for command in [
-        "init", "key", "database", "backup", "restore", "evidence", "verify", "catalog", "status", "demo",
-        "completions", "man",
+        "init",
+        "key",
+        "database",
+        "backup",
+        "restore",
+        "evidence",
+        "verify",
+        "catalog",
+        "status",
+        "demo",
+        "completions",
+        "man",
     ] {
         assert!(help.contains(&format!("\n  {command} ")), "{command} in:\n{help}");
     }
@@ -22,8 +32,19 @@ fn help_names_every_command() {
 fn every_published_flag_of_restore_is_there() {
     let help = Scene::empty().run(&["restore", "--help"]).succeeds().stdout;
     for flag in [
-        "--manifest", "--from", "--target", "--mode", "--created-database", "--confirm-destructive", "--jobs",
-        "--spool", "--pubkey", "--no-owner", "--no-privileges", "--plan", "--json",
+        "--manifest",
+        "--from",
+        "--target",
+        "--mode",
+        "--created-database",
+        "--confirm-destructive",
+        "--jobs",
+        "--spool",
+        "--pubkey",
+        "--no-owner",
+        "--no-privileges",
+        "--plan",
+        "--json",
     ] {
         assert!(help.contains(flag), "{flag} in:\n{help}");
     }
@@ -35,7 +56,14 @@ fn every_published_flag_of_verify_is_there_in_both_commands() {
     let own = verifier(&["--help"]).succeeds().stdout;
     let shared = Scene::empty().run(&["verify", "--help"]).succeeds().stdout;
     for flag in [
-        "--bundle", "--pubkey", "--fingerprint", "--witness", "--policy", "--kept-checkpoint", "--level", "--json",
+        "--bundle",
+        "--pubkey",
+        "--fingerprint",
+        "--witness",
+        "--policy",
+        "--kept-checkpoint",
+        "--level",
+        "--json",
     ] {
         assert!(own.contains(flag) && shared.contains(flag), "{flag}");
     }
@@ -96,8 +124,16 @@ fn a_created_database_needs_a_plain_name_and_a_new_database() {
         assert_eq!(scene.run(&arguments).status, Some(2), "{name}");
     }
     let arguments = [
-        "restore", "--manifest", HASH, "--target", "dbname=x", "--mode", "in_place", "--confirm-destructive",
-        "--created-database", "shop",
+        "restore",
+        "--manifest",
+        HASH,
+        "--target",
+        "dbname=x",
+        "--mode",
+        "in_place",
+        "--confirm-destructive",
+        "--created-database",
+        "shop",
     ];
     scene.run(&arguments).fails(2, "argument-invalid");
 }

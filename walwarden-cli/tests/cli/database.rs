@@ -12,9 +12,27 @@ const DSN: &str = "postgres://backup:hunter2@db.example.com/shop?sslmode=require
 fn what_is_added_is_listed_shown_and_removed() {
     let scene = Scene::empty();
     let add = [
-        "database", "add", "shop", "--dsn", DSN, "--destination", "s3://bucket/path", "--compression", "zstd:9",
-        "--schema", "public", "--exclude-table", "tmp_*", "--exclude-table-data", "public.sessions",
-        "--exclude-table-data", "jobs", "--no-owner", "--lock-timeout", "30", "--globals",
+        "database",
+        "add",
+        "shop",
+        "--dsn",
+        DSN,
+        "--destination",
+        "s3://bucket/path",
+        "--compression",
+        "zstd:9",
+        "--schema",
+        "public",
+        "--exclude-table",
+        "tmp_*",
+        "--exclude-table-data",
+        "public.sessions",
+        "--exclude-table-data",
+        "jobs",
+        "--no-owner",
+        "--lock-timeout",
+        "30",
+        "--globals",
     ];
     scene.run(&add).succeeds();
     let shown = scene.json(&["database", "show", "shop"]);
@@ -88,7 +106,12 @@ fn the_dsn_may_stay_in_the_environment() {
     assert_eq!(scene.json(&["database", "show", "shop"])["source"], "from $SHOP");
     let unset = scene.run(&["backup", "run", "--database", "shop"]).fails(2, "argument-invalid");
     assert!(unset.stderr.contains("name=SHOP"), "{}", unset.stderr);
-    assert_eq!(scene.run(&["database", "add", "x", "--dsn", "dbname=x", "--dsn-env", "X", "--destination", "/b"]).status, Some(2));
+    assert_eq!(
+        scene
+            .run(&["database", "add", "x", "--dsn", "dbname=x", "--dsn-env", "X", "--destination", "/b"])
+            .status,
+        Some(2)
+    );
 }
 
 #[test]

@@ -9,3 +9,4 @@ mod interrupted;
 mod journey;
 mod refusals;
 mod scene;
+mod shop;

@@ -10,6 +10,7 @@ use tempfile::TempDir;
 /// A home folder and a destination folder.
 pub(crate) struct Scene {
     folder: TempDir,
+    clients: Option<PathBuf>,
 }
 
 /// What a command left behind.
@@ -23,7 +24,7 @@ pub(crate) struct Ended {
 impl Scene {
     /// Nothing but an empty folder.
     pub(crate) fn empty() -> Self {
-        Scene { folder: tempfile::tempdir().unwrap() }
+        Scene { folder: tempfile::tempdir().unwrap(), clients: None }
     }
 
     /// With a key and a destination folder.
@@ -49,6 +50,12 @@ impl Scene {
         format!("file://{}", self.text("backups"))
     }
 
+    /// The same scene, whose commands find the client programs in this folder.
+    pub(crate) fn with_clients(mut self, dir: PathBuf) -> Self {
+        self.clients = Some(dir);
+        self
+    }
+
     /// `walwarden` with these arguments, in this scene's home.
     pub(crate) fn walwarden(&self, arguments: &[&str]) -> Command {
         let mut command = Command::from_std(self.process(arguments));
@@ -60,6 +67,9 @@ impl Scene {
     pub(crate) fn process(&self, arguments: &[&str]) -> Process {
         let mut process = bare(env!("CARGO_BIN_EXE_walwarden"));
         process.env("WALWARDEN_HOME", self.path("home")).args(arguments);
+        if let Some(dir) = &self.clients {
+            process.env("WALWARDEN_CLIENT_DIRS", dir);
+        }
         process
     }
 

@@ -116,9 +116,34 @@ async fn cancel(id: JobId, home: &Home, output: Output) -> Ending {
             step = step.under(lease);
         }
     }
-    let (job, _) = catalog.step(step).await?;
-    output.result(format_args!("{}  {}", job.id, job.state.text()), &described(&job))?;
+    let (cancelled, _) = catalog.step(step).await?;
+    abandon_uploads(&job, home, output).await;
+    output.result(format_args!("{}  {}", cancelled.id, cancelled.state.text()), &described(&cancelled))?;
     Ok(DONE)
+}
+
+/// Removes what a worker that vanished left half-sent. The job is cancelled already, so this only warns.
+async fn abandon_uploads(job: &Job, home: &Home, output: Output) {
+    if job.progress.uploads.is_empty() {
+        return;
+    }
+    let abandoned = async {
+        let name = job
+            .subject
+            .database_id
+            .as_ref()
+            .ok_or_else(|| Error::new(Code::Internal, "a backup of nothing"))?;
+        let destination = home.destination(&home.database(name)?.destination).await?;
+        for (object, upload) in &job.progress.uploads {
+            destination.abandon(object, upload).await?;
+        }
+        Ok::<(), Error>(())
+    };
+    if let Err(error) = abandoned.await {
+        output.note(format_args!(
+            "note: parts of an unfinished upload may be left in the destination: {error}"
+        ));
+    }
 }
 
 async fn backup_job(id: JobId, catalog: &dyn Catalog) -> Result<Job> {

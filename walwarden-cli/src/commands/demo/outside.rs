@@ -14,51 +14,46 @@ pub(super) struct OutsideCheck {
     /// The programs it needs.
     needs: &'static [&'static str],
     /// The shell command, run in the demo's folder.
-    pub(super) command: String,
+    pub(super) command: &'static str,
     expected: String,
 }
 
-/// The checks of a manifest and its dump. Paths are relative to the demo's folder.
-pub(super) fn checks(manifest: &Path, manifest_sha256: &str, dump: &Path, key: &Path) -> Vec<OutsideCheck> {
-    let (manifest, dump, key) = (manifest.display(), dump.display(), key.display());
-    vec![
+/// The checks of a manifest and its dump, named by the variables `MANIFEST` and `DUMP`.
+pub(super) fn checks(manifest_sha256: &str, dump: &Path) -> [OutsideCheck; 3] {
+    [
         OutsideCheck {
             shows: "the manifest's hash is the handle that was printed",
             needs: &["sha256sum", "cut"],
-            command: format!("sha256sum {manifest} | cut -d ' ' -f 1"),
+            command: "sha256sum $MANIFEST | cut -d ' ' -f 1",
             expected: manifest_sha256.to_owned(),
         },
         OutsideCheck {
             shows: "its signature is by the demo's key",
             needs: &["jq", "openssl", "cut", "base64"],
-            command: format!(
-                "jq -r .signature {manifest} | cut -d : -f 2 | base64 -d > signature.bin\n\
-                 jq -cjS 'del(.signature)' {manifest} > signed.json\n\
-                 openssl pkeyutl -verify -pubin -inkey {key} -rawin -in signed.json -sigfile signature.bin"
-            ),
+            command: "jq -r .signature $MANIFEST | cut -d : -f 2 | base64 -d > signature.bin\n\
+                      jq -cjS 'del(.signature)' $MANIFEST > signed.json\n\
+                      openssl pkeyutl -verify -pubin -inkey public-key.pem -rawin -in signed.json -sigfile signature.bin",
             expected: "Signature Verified Successfully".to_owned(),
         },
         OutsideCheck {
             shows: "the dump is the one the manifest names",
             needs: &["jq", "sha256sum"],
-            command: format!("echo \"$(jq -r .checksumSha256 {manifest})  {dump}\" | sha256sum --check -"),
-            expected: format!("{dump}: OK"),
+            command: "echo \"$(jq -r .checksumSha256 $MANIFEST)  $DUMP\" | sha256sum --check -",
+            expected: format!("{}: OK", dump.display()),
         },
     ]
 }
 
 impl OutsideCheck {
-    /// Runs the command in `folder`.
-    pub(super) async fn run(&self, folder: &Path, path: &[PathBuf]) -> Outcome {
+    /// Runs the command in `folder`, if its programs are in one of the folders of `path`.
+    pub(super) async fn run(&self, folder: &Path, manifest: &Path, dump: &Path, path: &[PathBuf]) -> Outcome {
         if let Some(absent) = self.needs.iter().find(|name| !path.iter().any(|dir| dir.join(name).is_file()))
         {
             return Outcome::NotChecked(format!("{absent} is not installed"));
         }
-        let ended = Command::new("sh")
-            .args(["-e", "-c", &self.command])
-            .current_dir(folder)
-            .kill_on_drop(true)
-            .output();
+        let mut shell = Command::new("sh");
+        shell.args(["-e", "-c", self.command]).env("MANIFEST", manifest).env("DUMP", dump);
+        let ended = shell.current_dir(folder).kill_on_drop(true).output();
         match ended.await {
             Ok(ended)
                 if ended.status.success()
