@@ -1,0 +1,374 @@
+"""A second verifier, written from the pages of spec/ alone: levels 0 to 2, witnesses and a kept checkpoint.
+
+`python3 -m make.verify --bundle FILE --pubkey FILE` prints one line per failure and exits as spec/evidence.md says.
+"""
+
+import argparse
+import hashlib
+import re
+import sys
+from pathlib import Path
+
+from . import forms
+from .reader import Malformed, base64_bytes, canonical, gunzip, is_weak, pem_keys, strict_json, untar
+from .replay import replay
+from .signatures import good_signature, key_id, sha256
+
+REQUIRED = ["audit_events.json", "checkpoint", "bundle.json"]
+EXIT_OF = {"bundle-file-missing": 4, "statement-file-missing": 4, "key-no-pin": 4, "key-unavailable": 4,
+           "manifest-missing": 4, "receipt-missing": 4, "level": 4}  # fmt: skip
+
+
+class Usage(Exception):
+    """Wrong use, or a file that cannot be read: exit 2."""
+
+
+def tree_root(leaves):
+    """RFC 6962 section 2.1."""
+    level = [hashlib.sha256(b"\0" + leaf).digest() for leaf in leaves]
+    if not level:
+        return hashlib.sha256(b"").digest()
+    while len(level) > 1:
+        pairs = zip(level[::2], level[1::2], strict=False)
+        odd = level[-1:] if len(level) % 2 else []
+        level = [hashlib.sha256(b"\1" + left + right).digest() for left, right in pairs] + odd
+    return level[0]
+
+
+def read_vkey(text):
+    found = re.fullmatch(r"([^ +\n]+)\+([0-9a-f]{8})\+(\S+)", text)
+    try:
+        data = base64_bytes(found[3], 33) if found else None
+    except Malformed:
+        data = None
+    if not data or data[0] not in (1, 4):
+        raise Usage(f"not a witness key: {text}")
+    wanted = hashlib.sha256(found[1].encode() + b"\n" + data).digest()[:4]
+    if found[2] != wanted.hex() or is_weak(data[1:]):
+        raise Usage(f"not a witness key: {text}")
+    return found[1], wanted, data[0], data[1:]
+
+
+class Verifier:
+    def __init__(self, pubkeys=(), fingerprints=(), witnesses=(), kept=None):
+        self.failures = []  # (exit, code, detail)
+        self.keys = {}
+        self.pins = set(fingerprints)
+        for data in pubkeys:
+            try:
+                for raw in pem_keys(data):
+                    self.keys[key_id(raw)] = raw
+                    self.pins.add(key_id(raw))
+            except Malformed as error:
+                raise Usage(error.detail) from error
+        if not all(re.fullmatch("sha256:[0-9a-f]{64}", pin) for pin in self.pins):
+            raise Usage("not a fingerprint")
+        self.witnesses = [read_vkey(text) for text in witnesses]
+        self.kept = kept
+        self.level = None
+
+    def fail(self, code, detail="", exit=None):
+        self.failures.append((exit or EXIT_OF.get(code, 1), code, detail))
+
+    def demand(self, good, code, detail=""):
+        if not good:
+            self.fail(code, detail)
+        return good
+
+    def exit(self):
+        exits = {failure[0] for failure in self.failures}
+        return next((code for code in (3, 1, 4) if code in exits), 0)
+
+    def run(self, data, asked=2):
+        try:
+            files = untar(gunzip(data))
+        except Malformed as error:
+            self.fail(error.code, error.detail, 3)
+            return self.exit()
+        self.parse(files)
+        if not any(exit == 3 for exit, _, _ in self.failures):
+            self.judge(files)
+        if not self.failures:
+            reached = {2} | ({3} if self.cosigned else set()) | ({4} if self.kept else set())
+            self.level = max(reached)
+            if asked > 2 and asked not in reached:
+                self.fail("level", f"level {asked} is not reached")
+        return self.exit()
+
+    # Form
+
+    def parse(self, files):
+        for name in REQUIRED:
+            self.demand(name in files, "bundle-file-missing", name)
+        self.rows = self.read(files, "audit_events.json", forms.rows, "chain-form")
+        self.envelope = self.read(files, "bundle.json", forms.envelope, "statement-form")
+        self.statement = self.payload = self.note = self.kept_note = None
+        if self.envelope:
+            self.attempt(self.read_statement, "statement-form")
+        if "checkpoint" in files:
+            self.note = self.attempt(lambda: forms.Note(files["checkpoint"]), "checkpoint-form")
+        if self.kept:
+            self.kept_note = self.attempt(lambda: forms.Note(self.kept), "kept-checkpoint-form")
+        kinds = {"manifest.json": (forms.manifest, "manifest-form"), "index.json": (forms.index, "index-form"),
+                 "receipt.json": (forms.receipt, "receipt-form")}  # fmt: skip
+        self.documents = {}
+        for path in files:
+            form = kinds.get(path.rsplit("/")[-1])
+            if form:
+                self.documents[path] = self.read(files, path, *form)
+        for path in files:
+            if path.startswith("keys/"):
+                self.take_hint(files[path])
+
+    def attempt(self, read, code):
+        try:
+            return read()
+        except Malformed as error:
+            self.fail(error.code or code, error.detail, 3)
+
+    def read(self, files, path, form, code):
+        if path in files:
+            return self.attempt(lambda: forms.document(files[path], form), code)
+
+    def read_statement(self):
+        self.payload = base64_bytes(self.envelope["payload"])
+        statement = strict_json(self.payload)
+        forms.statement(statement)
+        names = [subject["name"] for subject in statement["subject"]]
+        forms.need(names == sorted(set(names), key=str.encode), "subjects are not sorted or not unique")
+        self.statement = statement
+
+    def take_hint(self, data):
+        try:
+            for raw in pem_keys(data):
+                self.keys.setdefault(key_id(raw), raw)
+        except Malformed:
+            pass  # a hint that cannot be read hints at nothing
+
+    # Meaning
+
+    def judge(self, files):
+        self.demand(self.pins, "key-no-pin")
+        self.cosigned = False
+        self.genesis = None
+        if self.statement:
+            self.judge_listing(files)
+        if self.rows is None:
+            return
+        if not self.demand(self.rows and self.rows[0]["kind"] == "chain.genesis", "chain-genesis"):
+            return
+        self.genesis = self.rows[0]["payload"]
+        self.chain = replay(self)
+        chain_keys = {name for _, name in self.chain.key_changes}
+        if self.pins:
+            self.demand(self.pins & chain_keys, "key-pin", "no pinned key is one of the chain's")
+        self.origin = f"walwarden/{self.genesis['orgId']}/{self.genesis['chainId']}"
+        self.leaves = [canonical(row) for row in self.rows]
+        if self.statement:
+            self.judge_statement()
+        if self.note:
+            self.judge_checkpoint()
+        if self.kept_note:
+            self.judge_kept()
+        self.judge_manifests(files)
+        self.judge_receipts(files)
+
+    def judge_listing(self, files):
+        listed = {subject["name"]: subject["digest"]["sha256"] for subject in self.statement["subject"]}
+        for name, data in files.items():
+            if name != "bundle.json":
+                self.demand(listed.get(name) == sha256(data), "statement-files", name)
+        for name in listed:
+            self.demand(name in files and name != "bundle.json", "statement-file-missing", name)
+
+    def judge_statement(self):
+        predicate, last = self.statement["predicate"], self.rows[-1]
+        same = all(predicate[name] == self.genesis[name] for name in ("orgId", "databaseId", "chainId"))
+        self.demand(same, "statement-subject")
+        facts = (1, len(self.rows), sum(row["kind"] == "backup.completed" for row in self.rows))
+        stated = tuple(predicate[name] for name in ("firstSeq", "lastSeq", "backups"))
+        self.demand(stated == facts, "statement-range", f"{stated} instead of {facts}")
+        self.demand(predicate["createdAt"] >= last["at"], "statement-time")
+        raw = self.signing_key(len(self.rows))
+        if raw:
+            kind = self.envelope["payloadType"].encode()
+            message = b"DSSEv1 %d %s %d %s" % (len(kind), kind, len(self.payload), self.payload)
+            signatures = [base64_bytes(one["sig"]) for one in self.envelope["signatures"]]
+            self.demand(any(good_signature(raw, one, message) for one in signatures), "statement-signature")
+
+    def signing_key(self, seq):
+        """The bytes of the chain's key at a seq, if known; a revoked one is a failure."""
+        name = self.chain.key_at(seq)
+        self.demand(self.chain.revoked.get(name, seq + 1) > seq, "key-revoked", f"{name} signs at seq {seq}")
+        self.demand(name in self.keys, "key-unavailable", name)
+        return self.keys.get(name)
+
+    def judge_note(self, note, name):
+        """Whether the note is signed by the chain's key at its size and by nobody known wrongly."""
+        raw = self.signing_key(note.size)
+        if not raw:
+            return
+        wanted = hashlib.sha256(self.origin.encode() + b"\n\x01" + raw).digest()[:4]
+        own = [value for signer, number, value in note.signatures if (signer, number) == (self.origin, wanted)]
+        good = own and all(len(value) == 64 and good_signature(raw, value, note.text) for value in own)
+        self.demand(good, f"{name}-signature")
+
+    def judge_checkpoint(self):
+        note = self.note
+        self.demand(note.origin == self.origin, "checkpoint-origin")
+        if self.demand(note.size == len(self.rows), "checkpoint-size"):
+            self.demand(note.root == tree_root(self.leaves), "checkpoint-root")
+            self.judge_note(note, "checkpoint")
+        for name, number, algorithm, raw in self.witnesses:
+            for value in [value for signer, one, value in note.signatures if (signer, one) == (name, number)]:
+                if algorithm == 4:
+                    seconds, value = int.from_bytes(value[:8], "big"), value[8:]
+                    text = b"cosignature/v1\ntime %d\n" % seconds + note.text
+                else:
+                    text = note.text
+                if self.demand(len(value) == 64 and good_signature(raw, value, text), "witness-signature", name):
+                    self.cosigned = True
+
+    def judge_kept(self):
+        note = self.kept_note
+        if not self.demand(note.origin == self.origin, "kept-checkpoint-origin"):
+            return
+        if self.demand(1 <= note.size <= len(self.rows), "kept-checkpoint-size"):
+            self.demand(note.root == tree_root(self.leaves[: note.size]), "kept-checkpoint-root")
+            self.judge_note(note, "kept-checkpoint")
+
+    def signed_by_chain(self, document, seq, name, path):
+        wanted = document["signer"]["keyId"] == self.chain.key_at(seq)
+        self.demand(wanted, f"{name}-signer", path)
+        raw = self.signing_key(seq)
+        if raw and wanted:
+            message = canonical({field: value for field, value in document.items() if field != "signature"})
+            signature = base64_bytes(document["signature"].removeprefix("ed25519:"))
+            self.demand(good_signature(raw, signature, message), f"{name}-signature", path)
+
+    def judge_manifests(self, files):
+        completed = {row["jobId"]: row for row in self.rows if row["kind"] == "backup.completed"}
+        for job in completed:
+            self.demand(f"backups/{job}/manifest.json" in files, "manifest-missing", job)
+        hashes = [row["payload"]["manifestSha256"] for row in completed.values()]
+        self.demand(len(hashes) == len(set(hashes)), "manifest-duplicate")
+        for path, data in files.items():
+            if path.startswith("backups/"):
+                job = path.split("/")[1]
+                manifest = self.documents.get(f"backups/{job}/manifest.json")
+                if path.endswith("/manifest.json"):
+                    self.judge_manifest(path, job, manifest, data, completed.get(job))
+                elif path.endswith("/index.json"):
+                    self.judge_index(path, manifest, data, files.get(f"backups/{job}/artifact.dump"))
+                elif self.demand(manifest, "artifact-unnamed", path):
+                    self.demand(describes(manifest, data), "artifact-digest", path)
+
+    def judge_manifest(self, path, job, manifest, data, row):
+        anchor, first = manifest["auditAnchor"], self.chain.first_row.get(job)
+        same = all(manifest[name] == self.genesis[name] for name in ("orgId", "databaseId"))
+        self.demand(same, "manifest-subject", path)
+        self.demand(manifest["jobId"] == job, "manifest-job", path)
+        times = [manifest[name] for name in ("queuedAt", "startedAt", "finishedAt")]
+        self.demand(times == sorted(times), "manifest-times", path)
+        self.demand(layout_holds(manifest), "manifest-layout", path)
+        self.demand((manifest["index"] is None) == (manifest["contentRoot"] is None), "manifest-content-root", path)
+        stated = {"manifestSha256": sha256(data), "checksumSha256": manifest["checksumSha256"],
+                  "sizeBytes": manifest["sizeBytes"]}  # fmt: skip
+        announced = row and all(row["payload"][name] == value for name, value in stated.items())
+        self.demand(announced, "manifest-announced", path)
+        seq = anchor["seq"]
+        inside = row and first["seq"] <= seq < row["seq"] and self.rows[seq - 1]["hash"] == anchor["hash"]
+        if self.demand(inside and anchor["chainId"] == self.genesis["chainId"], "manifest-anchor", path):
+            self.signed_by_chain(manifest, seq, "manifest", path)
+
+    def judge_index(self, path, manifest, data, artifact):
+        named = manifest and manifest["index"]
+        if not self.demand(named, "index-unnamed", path):
+            return
+        index, encrypted = self.documents[path], manifest["encryption"]
+        self.demand(describes(named, data), "index-digest", path)
+        tables = [canonical(entry) for entry in index["entries"] if entry["desc"] == "TABLE DATA"]
+        self.demand(tree_root(tables).hex() == manifest["contentRoot"], "manifest-content-root", path)
+        size, chunk = manifest["sizeBytes"], index["chunkSizeBytes"]
+        plain_size = encrypted["plaintextSizeBytes"] if encrypted else size
+        ranges = [(entry["offset"], entry["length"]) for entry in index["entries"] if entry["offset"] is not None]
+        fits = index["tocSizeBytes"] <= plain_size and all(sum(range) <= plain_size for range in ranges)
+        count = -(-size // chunk)
+        agrees = index["jobId"] == manifest["jobId"] and len(index["chunks"]) == count and fits
+        self.demand(agrees, "index-rules", path)
+        if artifact is not None:
+            chunks = [sha256(artifact[at : at + chunk]) for at in range(0, len(artifact), chunk)]
+            self.demand(chunks == index["chunks"], "index-chunks", path)
+
+    def judge_receipts(self, files):
+        ends = {row["jobId"]: row for row in self.rows if row["kind"] in ("drill.passed", "drill.failed")}
+        for job, row in ends.items():
+            named = row["payload"]["receiptSha256"]
+            self.demand(named is None or f"drills/{job}/receipt.json" in files, "receipt-missing", job)
+        for path, data in files.items():
+            if not path.startswith("drills/"):
+                continue
+            job, receipt = path.split("/")[1], self.documents[path]
+            row = ends.get(job)
+            same = all(receipt[name] == self.genesis[name] for name in ("orgId", "databaseId"))
+            self.demand(same, "receipt-subject", path)
+            self.demand(receipt["jobId"] == job, "receipt-job", path)
+            self.demand(receipt["startedAt"] <= receipt["finishedAt"], "receipt-times", path)
+            self.demand(outcome_holds(receipt), "receipt-outcome", path)
+            announced = row and row["payload"]["receiptSha256"] == sha256(data)
+            announced = announced and row["kind"] == "drill." + receipt["outcome"]
+            if self.demand(announced, "receipt-announced", path):
+                earlier = [one["payload"]["manifestSha256"] for one in self.rows[: row["seq"] - 1]
+                           if one["kind"] == "backup.completed"]  # fmt: skip
+                self.demand(receipt["manifestSha256"] in earlier, "receipt-manifest", path)
+                self.signed_by_chain(receipt, row["seq"], "receipt", path)
+
+
+def describes(named, data):
+    return named["sizeBytes"] == len(data) and named["checksumSha256"] == sha256(data)
+
+
+def layout_holds(manifest):
+    day = manifest["queuedAt"][:10].replace("-", "/")
+    stem = f"org/{manifest['orgId']}/db/{manifest['databaseId']}/backup/{day}/{manifest['jobId']}"
+    keys = {"index": f"{stem}.index.json", "globals": f"{stem}.globals.sql"}
+    ending = ".dump.age" if manifest["encryption"] else ".dump"
+    named = all(manifest[name] is None or manifest[name]["key"] == key for name, key in keys.items())
+    return named and manifest["artifactKey"] == stem + ending
+
+
+def outcome_holds(receipt):
+    same = [
+        (table["expectedRows"], table["expectedDigest"]) == (table["actualRows"], table["actualDigest"])
+        for table in receipt["tables"]
+    ]
+    failed = any(check["outcome"] == "failed" for check in receipt["checks"])
+    return receipt["outcome"] == "failed" or (bool(same) and all(same) and not failed)
+
+
+def main(arguments=None):
+    parser = argparse.ArgumentParser(prog="verify", description=__doc__)
+    parser.add_argument("--bundle", type=Path, required=True)
+    parser.add_argument("--pubkey", type=Path, action="append", default=[])
+    parser.add_argument("--fingerprint", action="append", default=[])
+    parser.add_argument("--witness", action="append", default=[])
+    parser.add_argument("--kept-checkpoint", type=Path)
+    parser.add_argument("--level", type=int, choices=range(5), default=2)
+    chosen = parser.parse_args(arguments)
+    try:
+        kept = chosen.kept_checkpoint.read_bytes() if chosen.kept_checkpoint else None
+        pubkeys = [path.read_bytes() for path in chosen.pubkey]
+        verifier = Verifier(pubkeys, chosen.fingerprint, chosen.witness, kept)
+        code = verifier.run(chosen.bundle.read_bytes(), chosen.level)
+    except (Usage, OSError) as error:
+        print(f"verify: {error}", file=sys.stderr)
+        return 2
+    for _, name, detail in verifier.failures:
+        print(f"FAIL: {name} {ascii(detail)}")
+    if code == 0:
+        print(f"OK: level {verifier.level}, {len(verifier.rows)} events")
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())
