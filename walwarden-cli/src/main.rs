@@ -1,2 +1,76 @@
-//! x
-fn main() {}
+//! The `walwarden` command.
+
+mod arguments;
+mod commands;
+mod environment;
+mod exit;
+mod home;
+mod output;
+mod settings;
+mod signals;
+mod verification;
+
+use std::io::{self, IsTerminal as _};
+use std::process::ExitCode;
+
+use arguments::Arguments;
+use clap::Parser as _;
+use exit::Stop;
+use output::Output;
+use walwarden_core::{Code, Error};
+
+fn main() -> ExitCode {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(refusal) => return refuse(&refusal),
+    };
+    let output = Output::new(arguments.json_wanted(io::stdout().is_terminal()));
+    log_to_stderr(arguments.verbose);
+    let ending = tokio::runtime::Runtime::new()
+        .map_err(|error| Error::new(Code::Internal, "cannot start the runtime").with_source(error).into())
+        .and_then(|runtime| runtime.block_on(commands::run(arguments, output)));
+    match ending {
+        Ok(status) => ExitCode::from(status),
+        Err(Stop::PipeClosed) => ExitCode::SUCCESS,
+        Err(Stop::Failed(error)) => fail(&error, output),
+    }
+}
+
+/// Help and version are answers; everything else is wrong use, told as JSON too where that was asked for.
+fn refuse(refusal: &clap::Error) -> ExitCode {
+    let _ = refusal.print();
+    if !refusal.use_stderr() {
+        return ExitCode::SUCCESS;
+    }
+    if std::env::args_os().any(|argument| argument == "--json") {
+        let line = refusal.to_string().lines().next().unwrap_or_default().replace("error: ", "");
+        let _ = Output::new(true).record(&exit::record(&Error::new(Code::ArgumentInvalid, line)));
+    }
+    ExitCode::from(walwarden_core::Exit::UserError as u8)
+}
+
+fn fail(error: &Error, output: Output) -> ExitCode {
+    let lines = exit::chain(error);
+    output.note(format_args!("error: {} [{}]", lines[0], error.code()));
+    for cause in &lines[1..] {
+        output.note(format_args!("  because: {cause}"));
+    }
+    output.note(format_args!("next: {}", error.code().next_action()));
+    if output.is_json() {
+        let _ = output.record(&exit::record(error));
+    }
+    exit::status(error)
+}
+
+fn log_to_stderr(verbose: u8) {
+    let level = match verbose {
+        0 => "warn",
+        1 => "walwarden_core=info,warn",
+        2 => "walwarden_core=debug,info",
+        _ => "walwarden_core=trace,debug",
+    };
+    tracing_subscriber::fmt()
+        .with_env_filter(tracing_subscriber::EnvFilter::new(level))
+        .with_writer(io::stderr)
+        .init();
+}

@@ -1,0 +1,147 @@
+//! What may stand on the command line. Parsing touches nothing: no file, no server, no clock.
+
+mod backup;
+mod database;
+mod demo;
+mod restore;
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+use clap_complete::Shell;
+use walwarden_core::verify::DatabaseId;
+
+pub(crate) use backup::{BackupCommand, BackupRun, Listing};
+pub(crate) use database::{DatabaseAdd, DatabaseCommand, DumpArguments};
+pub(crate) use demo::DemoArguments;
+pub(crate) use restore::{RestoreArguments, RestoreMode};
+
+use crate::verification::VerifyArguments;
+
+/// Backups of Postgres that anyone can prove
+///
+/// Streams pg_dump archives into storage you own, signs a manifest for each, records every step in a
+/// hash-chained audit trail, and restores only what it has verified.
+#[derive(Debug, Parser)]
+#[command(name = "walwarden", version, max_term_width = 100, after_help = AFTER_HELP)]
+pub(crate) struct Arguments {
+    /// Print JSON: one object, or JSON lines for `backup run` and `restore`
+    ///
+    /// `backup run` and `restore` do so by themselves where stdout is not a terminal.
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+
+    /// Folder for settings, key and catalogue [default: the platform's data directory]
+    #[arg(long, global = true, env = "WALWARDEN_HOME", value_name = "DIR", hide_env_values = true)]
+    pub(crate) home: Option<PathBuf>,
+
+    /// Log what happens inside to stderr; repeat for more
+    #[arg(long, short, global = true, action = clap::ArgAction::Count)]
+    pub(crate) verbose: u8,
+
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Make the home folder, a settings file and a signing key, each unless it exists
+    Init,
+    /// Make or show the key that signs manifests
+    #[command(subcommand)]
+    Key(KeyCommand),
+    /// Configure the databases to back up
+    #[command(subcommand)]
+    Database(DatabaseCommand),
+    /// Make, list and stop backups
+    #[command(subcommand)]
+    Backup(BackupCommand),
+    /// Restore a backup after verifying it
+    Restore(Box<RestoreArguments>),
+    /// Export what an auditor needs
+    #[command(subcommand)]
+    Evidence(EvidenceCommand),
+    /// Verify an evidence bundle offline, as `walwarden-verify` does
+    Verify(VerifyArguments),
+    /// Look after the local catalogue of jobs and chains
+    #[command(subcommand)]
+    Catalog(CatalogCommand),
+    /// Show for each database how old its last backup is and where its audit chain stands
+    Status,
+    /// Watch a throw-away Postgres being backed up, proven and restored
+    Demo(Box<DemoArguments>),
+    /// Print a completion script for a shell
+    Completions {
+        /// The shell to complete for
+        shell: Shell,
+    },
+    /// Print the manual page, or write one page for each command
+    Man {
+        /// Write the pages into this folder instead
+        #[arg(long, value_name = "DIR")]
+        out: Option<PathBuf>,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum KeyCommand {
+    /// Make a new Ed25519 signing key; an existing one is never overwritten
+    Generate,
+    /// Show the key's id, its file and its public part
+    Show {
+        /// Print only the public key as SPKI PEM, for `--pubkey`
+        #[arg(long)]
+        pem: bool,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum EvidenceCommand {
+    /// Write a bundle of the audit chain, all manifests and a checkpoint
+    Export(EvidenceExport),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct EvidenceExport {
+    /// Whose evidence
+    #[arg(long, value_name = "NAME")]
+    pub(crate) database: DatabaseId,
+    /// The file to write, customarily named *.evidence.tgz; an existing one is not overwritten
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: PathBuf,
+    /// Put the dumps themselves into the bundle, so that their digests can be checked too
+    #[arg(long)]
+    pub(crate) with_artifacts: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum CatalogCommand {
+    /// Rebuild the catalogue's chains and jobs from a destination alone
+    Rebuild(CatalogRebuild),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CatalogRebuild {
+    /// The destination to read
+    #[arg(long, value_name = "URL")]
+    pub(crate) from: String,
+    /// Only this database [default: every database of the organisation found there]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) database: Option<DatabaseId>,
+}
+
+impl Arguments {
+    /// Whether the command's records go to stdout as JSON, given whether stdout is a terminal.
+    pub(crate) fn json_wanted(&self, stdout_is_terminal: bool) -> bool {
+        let streams = matches!(self.command, Command::Backup(BackupCommand::Run(_)) | Command::Restore(_));
+        self.json || (streams && !stdout_is_terminal)
+    }
+}
+
+const AFTER_HELP: &str = "\
+Exit status (`walwarden verify` has a table of its own, see its help):
+  0  done
+  1  a transient fault; try again
+  2  wrong use, or a target that cannot be used; nothing was begun
+  3  failed for good
+  4  stopped by SIGINT or SIGTERM";

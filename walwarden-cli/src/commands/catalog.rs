@@ -1,0 +1,64 @@
+//! `walwarden catalog`.
+
+use serde_json::{Value, json};
+use walwarden_core::engine::Engine;
+use walwarden_core::manifest::ManifestSigner as _;
+use walwarden_core::mirror::Rebuilt;
+use walwarden_core::{Code, Error};
+
+use crate::arguments::{CatalogCommand, CatalogRebuild};
+use crate::exit::{DONE, Ending};
+use crate::home::Home;
+use crate::output::Output;
+
+pub(crate) async fn run(command: CatalogCommand, home: &Home, output: Output) -> Ending {
+    let CatalogCommand::Rebuild(arguments) = command;
+    rebuild(&arguments, home, output).await
+}
+
+async fn rebuild(arguments: &CatalogRebuild, home: &Home, output: Output) -> Ending {
+    let trusted = match home.key() {
+        Ok(key) => vec![key.public_key().clone()],
+        Err(error) if error.code() == Code::KeyMissing => Vec::new(),
+        Err(error) => return Err(error.into()),
+    };
+    let from = home.destination(&arguments.from).await?;
+    let engine: Engine = home.engine().await?;
+    let rebuilt = engine.rebuild().rebuild(from.as_ref(), &trusted).await?;
+    if rebuilt.is_empty() {
+        return Err(Error::new(
+            Code::ArgumentInvalid,
+            "nothing to enter: the destination holds no chain, or the catalogue has them all already",
+        )
+        .into());
+    }
+    let text: String = rebuilt.iter().map(told).collect();
+    let chains: Vec<Value> = rebuilt.iter().map(described).collect();
+    output.result(text, &json!({ "chains": chains }))?;
+    Ok(DONE)
+}
+
+fn name_of(rebuilt: &Rebuilt) -> &str {
+    rebuilt.subject.database_id.as_ref().map_or("(organisation)", |id| id.as_str())
+}
+
+fn told(rebuilt: &Rebuilt) -> String {
+    let trust = if rebuilt.authenticated { "signed by your key" } else { "NOT authenticated" };
+    let mut text =
+        format!("{}: {} rows, {} backups, {trust}\n", name_of(rebuilt), rebuilt.rows, rebuilt.backups);
+    for notice in &rebuilt.notices {
+        text.push_str(&format!("  note: {notice}\n"));
+    }
+    text
+}
+
+fn described(rebuilt: &Rebuilt) -> Value {
+    json!({
+        "orgId": rebuilt.subject.org_id.as_str(),
+        "databaseId": rebuilt.subject.database_id.as_ref().map(|id| id.as_str()),
+        "rows": rebuilt.rows,
+        "backups": rebuilt.backups,
+        "authenticated": rebuilt.authenticated,
+        "notices": rebuilt.notices,
+    })
+}

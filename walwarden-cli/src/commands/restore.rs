@@ -1,0 +1,198 @@
+//! `walwarden restore`.
+
+use std::fs;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+use walwarden_core::catalog::{JobKind, JobQuery};
+use walwarden_core::engine::Engine;
+use walwarden_core::manifest::ManifestSigner as _;
+use walwarden_core::restore::{Mode, RestorePlan, RestoreRequest, RestoreSession as _};
+use walwarden_core::secret::Secret;
+use walwarden_core::storage::Storage;
+use walwarden_core::verify::key::PublicKey;
+use walwarden_core::{Code, Error, Result};
+
+use crate::arguments::{RestoreArguments, RestoreMode};
+use crate::exit::{DONE, Ending};
+use crate::home::Home;
+use crate::output::{JobWatch, Output, bytes};
+use crate::signals::cancel_on_signal;
+
+pub(crate) async fn run(arguments: RestoreArguments, home: &Home, output: Output) -> Ending {
+    let plan_only = arguments.plan;
+    let trusted = trusted_keys(&arguments.pubkey, home)?;
+    let target = home.dsn(&arguments.target)?;
+    let engine = home.engine().await?;
+    let from = backup_place(&arguments, home, &engine).await?;
+    let mode = match arguments.mode {
+        RestoreMode::NewDatabase => Mode::NewDatabase,
+        RestoreMode::InPlace => Mode::InPlace,
+    };
+    let clients = home.clients().await;
+    let mut request = RestoreRequest::new(arguments.manifest, from, trusted, target, mode, clients);
+    request.created_database = arguments.created_database;
+    // A plan drops nothing.
+    request.confirm_destructive = arguments.confirm_destructive || plan_only;
+    request.no_owner = arguments.no_owner;
+    request.no_privileges = arguments.no_privileges;
+    request.jobs = arguments.jobs;
+    request.spool_dir = arguments.spool;
+    request.cancel = cancel_on_signal(output)?;
+
+    let plan = plan(&engine, request, output).await?;
+    if plan_only {
+        output.result(told(&plan), &json!({ "plan": described(&plan) }))?;
+        return Ok(DONE);
+    }
+    if !output.is_json() {
+        output.line(told(&plan))?;
+    }
+    let watch = JobWatch::new(output);
+    let restored = engine.restore().apply(plan, &watch).await?;
+    for notice in &restored.notices {
+        output.note(format_args!("note: {notice}"));
+    }
+    watch.complete_unrecorded(json!({ "database": restored.database, "recorded": false }));
+    if !output.is_json() {
+        let rows = if restored.rows_compared {
+            "the rows of every table were counted and agree with the backup's index"
+        } else {
+            "rows were not counted: this backup has no index"
+        };
+        output.line(format_args!(
+            "\nrestored into database {} in {}\n{rows}",
+            restored.database,
+            watch.elapsed()
+        ))?;
+    }
+    Ok(DONE)
+}
+
+/// Plans; where the target wants a password and a person is there to ask, asks once.
+async fn plan(engine: &Engine, request: RestoreRequest, output: Output) -> Result<RestorePlan> {
+    let mut again = request.clone();
+    match engine.restore().plan(request).await {
+        Err(error)
+            if error.code() == Code::TargetLoginRefused
+                && again.target.password().is_none()
+                && output.is_interactive() =>
+        {
+            let prompt = format!("Password for {}: ", again.target);
+            let password = rpassword::prompt_password(prompt).map_err(|failure| {
+                Error::new(
+                    Code::TargetLoginRefused,
+                    "the target wants a password and none could be asked for",
+                )
+                .with_source(failure)
+            })?;
+            again.target = again.target.with_password(Secret::new(password));
+            engine.restore().plan(again).await
+        }
+        planned => planned,
+    }
+}
+
+/// The keys in the named files, or else the public part of the own key.
+fn trusted_keys(files: &[PathBuf], home: &Home) -> Result<Vec<PublicKey>> {
+    if files.is_empty() {
+        return Ok(vec![home.key()?.public_key().clone()]);
+    }
+    let mut keys = Vec::new();
+    for path in files {
+        let text = fs::read_to_string(path).map_err(|error| {
+            Error::new(Code::FileFailed, format!("public key cannot be read path={}", path.display()))
+                .with_source(error)
+        })?;
+        keys.extend(PublicKey::several_from_pem(&text).map_err(|error| {
+            Error::new(Code::KeyInvalid, format!("no Ed25519 public key path={}", path.display()))
+                .with_source(error)
+        })?);
+    }
+    Ok(keys)
+}
+
+/// Where the backup lies: as told, or where the database that made it is configured to go.
+async fn backup_place(
+    arguments: &RestoreArguments,
+    home: &Home,
+    engine: &Engine,
+) -> Result<Arc<dyn Storage>> {
+    if let Some(url) = &arguments.from {
+        return home.destination(url).await;
+    }
+    let query = JobQuery::default().kind(JobKind::Backup).manifest(arguments.manifest);
+    let job = engine.catalog().jobs(query).await?.pop();
+    let name = job.and_then(|job| job.subject.database_id);
+    let database = name.and_then(|name| home.database(&name).ok());
+    match database {
+        Some(database) => home.destination(&database.destination).await,
+        None => Err(Error::new(
+            Code::ManifestMissing,
+            format!(
+                "no configured database made this manifest; say where it lies with --from manifest={}",
+                arguments.manifest
+            ),
+        )),
+    }
+}
+
+fn told(plan: &RestorePlan) -> String {
+    let manifest = plan.manifest.body();
+    let mut text = format!(
+        "backup    {} of {}, Postgres {}, {} ({})\nsigned by {}\ntarget    {}, Postgres {}\ninto      database {} ({})\nwith      {} ({})\n",
+        manifest.finished_at,
+        manifest.database_name,
+        manifest.server_version,
+        bytes(manifest.size_bytes),
+        manifest.compression.text(),
+        manifest.signer,
+        plan.request.target,
+        plan.target_version,
+        plan.database,
+        match plan.request.mode {
+            Mode::NewDatabase => "to be created",
+            Mode::InPlace => "its contents are dropped",
+        },
+        plan.client.program("pg_restore").display(),
+        plan.client.version(),
+    );
+    if !plan.dropped.is_empty() {
+        text.push_str(&format!("drops     {} objects:\n", plan.dropped.len()));
+        for name in plan.dropped.iter().take(SHOWN_DROPS) {
+            text.push_str(&format!("          {name}\n"));
+        }
+        if plan.dropped.len() > SHOWN_DROPS {
+            text.push_str(&format!(
+                "          and {} more (all of them with --plan --json)\n",
+                plan.dropped.len() - SHOWN_DROPS
+            ));
+        }
+    }
+    for notice in &plan.notices {
+        text.push_str(&format!("note: {notice}\n"));
+    }
+    text
+}
+
+fn described(plan: &RestorePlan) -> Value {
+    let manifest = plan.manifest.body();
+    json!({
+        "manifestSha256": plan.request.manifest_sha256.to_string(),
+        "databaseId": manifest.database_id.as_str(),
+        "finishedAt": manifest.finished_at.to_string(),
+        "sizeBytes": manifest.size_bytes,
+        "serverVersion": manifest.server_version,
+        "target": plan.request.target.to_string(),
+        "targetVersion": plan.target_version,
+        "database": plan.database,
+        "client": plan.client.program("pg_restore"),
+        "clientVersion": plan.client.version(),
+        "dropped": plan.dropped,
+        "notices": plan.notices,
+    })
+}
+
+/// More than a screen of them helps nobody.
+const SHOWN_DROPS: usize = 20;

@@ -1,0 +1,121 @@
+//! `walwarden status`: statements of what happened, no forecasts.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use walwarden_core::Result;
+use walwarden_core::catalog::{Catalog, ChainRecord, Job, JobKind, JobQuery, JobState};
+use walwarden_core::chain::{Head, Subject};
+use walwarden_core::clock::{Clock as _, SystemClock};
+use walwarden_core::verify::{DatabaseId, Timestamp};
+
+use super::backup;
+use crate::exit::{DONE, Ending};
+use crate::home::Home;
+use crate::output::{Output, bytes, span};
+
+/// What is known of one database.
+struct Standing {
+    name: DatabaseId,
+    configured: bool,
+    last: Option<Job>,
+    newest: Option<Job>,
+    chain: Option<(ChainRecord, Head)>,
+}
+
+pub(crate) async fn run(home: &Home, output: Output) -> Ending {
+    let catalog = home.catalog().await?;
+    let now = SystemClock.now();
+    let standings = standings(home, catalog.as_ref()).await?;
+    let mut text: String = standings.iter().map(|standing| told(standing, now)).collect();
+    if text.is_empty() {
+        text.push_str("no database is configured and no backup was made\nnext: walwarden database add NAME --dsn DSN --destination URL");
+    }
+    let databases: Vec<Value> = standings.iter().map(|standing| described(standing, now)).collect();
+    output.result(text, &json!({ "at": now.to_string(), "databases": databases }))?;
+    Ok(DONE)
+}
+
+/// Every database that is configured, or was backed up without.
+async fn standings(home: &Home, catalog: &dyn Catalog) -> Result<Vec<Standing>> {
+    let jobs = catalog.jobs(JobQuery::default().kind(JobKind::Backup)).await?;
+    let configured: BTreeSet<DatabaseId> =
+        home.databases().iter().map(|database| database.name.clone()).collect();
+    let mut names = configured.clone();
+    let own = |job: &&Job| job.subject.org_id == *home.org();
+    names.extend(jobs.iter().filter(own).filter_map(|job| job.subject.database_id.clone()));
+    let mut standings = Vec::new();
+    for name in names {
+        let subject = Subject { org_id: home.org().clone(), database_id: Some(name.clone()) };
+        let mut of_it = jobs.iter().filter(|job| job.subject == subject);
+        let newest = of_it.clone().next().cloned();
+        let last = of_it.find(|job| job.state == JobState::Completed).cloned();
+        let chain = match catalog.chain(&subject).await? {
+            Some(record) => {
+                let head = record.audit.head().await?;
+                Some((record, head))
+            }
+            None => None,
+        };
+        standings.push(Standing { configured: configured.contains(&name), name, last, newest, chain });
+    }
+    Ok(standings)
+}
+
+/// How much would be lost if the source vanished now: all that came after the last backup began to read. Rounded up,
+/// so that «at most» holds.
+fn exposure(job: &Job, now: Timestamp) -> Duration {
+    let since = job.started_at.unwrap_or(job.queued_at);
+    let millis = u64::try_from(now.unix_millis() - since.unix_millis()).unwrap_or(0);
+    Duration::from_secs(millis.div_ceil(1000).max(1))
+}
+
+fn told(standing: &Standing, now: Timestamp) -> String {
+    let mut text =
+        format!("{}{}\n", standing.name, if standing.configured { "" } else { "  (not configured)" });
+    match &standing.last {
+        None => text.push_str("  last backup  none yet: you would lose everything\n"),
+        Some(job) => {
+            let at = job.finished_at.unwrap_or(job.queued_at);
+            let size = job.size_bytes.map(|size| format!(", {}", bytes(size))).unwrap_or_default();
+            text.push_str(&format!("  last backup  {at}{size}\n"));
+            text.push_str(&format!("  you would lose at most {}\n", span(exposure(job, now))));
+            if let Some(hash) = job.manifest_sha256 {
+                text.push_str(&format!("  manifest     {hash}\n"));
+            }
+        }
+    }
+    if let Some(job) = &standing.newest
+        && job.state != JobState::Completed
+    {
+        let failure = job.failure.as_ref().map(|class| format!(" ({class})")).unwrap_or_default();
+        text.push_str(&format!("  newest job   {} {}{failure}\n", job.id, job.state.text()));
+    }
+    if let Some((record, head)) = &standing.chain {
+        text.push_str(&format!(
+            "  chain head   {} {}\n  in the destination up to row {}\n",
+            head.seq, head.hash, record.mirrored_through
+        ));
+    }
+    text
+}
+
+fn described(standing: &Standing, now: Timestamp) -> Value {
+    let exposure = standing.last.as_ref().map(|job| exposure(job, now).as_secs());
+    json!({
+        "name": standing.name.as_str(),
+        "configured": standing.configured,
+        "lastBackup": standing.last.as_ref().map(backup::described),
+        "newestJob": standing.newest.as_ref().map(backup::described),
+        "exposureSeconds": exposure,
+        "rpoMinutes": exposure.map(|seconds| seconds.div_ceil(60)),
+        "chain": standing.chain.as_ref().map(|(record, head)| json!({
+            "chainId": record.chain_id.to_string(),
+            "seq": head.seq,
+            "hash": head.hash.to_string(),
+            "mirroredThrough": record.mirrored_through,
+            "checkpointSize": record.checkpoint.as_ref().map(|(size, _)| size),
+        })),
+    })
+}

@@ -1,0 +1,193 @@
+//! Opens what the settings name: key, catalogue, source, destination, engine.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use walwarden_core::catalog::{Catalog, SqliteCatalog};
+use walwarden_core::clock::{Random, SystemRandom};
+use walwarden_core::engine::{Engine, Settings};
+use walwarden_core::manifest::FileKey;
+use walwarden_core::secret::Secret;
+use walwarden_core::source::{ClientSearch, ClientSet, Codec, Compression, Dsn, DumpOptions};
+use walwarden_core::storage::{self, Location, Options, Storage};
+use walwarden_core::{Code, Error, Result};
+
+use super::Home;
+use crate::settings::{DatabaseSettings, DumpSettings, SourceSettings};
+
+impl Home {
+    /// The signing key.
+    ///
+    /// # Errors
+    /// As [`FileKey::load`].
+    pub(crate) fn key(&self) -> Result<FileKey> {
+        FileKey::load(&self.key_file())
+    }
+
+    /// The catalogue, made if absent.
+    ///
+    /// # Errors
+    /// `file-failed` when the home folder cannot be made, otherwise as [`SqliteCatalog::open`].
+    pub(crate) async fn catalog(&self) -> Result<Arc<dyn Catalog>> {
+        self.create()?;
+        Ok(Arc::new(SqliteCatalog::open(&self.catalog_file()).await?))
+    }
+
+    /// An engine that signs with the key.
+    ///
+    /// # Errors
+    /// When key or catalogue cannot be opened.
+    pub(crate) async fn signing_engine(&self) -> Result<Engine> {
+        let key = self.key()?;
+        Ok(Engine::builder(self.engine_settings()?)
+            .catalog(self.catalog().await?)
+            .signer(Arc::new(key))
+            .build())
+    }
+
+    /// An engine that signs where there is a key, and does without where there is none.
+    ///
+    /// # Errors
+    /// When key or catalogue cannot be opened.
+    pub(crate) async fn engine(&self) -> Result<Engine> {
+        match self.key() {
+            Ok(_) => self.signing_engine().await,
+            Err(error) if error.code() == Code::KeyMissing => {
+                Ok(Engine::builder(self.engine_settings()?).catalog(self.catalog().await?).build())
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// A DSN, with what libpq would take from the environment.
+    ///
+    /// # Errors
+    /// `dsn-invalid`.
+    pub(crate) fn dsn(&self, text: &str) -> Result<Dsn> {
+        Dsn::parse(text)?.with_environment(self.environment.all())
+    }
+
+    /// How to reach a configured source.
+    ///
+    /// # Errors
+    /// `dsn-invalid`; `argument-invalid` when the named variable is not set; `file-failed` when the password file
+    /// cannot be read.
+    pub(crate) fn source(&self, database: &DatabaseSettings) -> Result<Dsn> {
+        let text = match &database.source {
+            SourceSettings::Dsn(dsn) => dsn.clone(),
+            SourceSettings::Environment(variable) => {
+                let value = self.environment.text(variable)?.ok_or_else(|| {
+                    let message = format!("environment variable with the DSN is not set name={variable}");
+                    Error::new(Code::ArgumentInvalid, message)
+                })?;
+                Secret::new(value)
+            }
+        };
+        let dsn = self.dsn(text.expose())?;
+        match &database.password_file {
+            Some(path) => Ok(dsn.with_password(password_in(&self.dir.join(path))?)),
+            None => Ok(dsn),
+        }
+    }
+
+    /// Opens a destination with the credentials that its provider's own tools would read from the environment.
+    ///
+    /// # Errors
+    /// As [`Location::parse`] and [`storage::open`].
+    pub(crate) async fn destination(&self, url: &str) -> Result<Arc<dyn Storage>> {
+        let location = Location::parse(url)?;
+        let mut options = Options::default();
+        for name in location.credential_names() {
+            if let Some(value) = self.environment.text(&name.to_ascii_uppercase())? {
+                options = options.with_credential(*name, Secret::new(value));
+            }
+        }
+        storage::open(&location, &options, Arc::new(SystemRandom)).await
+    }
+
+    /// The PostgreSQL client programs of this machine.
+    pub(crate) async fn clients(&self) -> ClientSet {
+        let path = self.environment.path("PATH").map(PathBuf::into_os_string);
+        ClientSet::find(&ClientSearch::new(self.client_dirs(), path)).await
+    }
+
+    fn engine_settings(&self) -> Result<Settings> {
+        let spool = self.spool_dir();
+        fs::create_dir_all(&spool).map_err(|error| {
+            Error::new(Code::FileFailed, format!("spool folder cannot be made path={}", spool.display()))
+                .with_source(error)
+        })?;
+        Ok(Settings::new(self.org.clone(), worker_name(), spool))
+    }
+}
+
+/// What to dump, in the engine's words.
+///
+/// # Errors
+/// `argument-invalid` when the compression has no meaning.
+pub(crate) fn dump_options(dump: &DumpSettings) -> Result<DumpOptions> {
+    let mut options = DumpOptions::default();
+    if let Some(text) = &dump.compression {
+        options.compression = compression(text)?;
+    }
+    options.no_owner = dump.no_owner;
+    options.no_privileges = dump.no_privileges;
+    options.schemas.clone_from(&dump.schemas);
+    options.exclude_schemas.clone_from(&dump.exclude_schemas);
+    options.tables.clone_from(&dump.tables);
+    options.exclude_tables.clone_from(&dump.exclude_tables);
+    options.exclude_table_data.clone_from(&dump.exclude_table_data);
+    options.lock_timeout_seconds = dump.lock_timeout_seconds;
+    Ok(options)
+}
+
+/// `METHOD` or `METHOD:LEVEL`.
+fn compression(text: &str) -> Result<Compression> {
+    let (method, level) = match text.split_once(':') {
+        Some((method, level)) => (method, Some(level)),
+        None => (text, None),
+    };
+    let codec =
+        [Codec::None, Codec::Gzip, Codec::Lz4, Codec::Zstd].into_iter().find(|codec| codec.text() == method);
+    let level = level.map(str::parse).transpose().ok();
+    match (codec, level) {
+        (Some(Codec::None), Some(None)) => Ok(Compression { codec: Codec::None, level: None }),
+        (Some(codec), Some(level)) if codec != Codec::None => Ok(Compression { codec, level }),
+        _ => Err(Error::new(
+            Code::ArgumentInvalid,
+            format!("compression is gzip, zstd, lz4 or none, with a level as in zstd:9 compression={text:?}"),
+        )),
+    }
+}
+
+/// Unique for each process: host, process id and a random part, since ids are used again.
+pub(crate) fn worker_name() -> String {
+    let mut random = [0; 4];
+    SystemRandom.fill(&mut random);
+    format!("cli-{}-{:08x}", std::process::id(), u32::from_be_bytes(random))
+}
+
+fn password_in(path: &Path) -> Result<Secret> {
+    let text = fs::read_to_string(path).map_err(|error| {
+        Error::new(Code::FileFailed, format!("password file cannot be read path={}", path.display()))
+            .with_source(error)
+    })?;
+    Ok(Secret::new(text.trim_end_matches(['\r', '\n'])))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn compression_is_a_method_and_perhaps_a_level() {
+        let read = |text| compression(text).map(|found| (found.codec, found.level));
+        assert_eq!(read("zstd").unwrap(), (Codec::Zstd, None));
+        assert_eq!(read("gzip:9").unwrap(), (Codec::Gzip, Some(9)));
+        assert_eq!(read("none").unwrap(), (Codec::None, None));
+        for wrong in ["", "brotli", "zstd:", "zstd:x", "zstd:-1", "none:1", "zstd:3:4", "ZSTD"] {
+            assert_eq!(read(wrong).unwrap_err().code(), Code::ArgumentInvalid, "{wrong}");
+        }
+    }
+}

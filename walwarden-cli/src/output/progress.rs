@@ -1,0 +1,134 @@
+//! Shows a job while it runs: JSON lines on stdout, or lines for people with a bar on the terminal.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use serde::Serialize;
+use serde_json::{Value, json};
+use walwarden_core::catalog::JobState;
+use walwarden_core::clock::{Clock as _, SystemClock};
+use walwarden_core::watch::{StateChange, Transfer, Watch};
+
+use super::{Output, bytes, elapsed};
+
+/// Watches one job.
+#[derive(Debug)]
+pub(crate) struct JobWatch {
+    output: Output,
+    bar: ProgressBar,
+    began: Instant,
+    completion_told: AtomicBool,
+}
+
+/// One line of the JSON stream.
+#[derive(Debug, Serialize)]
+struct Record<'a> {
+    state: &'a str,
+    at: String,
+    payload: Value,
+}
+
+impl JobWatch {
+    pub(crate) fn new(output: Output) -> Self {
+        let bar = if output.is_interactive() {
+            ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr())
+        } else {
+            ProgressBar::hidden()
+        };
+        bar.set_style(style(UNKNOWN_TOTAL));
+        JobWatch { output, bar, began: Instant::now(), completion_told: AtomicBool::new(false) }
+    }
+
+    /// How long the job has been watched.
+    pub(crate) fn elapsed(&self) -> String {
+        elapsed(self.began.elapsed())
+    }
+
+    /// Tells of the end of a job that is recorded nowhere, so that a stream of records always has one.
+    pub(crate) fn complete_unrecorded(&self, payload: Value) {
+        if self.output.is_json() && !self.completion_told.load(Ordering::Relaxed) {
+            let at = SystemClock.now().to_string();
+            self.say_record(&Record { state: JobState::Completed.text(), at, payload });
+        }
+    }
+
+    fn say_record(&self, record: &Record<'_>) {
+        self.say(serde_json::to_string(record).expect("a record has text keys only"));
+    }
+
+    /// A reader that closed the pipe has no claim on the job: it goes on.
+    fn say(&self, text: impl std::fmt::Display) {
+        self.bar.suspend(|| {
+            let _ = self.output.line(text);
+        });
+    }
+}
+
+impl Watch for JobWatch {
+    fn state(&self, change: &StateChange) {
+        if matches!(change.state, JobState::Running | JobState::Downloading | JobState::Restoring) {
+            self.bar.reset();
+            self.bar.unset_length();
+            self.bar.set_style(style(UNKNOWN_TOTAL));
+            self.bar.set_message(change.state.text());
+        } else {
+            self.bar.finish_and_clear();
+        }
+        if change.state == JobState::Completed {
+            self.completion_told.store(true, Ordering::Relaxed);
+        }
+        if self.output.is_json() {
+            self.say_record(&record(change));
+        } else {
+            self.say(format_args!("{:<18} {}", change.state.text(), detail(change)));
+        }
+    }
+
+    fn transfer(&self, transfer: Transfer) {
+        if let Some(total) = transfer.total_bytes
+            && self.bar.length() != Some(total)
+        {
+            self.bar.set_style(style(KNOWN_TOTAL));
+            self.bar.set_length(total);
+        }
+        self.bar.set_position(transfer.done_bytes);
+    }
+
+    fn notice(&self, text: &str) {
+        self.bar.suspend(|| self.output.note(format_args!("note: {text}")));
+    }
+}
+
+impl Drop for JobWatch {
+    fn drop(&mut self) {
+        self.bar.finish_and_clear();
+    }
+}
+
+/// The payload is the row's and the job's id.
+fn record(change: &StateChange) -> Record<'static> {
+    let mut payload: Value = super::json_of(&change.payload);
+    payload["jobId"] = json!(change.job_id.to_string());
+    Record { state: change.state.text(), at: change.at.to_string(), payload }
+}
+
+fn detail(change: &StateChange) -> String {
+    let payload = super::json_of(&change.payload);
+    match change.state {
+        JobState::Queued | JobState::Triggered => format!("job {}", change.job_id),
+        JobState::FailedRetryable => {
+            format!("{}; tried again", payload["class"].as_str().unwrap_or("failed"))
+        }
+        JobState::FailedTerminal => payload["class"].as_str().unwrap_or("failed").to_owned(),
+        JobState::Completed => payload["sizeBytes"].as_u64().map(bytes).unwrap_or_default(),
+        _ => String::new(),
+    }
+}
+
+fn style(template: &str) -> ProgressStyle {
+    ProgressStyle::with_template(template).expect("the templates below are well-formed").progress_chars("=> ")
+}
+
+const UNKNOWN_TOTAL: &str = "{spinner} {msg}  {bytes}  {bytes_per_sec}  {elapsed}";
+const KNOWN_TOTAL: &str = "{msg}  [{bar:30}] {bytes}/{total_bytes}  {bytes_per_sec}  {eta} left";

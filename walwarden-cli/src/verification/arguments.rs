@@ -1,0 +1,42 @@
+use std::path::PathBuf;
+
+use clap::Args;
+use walwarden_verify::KeyId;
+
+/// What to verify, and whom to trust.
+#[derive(Debug, Args)]
+#[command(after_help = AFTER_HELP)]
+pub(crate) struct VerifyArguments {
+    /// The evidence bundle (*.evidence.tgz)
+    #[arg(long, value_name = "FILE")]
+    pub(crate) bundle: PathBuf,
+    /// A public key you trust, SPKI PEM; may be repeated, a file may hold several
+    #[arg(long, value_name = "FILE")]
+    pub(crate) pubkey: Vec<PathBuf>,
+    /// The id of a key you trust (sha256:…), in place of the key itself; may be repeated
+    #[arg(long, value_name = "KEYID")]
+    pub(crate) fingerprint: Vec<KeyId>,
+    /// A witness whose signature on the checkpoint counts, as a C2SP vkey; may be repeated
+    #[arg(long, value_name = "VKEY")]
+    pub(crate) witness: Vec<String>,
+    /// What you demand beyond the format: a JSON file of type walwarden.audit-policy
+    #[arg(long, value_name = "FILE")]
+    pub(crate) policy: Option<PathBuf>,
+    /// A checkpoint of this chain that you kept from an earlier time
+    #[arg(long, value_name = "FILE")]
+    pub(crate) kept_checkpoint: Option<PathBuf>,
+    /// The level to reach [default: 2]
+    ///
+    /// 0 self-consistent; 1 authentic: manifests signed by a key you trust; 2 complete: nothing missing or
+    /// unannounced; 3 witnessed: a witness you trust saw the checkpoint; 4 continuous with --kept-checkpoint.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(0..=4))]
+    pub(crate) level: Option<u8>,
+}
+
+const AFTER_HELP: &str = "\
+Exit status:
+  0  the level is reached
+  1  the evidence contradicts itself, or a signature fails
+  2  wrong use, or a file cannot be read
+  3  malformed, or over a limit
+  4  cannot decide: no trusted key given, a file absent, level not reached";

@@ -1,0 +1,44 @@
+//! `walwarden-verify` on what is no bundle, and with arguments that cannot be used.
+
+use std::fs;
+
+use crate::scene::{Scene, verifier};
+
+#[test]
+fn what_cannot_be_read_is_2() {
+    let scene = Scene::with_key();
+    let public = scene.text("public.pem");
+    fs::write(&public, scene.run(&["key", "show", "--pem"]).succeeds().stdout).unwrap();
+    let absent = scene.text("absent");
+    assert!(verifier(&["--bundle", &absent, "--pubkey", &public]).exits(2).stderr.contains("bundle"));
+    assert!(verifier(&["--bundle", &public, "--pubkey", &absent]).exits(2).stderr.contains("public key"));
+    verifier(&["--bundle", &public, "--fingerprint", "sha256:abc"]).exits(2);
+    verifier(&["--bundle", &public, "--witness", "nobody"]).exits(2);
+    verifier(&["--bundle", &public, "--level", "5"]).exits(2);
+    verifier(&["--bundle", &public, "--policy", &public]).exits(2);
+    verifier(&[]).exits(2);
+    let report = verifier(&["--json", "--bundle", &absent]).exits(2);
+    assert_eq!(report.records()[0]["exit"], 2);
+}
+
+#[test]
+fn a_weak_or_private_key_is_refused_as_unusable() {
+    let scene = Scene::with_key();
+    let bundle = scene.text("home/walwarden.toml");
+    let private = scene.text("home/signing-key.pem");
+    fs::write(&bundle, "x").unwrap();
+    verifier(&["--bundle", &bundle, "--pubkey", &private]).exits(2);
+}
+
+#[test]
+fn what_is_no_bundle_is_3() {
+    let scene = Scene::empty();
+    let path = scene.text("bundle.tgz");
+    for content in [&b""[..], b"not a bundle", b"\x1f\x8b\x08\x00"] {
+        fs::write(&path, content).unwrap();
+        let ended = verifier(&["--bundle", &path]).exits(3);
+        assert!(ended.stdout.contains("FAIL: "), "{}", ended.stdout);
+        let report = verifier(&["--json", "--bundle", &path]).exits(3);
+        assert_eq!(report.records()[0]["exit"], 3);
+    }
+}

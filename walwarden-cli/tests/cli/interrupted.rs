@@ -1,0 +1,122 @@
+//! Signals and sudden death during a backup.
+
+use std::fs;
+use std::io::{BufRead as _, BufReader};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::scene::{Scene, files_below};
+use crate::shop::{Shop, assert_no_password};
+
+/// A backup whose pg_dump waits for a lock that the test holds.
+struct Stuck {
+    child: Child,
+    lines: std::io::Lines<BufReader<std::process::ChildStdout>>,
+    // Ends the lock when dropped.
+    _holder: tokio_postgres::Client,
+}
+
+impl Stuck {
+    async fn start(shop: &Shop, scene: &Scene) -> Self {
+        let holder = shop.server.connect(&shop.name).await;
+        holder.batch_execute("BEGIN; LOCK TABLE orders IN ACCESS EXCLUSIVE MODE").await.unwrap();
+        let mut process = scene.process(&["backup", "run", "--database", "shop"]);
+        let mut child = process.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let running = lines.by_ref().any(|line| state(&line.unwrap()) == "running");
+        assert!(running, "the backup never ran");
+        // pg_dump is at its lock once the server says that somebody waits.
+        let watcher = shop.server.connect(&shop.name).await;
+        for _ in 0..200 {
+            let waits =
+                watcher.query_one("SELECT count(*) FROM pg_locks WHERE NOT granted", &[]).await.unwrap();
+            if waits.get::<_, i64>(0) > 0 {
+                return Stuck { child, lines, _holder: holder };
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        panic!("pg_dump never came to the lock");
+    }
+
+    fn signal(&self, name: &str) {
+        let sent = Command::new("kill").args([name, &self.child.id().to_string()]).status().unwrap();
+        assert!(sent.success());
+    }
+
+    fn ends(mut self) -> (Option<i32>, Vec<String>) {
+        let states = self.lines.by_ref().map(|line| state(&line.unwrap())).collect();
+        (self.child.wait().unwrap().code(), states)
+    }
+}
+
+fn state(line: &str) -> String {
+    let record: Value = serde_json::from_str(line).unwrap();
+    record["state"].as_str().unwrap_or("error").to_owned()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sigterm_and_sigint_cancel_the_job_and_end_with_4() {
+    let shop = Shop::open().await;
+    for signal in ["-TERM", "-INT"] {
+        let scene = shop.configured();
+        let stuck = Stuck::start(&shop, &scene).await;
+        stuck.signal(signal);
+        let (status, states) = stuck.ends();
+        assert_eq!((status, states), (Some(4), vec!["cancelled".to_owned(), "error".to_owned()]), "{signal}");
+        assert_eq!(scene.json(&["backup", "list"])["backups"][0]["state"], "cancelled");
+        let dumps = files_below(&scene.path("backups"));
+        assert!(!dumps.iter().any(|path| path.to_string_lossy().contains(".dump")), "{dumps:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_password_stands_in_any_argument_list() {
+    let shop = Shop::open().await;
+    let scene = shop.configured();
+    let stuck = Stuck::start(&shop, &scene).await;
+    let mut dumps = 0;
+    for entry in fs::read_dir("/proc").unwrap().flatten() {
+        let Ok(arguments) = fs::read(entry.path().join("cmdline")) else { continue };
+        let arguments = String::from_utf8_lossy(&arguments).replace('\0', " ");
+        if arguments.contains("pg_dump") && arguments.contains(&shop.name) {
+            dumps += 1;
+            assert_no_password(&arguments);
+        }
+    }
+    assert!(dumps > 0, "pg_dump is not among the processes");
+    stuck.signal("-TERM");
+    stuck.ends();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_killed_backup_can_be_cancelled_or_carried_on() {
+    let shop = Shop::open().await;
+    let scene = shop.configured();
+    let stuck = Stuck::start(&shop, &scene).await;
+    stuck.signal("-KILL");
+    let (status, _) = stuck.ends();
+    assert_eq!(status, None);
+    let listed = scene.json(&["backup", "list"]);
+    let job = &listed["backups"][0];
+    assert_eq!(job["state"], "running");
+    let held = scene.run(&["backup", "cancel", job["id"].as_str().unwrap()]).fails(1, "job-held");
+    assert!(held.stderr.contains("until="), "{}", held.stderr);
+
+    let ended = scene.run(&["backup", "run", "--database", "shop"]).succeeds();
+    assert_eq!(ended.states().last().map(String::as_str), Some("completed"));
+    let listed = scene.json(&["backup", "list"]);
+    assert!(listed["backups"].as_array().unwrap().iter().all(|job| job["state"] == "completed"), "{listed}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reader_that_goes_away_does_not_stop_the_backup() {
+    let shop = Shop::open().await;
+    let scene = shop.configured();
+    let mut process = scene.process(&["backup", "run", "--database", "shop"]);
+    let mut child = process.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    drop(child.stdout.take());
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+    assert_eq!(scene.json(&["backup", "list"])["backups"][0]["state"], "completed");
+}

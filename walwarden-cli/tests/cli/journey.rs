@@ -1,0 +1,204 @@
+//! The main job, command by command, against a real server.
+
+use std::fs;
+
+use crate::scene::{Scene, verifier};
+use crate::shop::{Shop, assert_no_password};
+
+const BACKUP_STATES: [&str; 5] = ["queued", "claimed", "running", "finalizing", "completed"];
+const RESTORE_STATES: [&str; 8] = [
+    "triggered",
+    "claimed",
+    "downloading",
+    "verifying",
+    "manifest_verified",
+    "restoring",
+    "finalizing",
+    "completed",
+];
+
+/// Backs up and returns the manifest's hash.
+fn back_up(scene: &Scene) -> String {
+    let ended = scene.run(&["backup", "run", "--database", "shop"]).succeeds();
+    assert_eq!(ended.states(), BACKUP_STATES);
+    let last = ended.records().pop().unwrap();
+    last["payload"]["manifestSha256"].as_str().unwrap().to_owned()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn from_check_to_status() {
+    let shop = Shop::open().await;
+    let scene = shop.configured();
+    let check = scene.json(&["database", "check", "shop"]);
+    assert_eq!(check["ready"], true, "{check}");
+
+    let ended = scene.run(&["backup", "run", "--database", "shop"]).succeeds();
+    assert_eq!(ended.states(), BACKUP_STATES);
+    for record in ended.records() {
+        let keys: Vec<&String> = record.as_object().unwrap().keys().collect();
+        assert_eq!(keys, ["at", "payload", "state"]);
+        assert!(record["payload"]["jobId"].is_string());
+    }
+    let completed = ended.records().pop().unwrap()["payload"].take();
+
+    let job = completed["jobId"].as_str().unwrap();
+    let shown = scene.json(&["backup", "status", job]);
+    assert_eq!(shown["state"], "completed");
+    assert_eq!(shown["artifact"]["checksumSha256"], completed["checksumSha256"]);
+    assert_eq!(shown["manifest"]["sha256"], completed["manifestSha256"]);
+    let listed = scene.json(&["backup", "list", "--database", "shop"]);
+    assert_eq!(listed["backups"][0]["id"], job);
+    assert_eq!(scene.json(&["backup", "list", "--database", "other"])["backups"], serde_json::json!([]));
+
+    let status = scene.json(&["status"]);
+    let database = &status["databases"][0];
+    assert_eq!(database["lastBackup"]["id"], job);
+    assert_eq!(database["rpoMinutes"], 1);
+    assert_eq!(database["chain"]["mirroredThrough"], database["chain"]["seq"]);
+    let text = scene.run(&["status"]).succeeds().stdout;
+    assert!(text.contains("you would lose at most 0m 0"), "{text}");
+    for output in [&ended.stdout, &ended.stderr, &text] {
+        assert_no_password(output);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_backup_is_restored_into_a_new_database_and_in_place() {
+    let shop = Shop::open().await;
+    let scene = shop.configured();
+    let manifest = back_up(&scene);
+    let copy = format!("{}_copy", shop.name);
+    let target = shop.target();
+    let into_new = [
+        "restore",
+        "--manifest",
+        &manifest,
+        "--target",
+        &target,
+        "--mode",
+        "new_database",
+        "--created-database",
+        &copy,
+    ];
+
+    let plan = scene.run(&[&into_new[..], &["--plan", "--json"]].concat()).succeeds();
+    assert_eq!(plan.records()[0]["data"]["plan"]["database"], copy.as_str());
+    assert!(!shop.has_database(&copy).await, "a plan changes nothing");
+
+    let restored = scene.run(&into_new).succeeds();
+    assert_eq!(restored.states(), RESTORE_STATES);
+    assert_eq!(shop.orders_in(&copy).await, 2000);
+    scene.run(&into_new).fails(2, "target-exists");
+
+    shop.server.sql(&copy, "DELETE FROM orders; CREATE TABLE orders_2 (id int)").await;
+    let dsn = shop.server.dsn(&copy);
+    let in_place =
+        ["restore", "--manifest", &manifest, "--target", &dsn, "--mode", "in_place", "--confirm-destructive"];
+    let replaced = scene.run(&in_place).succeeds();
+    assert_eq!(replaced.states(), RESTORE_STATES);
+    assert_eq!(shop.orders_in(&copy).await, 2000);
+    for output in [&plan.stdout, &restored.stdout, &restored.stderr, &replaced.stdout, &replaced.stderr] {
+        assert_no_password(output);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_installation_restores_with_the_public_key_alone() {
+    let shop = Shop::open().await;
+    let scene = shop.configured();
+    let manifest = back_up(&scene);
+    let public = scene.path("public.pem");
+    fs::write(&public, scene.run(&["key", "show", "--pem"]).succeeds().stdout).unwrap();
+
+    let stranger = shop.scene();
+    let (copy, target, from) = (format!("{}_far", shop.name), shop.target(), scene.destination());
+    let restore = [
+        "restore",
+        "--manifest",
+        &manifest,
+        "--from",
+        &from,
+        "--target",
+        &target,
+        "--mode",
+        "new_database",
+        "--created-database",
+        &copy,
+    ];
+    stranger.run(&restore).fails(2, "key-missing");
+    let trusting = [&restore[..], &["--pubkey", public.to_str().unwrap()]].concat();
+    let ended = stranger.run(&trusting).succeeds();
+    assert_eq!(ended.states().last().map(String::as_str), Some("completed"), "{}", ended.stdout);
+    assert!(ended.stderr.contains("is not recorded"), "{}", ended.stderr);
+    assert_eq!(shop.orders_in(&copy).await, 2000);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_backup_needs_no_setup_beyond_a_key() {
+    let shop = Shop::open().await;
+    let scene = shop.scene();
+    fs::create_dir(scene.path("backups")).unwrap();
+    let destination = scene.destination();
+    let run = ["backup", "run", "--dsn", &shop.dsn, "--to", &destination];
+    scene.run(&run).fails(2, "key-missing");
+    scene.run(&["key", "generate"]).succeeds();
+    assert_eq!(scene.run(&run).succeeds().states(), BACKUP_STATES);
+    let status = scene.json(&["status"]);
+    assert_eq!(status["databases"][0]["name"], shop.name.replace('_', "-"));
+    assert_eq!(status["databases"][0]["configured"], false);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lost_catalogue_is_rebuilt_from_the_destination() {
+    let shop = Shop::open().await;
+    let scene = shop.configured();
+    back_up(&scene);
+    back_up(&scene);
+    let before = scene.json(&["status"]);
+    for file in ["catalog.sqlite", "catalog.sqlite-wal", "catalog.sqlite-shm"] {
+        let _ = fs::remove_file(scene.path("home").join(file));
+    }
+    assert!(scene.json(&["status"])["databases"][0]["chain"].is_null());
+    let from = scene.destination();
+    let rebuilt = scene.json(&["catalog", "rebuild", "--from", &from]);
+    assert_eq!(rebuilt["chains"][0]["backups"], 2);
+    assert_eq!(rebuilt["chains"][0]["authenticated"], true);
+    let after = scene.json(&["status"]);
+    let of = |status: &serde_json::Value| {
+        let database = &status["databases"][0];
+        (database["chain"]["hash"].clone(), database["lastBackup"]["manifest"].clone())
+    };
+    assert_eq!(of(&after), of(&before));
+    scene.run(&["catalog", "rebuild", "--from", &from]).fails(2, "argument-invalid");
+    back_up(&scene);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn evidence_is_exported_and_verified() {
+    let shop = Shop::open().await;
+    let scene = shop.configured();
+    back_up(&scene);
+    let (bundle, public) = (scene.text("shop.evidence.tgz"), scene.text("public.pem"));
+    fs::write(&public, scene.run(&["key", "show", "--pem"]).succeeds().stdout).unwrap();
+    let export = ["evidence", "export", "--database", "shop", "--out", &bundle, "--with-artifacts"];
+    let exported = scene.json(&export);
+    assert_eq!((&exported["manifests"], &exported["artifacts"]), (&1.into(), &1.into()));
+    scene.run(&export).fails(2, "file-failed");
+
+    let verified = verifier(&["--bundle", &bundle, "--pubkey", &public]).exits(0);
+    assert!(verified.stdout.contains("OK: manifest signature valid for backup_job="), "{}", verified.stdout);
+    assert!(verified.stdout.contains("OK: manifest artifact sha256 matches for backup_job="));
+    let same = scene.run(&["verify", "--bundle", &bundle, "--pubkey", &public]).exits(0);
+    assert_eq!(same.stdout, verified.stdout);
+    let report = scene.run(&["--json", "verify", "--bundle", &bundle, "--pubkey", &public]).exits(0);
+    assert_eq!(report.records()[0]["level"], 2);
+    assert_eq!(report.records()[0]["artifactsChecked"], 1);
+
+    let key_id = scene.json(&["key", "show"])["keyId"].as_str().unwrap().to_owned();
+    verifier(&["--bundle", &bundle, "--fingerprint", &key_id]).exits(0);
+    verifier(&["--bundle", &bundle]).exits(4);
+    verifier(&["--bundle", &bundle, "--pubkey", &public, "--level", "4"]).exits(4);
+    let other = Scene::with_key();
+    fs::write(other.path("public.pem"), other.run(&["key", "show", "--pem"]).succeeds().stdout).unwrap();
+    verifier(&["--bundle", &bundle, "--pubkey", &other.text("public.pem")]).exits(1);
+}

@@ -1,0 +1,12 @@
+//! Transcripts of the two commands: what is typed, what is printed, how it ends.
+
+mod arguments;
+mod bundle;
+mod database;
+mod demo;
+mod home;
+mod interrupted;
+mod journey;
+mod refusals;
+mod scene;
+mod shop;
