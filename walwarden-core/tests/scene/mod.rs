@@ -2,6 +2,7 @@
 #![allow(unreachable_pub)] // shared by several test binaries
 #![allow(dead_code)] // each test binary uses its own part
 
+pub mod bucket;
 pub mod programs;
 pub mod record;
 

@@ -111,12 +111,25 @@ impl S3Server {
     /// # Panics
     /// When bucket and prefix make no location.
     pub fn location_of_bucket(&self, bucket: &str, prefix: &str) -> Location {
-        let url = format!("s3://{bucket}/{prefix}?endpoint=http://{}", self.address);
-        Location::parse(&url).expect("a location on this server")
+        Location::parse(&self.url_of_bucket(bucket, prefix)).expect("a location on this server")
+    }
+
+    /// [`location`](Self::location) as text, for another process.
+    pub fn url(&self, prefix: &str) -> String {
+        self.url_of_bucket(Self::BUCKET, prefix)
+    }
+
+    fn url_of_bucket(&self, bucket: &str, prefix: &str) -> String {
+        format!("s3://{bucket}/{prefix}?endpoint=http://{}", self.address)
     }
 
     /// Its credentials.
     pub fn options(&self) -> Options {
+        Self::credentials()
+    }
+
+    /// The credentials of every such server.
+    pub fn credentials() -> Options {
         Options::default()
             .with_credential("aws_access_key_id", Secret::new(Self::ACCESS_KEY))
             .with_credential("aws_secret_access_key", Secret::new(Self::SECRET_KEY))
