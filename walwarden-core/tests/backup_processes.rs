@@ -89,7 +89,7 @@ async fn a_process_killed_in_mid_upload_leaves_an_open_upload_and_the_next_run_r
     for megabytes in [9, 18] {
         let folder = tempfile::tempdir().unwrap();
         let prefix = format!("killed-after-{megabytes}");
-        let (bucket, bytes) = (server.url(&prefix), (megabytes << 20).to_string());
+        let (bucket, bytes) = (server.location(&prefix).to_string(), (megabytes << 20).to_string());
         let child = start_child(folder.path(), &source, &[(BUCKET, &bucket), (DIES_AFTER, &bytes)]);
         let status = finished(child).await;
         assert_eq!(std::os::unix::process::ExitStatusExt::signal(&status), Some(9), "{status}");

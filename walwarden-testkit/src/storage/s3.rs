@@ -111,16 +111,8 @@ impl S3Server {
     /// # Panics
     /// When bucket and prefix make no location.
     pub fn location_of_bucket(&self, bucket: &str, prefix: &str) -> Location {
-        Location::parse(&self.url_of_bucket(bucket, prefix)).expect("a location on this server")
-    }
-
-    /// [`location`](Self::location) as text, for another process.
-    pub fn url(&self, prefix: &str) -> String {
-        self.url_of_bucket(Self::BUCKET, prefix)
-    }
-
-    fn url_of_bucket(&self, bucket: &str, prefix: &str) -> String {
-        format!("s3://{bucket}/{prefix}?endpoint=http://{}", self.address)
+        let url = format!("s3://{bucket}/{prefix}?endpoint=http://{}", self.address);
+        Location::parse(&url).expect("a location on this server")
     }
 
     /// Its credentials.
