@@ -40,7 +40,6 @@ impl Fault {
             code: Code::StorageUnavailable,
             transient: true,
             odd: false,
-            odd: false,
             refusal: None,
             cause: what.into(),
         }
@@ -51,6 +50,7 @@ impl Fault {
         Fault {
             code: Code::ObjectExists,
             transient: false,
+            odd: false,
             refusal: None,
             cause: "found by looking first".into(),
         }
