@@ -55,7 +55,7 @@ const TRANSIENT: [Fault; 7] = [
     Fault::Status { code: 429, word: "TooManyRequests" },
     Fault::Status { code: 499, word: "" },
     Fault::Status { code: 409, word: "ConditionalRequestConflict" },
-    Fault::Status { code: 400, word: "RequestTimeout" },
+    Fault::Status { code: 408, word: "" },
     Fault::ConnectionReset,
 ];
 
