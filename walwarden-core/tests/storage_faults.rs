@@ -1,6 +1,8 @@
 //! Stores that answer badly: what is worth repeating is repeated, what is not is an error at once, nothing is lost and
 //! nothing stays behind.
 
+#![allow(clippy::unwrap_used)] // helpers of tests may unwrap as tests do
+
 use std::sync::Arc;
 use std::time::Duration;
 

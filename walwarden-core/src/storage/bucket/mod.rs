@@ -6,7 +6,7 @@
 //! | store | small object | large object |
 //! |---|---|---|
 //! | S3 | `If-None-Match: *` | looked up, then `If-None-Match: *` on completion |
-//! | Azure | `If-None-Match: *` | looked up, then committed; a commit in between drops our blocks, so ours fails |
+//! | Azure | `If-None-Match: *` | looked up, then committed; by Azure's documentation a write in between drops our blocks, so ours fails |
 //! | Google | `x-goog-if-generation-match: 0` | looked up, then completed: two racing writers may both succeed |
 //!
 //! A store that was not probed, or that was found to ignore conditions, is looked up before small objects too.
@@ -270,9 +270,9 @@ impl Bucket {
             while let Some(frame) = frames.try_next().await? {
                 hasher.update(&frame);
             }
-            Ok(Sha256::from_bytes(hasher.finalize().into()) == digest)
+            Ok::<_, object_store::Error>(Sha256::from_bytes(hasher.finalize().into()) == digest)
         };
-        whole.await.unwrap_or_else(|_: object_store::Error| false)
+        whole.await.unwrap_or(false)
     }
 
     /// Removes the parts of an upload; fine when there are none.
