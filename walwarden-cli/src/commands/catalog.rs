@@ -18,7 +18,7 @@ pub(crate) async fn run(command: CatalogCommand, home: &Home, output: Output) ->
 
 async fn rebuild(arguments: &CatalogRebuild, home: &Home, output: Output) -> Ending {
     let trusted = match home.key() {
-        Ok(key) => vec![key.public_key().clone()],
+        Ok(key) => vec![*key.public_key()],
         Err(error) if error.code() == Code::KeyMissing => Vec::new(),
         Err(error) => return Err(error.into()),
     };

@@ -24,8 +24,9 @@ impl Stuck {
         holder.batch_execute("BEGIN; LOCK TABLE orders IN ACCESS EXCLUSIVE MODE").await.unwrap();
         let mut process = scene.process(&["backup", "run", "--database", "shop"]);
         let mut child = process.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        let running = lines.by_ref().any(|line| state(&line.unwrap()) == "running");
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let mut stuck = Stuck { child, lines, _holder: holder };
+        let running = stuck.lines.by_ref().any(|line| state(&line.unwrap()) == "running");
         assert!(running, "the backup never ran");
         // pg_dump is at its lock once the server says that somebody waits.
         let watcher = shop.server.connect(&shop.name).await;
@@ -33,7 +34,7 @@ impl Stuck {
             let waits =
                 watcher.query_one("SELECT count(*) FROM pg_locks WHERE NOT granted", &[]).await.unwrap();
             if waits.get::<_, i64>(0) > 0 {
-                return Stuck { child, lines, _holder: holder };
+                return stuck;
             }
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
@@ -48,6 +49,13 @@ impl Stuck {
     fn ends(mut self) -> (Option<i32>, Vec<String>) {
         let states = self.lines.by_ref().map(|line| state(&line.unwrap())).collect();
         (self.child.wait().unwrap().code(), states)
+    }
+}
+
+impl Drop for Stuck {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }
 
