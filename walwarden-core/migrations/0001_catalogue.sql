@@ -43,6 +43,7 @@ CREATE TABLE job (
     manifest_sha256 BLOB CHECK (length(manifest_sha256) = 32),
     artifact_key TEXT,
     size_bytes INTEGER,
+    uploads TEXT NOT NULL DEFAULT '[]', -- JSON: pairs of object name and upload id
     receipt BLOB,
     manifest BLOB,
     lease_holder TEXT,
@@ -53,11 +54,3 @@ CREATE TABLE job (
 CREATE INDEX job_of_chain ON job (chain_id, queued_at);
 CREATE INDEX job_unfinished ON job (queued_at) WHERE finished = 0;
 CREATE INDEX job_manifest ON job (manifest_sha256) WHERE manifest_sha256 IS NOT NULL;
-
-CREATE TABLE upload (
-    job_id TEXT NOT NULL REFERENCES job,
-    position INTEGER NOT NULL,
-    object_name TEXT NOT NULL,
-    upload_id TEXT NOT NULL,
-    PRIMARY KEY (job_id, position)
-) STRICT, WITHOUT ROWID;

@@ -1,5 +1,7 @@
 //! Chains and catalogues keep their contracts, in memory and in SQLite.
 
+#![allow(clippy::unwrap_used)]
+
 use std::sync::Arc;
 
 use tempfile::TempDir;

@@ -1,4 +1,6 @@
 //! Key files: ours are read by OpenSSL and OpenSSL's by us, and what is unfit to sign is refused by name.
+
+#![allow(clippy::unwrap_used)]
 #![cfg(unix)]
 
 use std::fs::{self, Permissions};

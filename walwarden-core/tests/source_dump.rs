@@ -1,6 +1,7 @@
 //! `pg_dump` of every installed major against servers of every major, and programs that misbehave.
 
-use std::os::unix::fs::PermissionsExt;
+#![allow(clippy::unwrap_used)] // in a test's own functions, too, a panic is the answer
+
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -48,13 +49,13 @@ async fn clients_of_all_majors_are_found_with_their_codecs() {
     assert_eq!(found, MAJORS);
     for client in clients.iter() {
         assert!(client.version().starts_with(&format!("{}.", client.major())), "{client:?}");
-        // Debian's builds have both; before 16 pg_dump knows neither.
-        let modern = client.major() >= 17;
-        assert_eq!(
-            (client.supports(Codec::Lz4), client.supports(Codec::Zstd)),
-            (modern, modern),
-            "{client:?}"
-        );
+        // Before 16 pg_dump knows neither; those after 17 may come from a build without.
+        let both = (client.supports(Codec::Lz4), client.supports(Codec::Zstd));
+        match client.major() {
+            14 | 15 => assert_eq!(both, (false, false), "{client:?}"),
+            17 => assert_eq!(both, (true, true), "{client:?}"),
+            _ => {}
+        }
         assert!(client.supports(Codec::Gzip) && client.supports(Codec::None));
     }
 }
@@ -273,9 +274,11 @@ async fn fake(script: &str) -> (tempfile::TempDir, Client) {
     (dir, client)
 }
 
+// By another process: a file this one has open for writing could not be run while another test is forking.
 fn write_program(path: &Path, text: &str) {
-    std::fs::write(path, text).unwrap();
-    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let mut shell = std::process::Command::new("/bin/sh");
+    shell.args(["-c", "printf %s \"$1\" >\"$0\" && chmod 755 \"$0\""]).arg(path).arg(text);
+    assert!(shell.status().unwrap().success());
 }
 
 async fn outcome(script: &str) -> walwarden_core::Result<(Vec<u8>, Dumped)> {

@@ -1,5 +1,7 @@
 //! Looking at real servers before a dump: logins, TLS, rights, findings.
 
+#![allow(clippy::unwrap_used)] // in a test's own functions, too, a panic is the answer
+
 use std::path::{Path, PathBuf};
 use std::process::Command;
 

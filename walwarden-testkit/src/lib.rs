@@ -6,4 +6,5 @@ pub mod chain;
 pub mod clock;
 pub mod manifest;
 pub mod postgres;
+pub mod storage;
 pub mod torture;

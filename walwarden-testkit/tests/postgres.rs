@@ -9,7 +9,7 @@ async fn every_major_takes_the_torture_schema() {
         let server = postgres::shared(major);
         let database = server.fresh_database("torture").await;
         let contrib = torture::has_contrib(&postgres::bin_dir(major));
-        assert!(contrib || major == 16, "contrib modules of {major} not found");
+        assert!(contrib || major != 17, "contrib modules of {major} not found");
         let torture = Torture { contrib, many_tables: 5, bulk_rows: 10 };
         server.sql(&database, &torture.sql()).await;
         let row = server.connect(&database).await.query_one("SHOW server_version_num", &[]).await.unwrap();

@@ -1,4 +1,34 @@
 //! Offline verification of Walwarden backup evidence.
+//!
+//! [`Verifier`] takes an evidence bundle and the keys an auditor trusts, and returns a [`Report`] of every check: what
+//! holds, what fails, and what could not be checked. It reads the bundle as a stream, extracts nothing, and asks no
+//! network, clock, environment or service.
+//!
+//! ```
+//! use std::io::Cursor;
+//! use walwarden_verify::key::PublicKey;
+//! use walwarden_verify::{Exit, Verifier};
+//!
+//! let pem = "-----BEGIN PUBLIC KEY-----\n\
+//!            MCowBQYDK2VwAyEA11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=\n\
+//!            -----END PUBLIC KEY-----\n";
+//! let bundle = Cursor::new(b"the bytes of a bundle, or an opened file");
+//!
+//! let report = Verifier::new().with_key(PublicKey::from_pem(pem)?).verify(bundle)?;
+//! for finding in &report.findings {
+//!     println!("{finding}"); // OK: …, FAIL: … or SKIP: …
+//! }
+//! assert_eq!(report.exit(), Exit::Malformed);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! The bundle may be written by the person under audit: every limit is a [`Budget`], every failure has a stable
+//! [`Reason`], and nothing that was not checked counts as good.
+//!
+//! The values the verifier judges are here too, so that those who write evidence share every rule with those who read
+//! it: [`Row`]s of an audit [`chain`], signed [`Manifest`]s and drill [`receipt`]s, archive [`index`]es, signed
+//! [`checkpoint`]s over [`merkle`] trees, the [`statement`] that lists a bundle's files, and the [`canonical`] JSON all
+//! of them are written in.
 
 mod budget;
 mod bundle;

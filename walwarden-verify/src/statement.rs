@@ -114,7 +114,7 @@ fn read_subject(value: &Value) -> Result<(String, Sha256), FormError> {
 pub struct Envelope {
     statement: Statement,
     message: Vec<u8>,
-    signatures: Vec<Vec<u8>>,
+    signatures: Vec<Signature>,
 }
 
 impl Envelope {
@@ -142,20 +142,18 @@ impl Envelope {
 
     /// Whether one of its signatures is by this key; who made the others is not asked.
     pub fn is_signed_by(&self, key: &PublicKey) -> bool {
-        self.signatures.iter().any(|bytes| {
-            let bytes = <[u8; 64]>::try_from(bytes.as_slice());
-            bytes.is_ok_and(|bytes| key.verify(&self.message, &Signature::from_bytes(bytes)).is_ok())
-        })
+        self.signatures.iter().any(|signature| key.verify(&self.message, signature).is_ok())
     }
 }
 
-fn read_signature(value: &Value) -> Result<Vec<u8>, FormError> {
+fn read_signature(value: &Value) -> Result<Signature, FormError> {
     let mut fields = Fields::of_value(value, "signatures")?;
     // Only a hint.
     fields.optional("keyid", Fields::text)?;
     let signature = base64(&mut fields, "sig")?;
     fields.end()?;
-    Ok(signature)
+    let bytes = signature.try_into().map_err(|_| FormError::field("sig", "is not 64 bytes long"))?;
+    Ok(Signature::from_bytes(bytes))
 }
 
 fn base64(fields: &mut Fields<'_>, name: &'static str) -> Result<Vec<u8>, FormError> {

@@ -1,4 +1,5 @@
 //! What sound evidence shows, under which key and at which level.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod support;
 

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::fs::{self, File};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::migrate::Migrator;
@@ -13,6 +13,7 @@ use sqlx::sqlite::{
     SqliteSynchronous,
 };
 use sqlx::{Sqlite, Transaction};
+use tokio::sync::{Mutex, OwnedMutexGuard};
 use walwarden_verify::ChainId;
 
 use super::Tip;
@@ -23,6 +24,9 @@ static MIGRATIONS: Migrator = sqlx::migrate!("./migrations");
 // The application_id the first migration writes; 0 in a file that is still empty.
 const APPLICATION_ID: i64 = 0x5757_4341;
 
+/// The ends of chains, as last seen.
+pub(super) type Tips = HashMap<ChainId, Tip>;
+
 /// An open catalogue file.
 #[derive(Debug, Clone)]
 pub(crate) struct Database(Arc<Inner>);
@@ -31,8 +35,9 @@ pub(crate) struct Database(Arc<Inner>);
 struct Inner {
     path: PathBuf,
     pool: SqlitePool,
-    // How far this process has read each chain. Only a hint: a writer first reads on to the end.
-    tips: Mutex<HashMap<ChainId, Tip>>,
+    // How far this process has read each chain. Only a hint: a writer first reads on to the end. Held by the one
+    // writer of this process, so that others wait in line and not at SQLite's lock, which is polled.
+    tips: Arc<Mutex<Tips>>,
 }
 
 impl Database {
@@ -54,7 +59,7 @@ impl Database {
             .connect_with(options)
             .await
             .map_err(|error| fault(path, error))?;
-        let database = Database(Arc::new(Inner { path: path.to_owned(), pool, tips: Mutex::default() }));
+        let database = Database(Arc::new(Inner { path: path.to_owned(), pool, tips: Arc::default() }));
         database.check_pages().await?;
         database.migrate().await?;
         Ok(database)
@@ -85,8 +90,9 @@ impl Database {
         about(Code::CatalogCorrupt, &format!("catalogue holds {what}"), &self.0.path)
     }
 
-    pub(super) fn tips(&self) -> MutexGuard<'_, HashMap<ChainId, Tip>> {
-        self.0.tips.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Waits in line with this process's writers.
+    pub(super) async fn tips(&self) -> OwnedMutexGuard<Tips> {
+        Arc::clone(&self.0.tips).lock_owned().await
     }
 
     // Reads every page once. Damage is told before anything is built on it, while the destination still has all.

@@ -2,10 +2,11 @@ use async_trait::async_trait;
 use futures::TryStreamExt;
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
 use sqlx::{Row as _, Sqlite, Transaction};
+use tokio::sync::OwnedMutexGuard;
 use walwarden_verify::ChainId;
 use walwarden_verify::event::Machine;
 
-use super::database::Database;
+use super::database::{Database, Tips};
 use super::{AuditChain, Fact, Head, Row, Tip};
 use crate::error::{Code, Error, Result};
 
@@ -60,20 +61,23 @@ impl AuditChain for SqliteChain {
     }
 }
 
-/// A write to one chain, and to whatever else is to be committed with it.
+/// A write to one chain, and to whatever else is to be committed with it. Dropped without a commit it leaves nothing.
 #[derive(Debug)]
 pub(crate) struct Writer {
+    // Dropped in this order: the transaction is rolled back before the next writer's turn.
     transaction: Transaction<'static, Sqlite>,
-    tip: BorrowedTip,
+    end: End,
 }
 
 impl Writer {
     /// Takes the write lock and reads on to the chain's end, holding each row to the chain's rules.
     pub(crate) async fn begin(database: &Database, chain_id: ChainId) -> Result<Self> {
+        let tips = database.tips().await;
         let mut transaction = database.begin().await?;
-        let mut tip = BorrowedTip::take(database, chain_id);
-        tip.catch_up(&mut transaction).await?;
-        Ok(Writer { transaction, tip })
+        let mut end = End { tips, database: database.clone(), chain_id, ahead: true };
+        end.catch_up(&mut transaction).await?;
+        end.ahead = false;
+        Ok(Writer { transaction, end })
     }
 
     /// The connection, for what belongs into the same commit.
@@ -83,110 +87,117 @@ impl Writer {
 
     /// Links a fact as the next row.
     pub(crate) async fn append(&mut self, fact: Fact) -> Result<Row> {
-        let row = self.tip.tip.link(fact)?;
-        self.tip.ahead = true;
-        insert(&self.tip.database, &mut self.transaction, self.tip.chain_id, &row).await?;
+        let row = self.end.tip().link(fact)?;
+        self.insert(&row).await?;
         Ok(row)
     }
 
     /// Takes over a row written elsewhere as the next.
     pub(crate) async fn adopt(&mut self, row: &Row) -> Result<()> {
-        self.tip.ahead = true;
-        self.tip.tip.follow(row)?;
-        insert(&self.tip.database, &mut self.transaction, self.tip.chain_id, row).await
+        self.end.ahead = true;
+        self.end.tip().follow(row)?;
+        self.insert(row).await
     }
 
     /// Where the chain ends, with what was appended.
-    pub(crate) fn head(&self) -> Head {
-        self.tip.tip.head()
+    pub(crate) fn head(&mut self) -> Head {
+        self.end.tip().head()
     }
 
     /// Makes everything durable at once.
     pub(crate) async fn commit(mut self) -> Result<()> {
-        self.transaction.commit().await.map_err(|error| self.tip.database.fault(error))?;
-        self.tip.ahead = false;
+        self.transaction.commit().await.map_err(|error| self.end.database.fault(error))?;
+        self.end.ahead = false;
+        Ok(())
+    }
+
+    async fn insert(&mut self, row: &Row) -> Result<()> {
+        self.end.ahead = true;
+        sqlx::query("INSERT INTO event (chain_id, seq, row) VALUES (?, ?, ?)")
+            .bind(self.end.chain_id.to_string())
+            .bind(i64::try_from(row.seq).unwrap_or(i64::MAX))
+            .bind(row.to_canonical())
+            .execute(&mut *self.transaction)
+            .await
+            .map_err(|error| self.end.database.fault(error))?;
         Ok(())
     }
 }
 
-// The chain's end as this process knows it. Given back when dropped, unless it knows of rows that were never
-// committed; then it is forgotten, and the next writer reads the chain from its beginning.
+// The chain's end as this process knows it. If it is ahead of what was committed when it is dropped, it is forgotten,
+// and the next writer reads the chain from its beginning.
 #[derive(Debug)]
-struct BorrowedTip {
+struct End {
+    tips: OwnedMutexGuard<Tips>,
     database: Database,
     chain_id: ChainId,
-    tip: Tip,
     ahead: bool,
 }
 
-impl BorrowedTip {
-    fn take(database: &Database, chain_id: ChainId) -> Self {
-        let tip = database.tips().remove(&chain_id).unwrap_or_default();
-        BorrowedTip { database: database.clone(), chain_id, tip, ahead: false }
+impl End {
+    fn tip(&mut self) -> &mut Tip {
+        self.tips.entry(self.chain_id).or_default()
     }
 
     async fn catch_up(&mut self, connection: &mut SqliteConnection) -> Result<()> {
-        self.ahead = true;
-        let seen = self.tip.head();
+        let database = self.database.clone();
+        let chain_id = self.chain_id.to_string();
+        let tip = self.tip();
+        let seen = tip.head();
         let mut rows = sqlx::query("SELECT seq, row FROM event WHERE chain_id = ? AND seq >= ? ORDER BY seq")
-            .bind(self.chain_id.to_string())
+            .bind(chain_id)
             .bind(i64::try_from(seen.seq).unwrap_or(i64::MAX))
             .fetch(connection);
-        let mut seen_again = seen == Head::START;
-        while let Some(row) = rows.try_next().await.map_err(|error| self.database.fault(error))? {
-            let row = read(&self.database, &row)?;
-            if seen_again {
-                self.tip.follow(&row)?;
+        // The last row seen is looked at again: the file may have been exchanged underneath.
+        let mut still_there = seen == Head::START;
+        while let Some(row) = rows.try_next().await.map_err(|error| database.fault(error))? {
+            let row = parse(&database, &row)?;
+            if still_there {
+                tip.follow(&row)?;
             } else if row.head() == seen {
-                seen_again = true;
+                still_there = true;
             } else {
                 break;
             }
         }
-        if !seen_again {
-            return Err(Error::new(
-                Code::ChainDamaged,
-                format!("the audit chain lost or changed a row seq={}", seen.seq),
-            ));
+        if still_there {
+            return Ok(());
         }
-        self.ahead = false;
-        Ok(())
+        let message = format!("the audit chain lost or changed a row seq={}", seen.seq);
+        Err(Error::new(Code::ChainDamaged, message))
     }
 }
 
-impl Drop for BorrowedTip {
+impl Drop for End {
     fn drop(&mut self) {
-        if !self.ahead {
-            self.database.tips().insert(self.chain_id, std::mem::take(&mut self.tip));
+        if self.ahead {
+            self.tips.remove(&self.chain_id);
         }
     }
 }
 
-async fn insert(
-    database: &Database,
-    connection: &mut SqliteConnection,
-    chain_id: ChainId,
-    row: &Row,
-) -> Result<()> {
-    sqlx::query("INSERT INTO event (chain_id, seq, row) VALUES (?, ?, ?)")
-        .bind(chain_id.to_string())
-        .bind(i64::try_from(row.seq).unwrap_or(i64::MAX))
-        .bind(row.to_canonical())
-        .execute(connection)
-        .await
-        .map_err(|error| database.fault(error))?;
-    Ok(())
+// A row as stored, held to its own hash and place.
+fn read(database: &Database, stored: &SqliteRow) -> Result<Row> {
+    let row = parse(database, stored)?;
+    let seq: i64 = stored.try_get("seq").map_err(|error| database.fault(error))?;
+    if i64::try_from(row.seq) == Ok(seq) && row.hash == row.expected_hash() {
+        Ok(row)
+    } else {
+        Err(damaged(seq))
+    }
 }
 
-fn read(database: &Database, stored: &SqliteRow) -> Result<Row> {
-    let seq: i64 = stored.try_get("seq").map_err(|error| database.fault(error))?;
+// A row as stored, its hash and place left to a tip that follows.
+fn parse(database: &Database, stored: &SqliteRow) -> Result<Row> {
     let text: &[u8] = stored.try_get("row").map_err(|error| database.fault(error))?;
-    let damaged = || Error::new(Code::ChainDamaged, format!("a row of the audit chain is damaged seq={seq}"));
-    let row = Row::parse(text).map_err(|error| damaged().with_source(error))?;
-    if i64::try_from(row.seq) != Ok(seq) || row.hash != row.expected_hash() {
-        return Err(damaged());
-    }
-    Ok(row)
+    Row::parse(text).map_err(|error| match stored.try_get("seq") {
+        Ok(seq) => damaged(seq).with_source(error),
+        Err(error) => database.fault(error),
+    })
+}
+
+fn damaged(seq: i64) -> Error {
+    Error::new(Code::ChainDamaged, format!("a row of the audit chain is damaged seq={seq}"))
 }
 
 // Pruning does not move the job: a pruned backup stays completed.

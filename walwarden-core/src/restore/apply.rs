@@ -33,20 +33,14 @@ impl Application<'_> {
         }
     }
 
-    /// With one connection everything happens in one transaction: a failure leaves the old contents as they were.
+    /// Everything happens in one transaction: a failure leaves the old contents as they were.
     async fn replace_contents(&self) -> Result<Vec<String>> {
         let mut arguments = self.arguments();
-        arguments.push("--clean").push("--if-exists");
-        if self.plan.request.jobs == 1 {
-            arguments.push("--single-transaction");
-        }
-        let left = if self.plan.request.jobs == 1 {
-            "the old contents are unchanged"
-        } else {
-            "it is half replaced"
-        };
+        arguments.push("--clean").push("--if-exists").push("--single-transaction");
         let outcome = self.pg_restore().run(arguments, &self.plan.database).await;
-        outcome.map_err(|error| described(error, &format!("database={:?}: {left}", self.plan.database)))
+        outcome.map_err(|error| {
+            described(error, &format!("the contents of {:?} are unchanged", self.plan.database))
+        })
     }
 
     async fn build_database(&self) -> Result<Vec<String>> {
@@ -73,8 +67,28 @@ impl Application<'_> {
             Some(_) => target::create(maintenance, building).await?,
             None => self.create_as_dumped(maintenance, building).await?,
         }
-        let notices = self.pg_restore().run(self.arguments(), building).await?;
+        let notices = self.fill(building).await?;
         target::rename(maintenance, building, &self.plan.database).await?;
+        Ok(notices)
+    }
+
+    /// With several connections, section by section. Left to itself, a parallel `pg_restore` (seen: 15, 16, 17) may create a
+    /// partitioned table's trigger while rows still go into its partitions: the trigger then fires and changes them.
+    async fn fill(&self, building: &str) -> Result<Vec<String>> {
+        let jobs = self.plan.request.jobs;
+        if jobs == 1 {
+            return self.pg_restore().run(self.arguments(), building).await;
+        }
+        let mut notices: Vec<String> = Vec::new();
+        for section in ["pre-data", "data", "post-data"] {
+            let mut arguments = self.arguments();
+            arguments.push(&format!("--section={section}")).push(&format!("--jobs={jobs}"));
+            for notice in self.pg_restore().run(arguments, building).await? {
+                if !notices.contains(&notice) {
+                    notices.push(notice);
+                }
+            }
+        }
         Ok(notices)
     }
 
@@ -83,14 +97,8 @@ impl Application<'_> {
     async fn create_as_dumped(&self, maintenance: &Client, building: &str) -> Result<()> {
         let program = self.pg_restore();
         let database_only = self.database_entries(&program).await?;
-        let mut arguments = Arguments::default();
+        let mut arguments = self.arguments();
         arguments.push("--create").path("--use-list", &database_only);
-        if self.plan.request.no_owner {
-            arguments.push("--no-owner");
-        }
-        if self.plan.request.no_privileges {
-            arguments.push("--no-privileges");
-        }
         let created = program.run(arguments, self.plan.request.target.dbname()).await;
         // Only a name that was free before can be ours to move.
         if target::exists(maintenance, &self.plan.database).await? {
@@ -114,9 +122,6 @@ impl Application<'_> {
     fn arguments(&self) -> Arguments {
         let request = &self.plan.request;
         let mut arguments = Arguments::default();
-        if request.jobs > 1 {
-            arguments.push(&format!("--jobs={}", request.jobs));
-        }
         if request.no_owner {
             arguments.push("--no-owner");
         }

@@ -141,6 +141,14 @@ impl RestoreSession for RestoreConductor {
                 "a database can be named only for mode new_database",
             ));
         }
+        if request.mode == Mode::InPlace && request.jobs > 1 {
+            let message =
+                "an in-place restore is one transaction and takes one job; more are for mode new_database";
+            return Err(Error::new(Code::ArgumentInvalid, message));
+        }
+        if request.jobs == 0 {
+            return Err(Error::new(Code::ArgumentInvalid, "a restore needs at least one job"));
+        }
         let expected = self.expected_name(&request).await?;
         let bytes = find::manifest(request.from.as_ref(), request.manifest_sha256, expected.as_ref()).await?;
         let manifest = find::check(&bytes, &request.trusted_keys)?;

@@ -38,11 +38,6 @@ pub(super) async fn plan(request: RestoreRequest, manifest: VerifiedManifest) ->
         }
         Mode::InPlace => {
             let database = server.database.clone();
-            if request.jobs > 1 {
-                notices.push(
-                    "with more than one job a failed restore leaves the database half replaced".to_owned(),
-                );
-            }
             (database, target::relations(&connection).await?)
         }
     };

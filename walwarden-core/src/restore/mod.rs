@@ -58,7 +58,7 @@ pub struct RestoreRequest {
     pub no_owner: bool,
     /// Leave privileges out.
     pub no_privileges: bool,
-    /// How many connections `pg_restore` may use; 1 keeps an in-place restore in one transaction.
+    /// How many connections `pg_restore` may use, at least 1. An in-place restore is one transaction and takes 1.
     pub jobs: u32,
     /// The client programs to choose from.
     pub clients: ClientSet,

@@ -1,1 +1,47 @@
+use super::*;
 
+#[test]
+fn paths_have_one_spelling() {
+    let job = "01a1fbda-e503-7909-8909-090909090909";
+    for path in [
+        "audit_events.json".to_owned(),
+        "checkpoint".to_owned(),
+        "bundle.json".to_owned(),
+        "README.txt".to_owned(),
+        format!("backups/{job}/manifest.json"),
+        format!("backups/{job}/index.json"),
+        format!("backups/{job}/artifact.dump"),
+        format!("drills/{job}/receipt.json"),
+        format!("keys/{}.pem", "0a".repeat(32)),
+    ] {
+        assert_eq!(BundlePath::parse(&path).unwrap().to_string(), path);
+        assert_eq!(BundlePath::parse(&path.to_uppercase()), None);
+        assert_eq!(BundlePath::parse(&format!("./{path}")), None);
+        assert_eq!(BundlePath::parse(&format!("{path}/")), None);
+    }
+}
+
+#[test]
+fn rows_are_found_however_the_text_is_cut() {
+    let at = "2026-11-21T02:06:29.123Z".parse().unwrap();
+    let kind = crate::EventKind::ScheduleMissed;
+    let payload = crate::json::Object::from([("note", "é]}\"[{,")]);
+    let first = crate::Row::link(crate::Head::START, at, None, kind, payload.clone()).unwrap();
+    let second = crate::Row::link(first.head(), at, None, kind, payload).unwrap();
+    let text = [&b"["[..], &first.to_canonical(), &b","[..], &second.to_canonical(), &b"]"[..]].concat();
+    for piece in [1, 2, 7, 100, text.len()] {
+        let mut rows = RowStream::new(400);
+        let mut seen = Vec::new();
+        let mut each = |row: &crate::event::RowText<'_>| seen.push(row.seq);
+        for piece in text.chunks(piece) {
+            rows.feed(piece, &mut each).unwrap();
+        }
+        rows.finish(&mut each).unwrap();
+        assert_eq!(seen, [1, 2], "pieces of {piece}");
+    }
+    for flawed in [&text[1..], &text[..text.len() - 1], &[&text[..], b"\n"].concat(), b"[,]", b""] {
+        let mut rows = RowStream::new(400);
+        let fed = rows.feed(flawed, &mut |_| {});
+        assert!(fed.and_then(|()| rows.finish(&mut |_| {})).is_err());
+    }
+}

@@ -1,1 +1,50 @@
+use super::*;
 
+#[test]
+fn only_the_writing_profile_is_read() {
+    for text in [
+        "{\"a\": 1}",
+        "{\"b\":1,\"a\":1}",
+        "{\"a\":1,\"a\":1}",
+        "{\"é\":1}",
+        "[1.5]",
+        "[1e2]",
+        "[-0]",
+        "[01]",
+        "[9007199254740992]",
+        "[-9007199254740992]",
+        "[\"\\u0041\"]",
+        "[\"\\/\"]",
+        "[\"\\u000a\"]",
+        "[\"\\u001F\"]",
+        "[\"\u{7f}\"]",
+        "[\"\n\"]",
+        "[1,]",
+        "[1]\n",
+        "nul",
+    ] {
+        assert!(parse(text.as_bytes()).is_err(), "{text}");
+    }
+    for text in ["{}", "[]", "[9007199254740991,-9007199254740991,0]", "[\"\\u001f\\n\\\"é😀\"]", "null"] {
+        assert_eq!(to_vec(&parse(text.as_bytes()).unwrap()), text.as_bytes());
+    }
+}
+
+#[test]
+fn a_member_is_cut_from_the_bytes_as_they_are() {
+    let cut = |text: &str| String::from_utf8(without_member(text.as_bytes(), "b").unwrap()).unwrap();
+    assert_eq!(cut(r#"{"a":1,"b":{"x":[]},"c":"é"}"#), r#"{"a":1,"c":"é"}"#);
+    assert_eq!(cut(r#"{"b":1}"#), "{}");
+    assert_eq!(cut(r#"{"a":1,"b":1}"#), r#"{"a":1}"#);
+    assert_eq!(cut(r#"{"b":1,"c":{"b":2}}"#), r#"{"c":{"b":2}}"#);
+}
+
+#[test]
+fn what_leaves_the_profile_is_told_before_it_is_written() {
+    let deep = (0..65).fold(Value::Null, |inner, _| Value::Array(vec![inner]));
+    for value in [Value::from(1_u64 << 53), Value::from("\u{7f}"), Object::from([("é", 1_u64)]).into(), deep]
+    {
+        assert!(check_profile(&value).is_err());
+        assert!(parse(&to_vec(&value)).is_err());
+    }
+}

@@ -12,18 +12,12 @@ use crate::chain::database::Database;
 use crate::error::Result;
 
 pub(super) async fn jobs(database: &Database, query: &JobQuery) -> Result<Vec<Job>> {
-    let mut sql = select(query);
-    // One transaction, so that jobs and their uploads are of the same moment.
-    let mut transaction = database.pool().begin().await.map_err(|error| database.fault(error))?;
-    let rows = sql.build().fetch_all(&mut *transaction).await.map_err(|error| database.fault(error))?;
-    let mut jobs = rows.iter().map(|row| records::read(database, row)).collect::<Result<Vec<_>>>()?;
-    for job in jobs.iter_mut() {
-        records::read_uploads(database, &mut transaction, job).await?;
-    }
-    Ok(jobs)
+    let rows =
+        select(query).build().fetch_all(database.pool()).await.map_err(|error| database.fault(error))?;
+    rows.iter().map(|row| records::read(database, row)).collect()
 }
 
-/// One job and its chain, within a write.
+/// One job, within a write.
 pub(super) async fn job(
     database: &Database,
     connection: &mut SqliteConnection,
@@ -31,13 +25,10 @@ pub(super) async fn job(
 ) -> Result<Option<Job>> {
     let row = select(&JobQuery::one(id))
         .build()
-        .fetch_optional(&mut *connection)
+        .fetch_optional(connection)
         .await
         .map_err(|error| database.fault(error))?;
-    let Some(row) = row else { return Ok(None) };
-    let mut job = records::read(database, &row)?;
-    records::read_uploads(database, connection, &mut job).await?;
-    Ok(Some(job))
+    row.map(|row| records::read(database, &row)).transpose()
 }
 
 pub(super) async fn chain(database: &Database, subject: &Subject) -> Result<Option<ChainRecord>> {

@@ -13,7 +13,7 @@ use crate::storage::{ObjectName, UploadId};
 /// The columns [`read`] wants, with the tables they come from.
 pub(super) const SELECT_JOB: &str = "SELECT job.*, org_id, database_id FROM job JOIN chain USING (chain_id)";
 
-/// Reads one job, its uploads left out.
+/// Reads one job.
 pub(super) fn read(database: &Database, row: &SqliteRow) -> Result<Job> {
     let columns = Columns { database, row };
     let id: JobId = columns.parsed("job_id")?;
@@ -54,32 +54,12 @@ pub(super) fn read(database: &Database, row: &SqliteRow) -> Result<Job> {
         artifact_key,
         size_bytes,
         progress: Progress {
-            uploads: Vec::new(),
+            uploads: uploads(&columns)?,
             receipt: columns.value::<Option<Vec<u8>>>("receipt")?.map(Into::into),
             manifest: columns.value::<Option<Vec<u8>>>("manifest")?.map(Into::into),
         },
         lease,
     })
-}
-
-/// Reads the uploads of a job's write-ahead notes.
-pub(super) async fn read_uploads(
-    database: &Database,
-    connection: &mut SqliteConnection,
-    job: &mut Job,
-) -> Result<()> {
-    let rows = sqlx::query("SELECT object_name, upload_id FROM upload WHERE job_id = ? ORDER BY position")
-        .bind(job.id.to_string())
-        .fetch_all(connection)
-        .await
-        .map_err(|error| database.fault(error))?;
-    for row in &rows {
-        let columns = Columns { database, row };
-        let name = ObjectName::new(columns.value::<String>("object_name")?)
-            .map_err(|_| columns.odd("object_name"))?;
-        job.progress.uploads.push((name, UploadId(columns.value("upload_id")?)));
-    }
-    Ok(())
 }
 
 /// Stores a job as it is now; its write-ahead notes are left as they were.
@@ -128,30 +108,25 @@ pub(super) async fn store_progress(
     connection: &mut SqliteConnection,
     job: &Job,
 ) -> Result<()> {
-    let id = job.id.to_string();
-    sqlx::query("UPDATE job SET receipt = ?, manifest = ? WHERE job_id = ?")
+    let uploads: Vec<(&str, &str)> =
+        job.progress.uploads.iter().map(|(name, upload)| (name.as_str(), upload.0.as_str())).collect();
+    sqlx::query("UPDATE job SET uploads = ?, receipt = ?, manifest = ? WHERE job_id = ?")
+        .bind(serde_json::to_string(&uploads).expect("pairs of text are JSON"))
         .bind(job.progress.receipt.as_deref())
         .bind(job.progress.manifest.as_deref())
-        .bind(&id)
-        .execute(&mut *connection)
+        .bind(job.id.to_string())
+        .execute(connection)
         .await
         .map_err(|error| database.fault(error))?;
-    sqlx::query("DELETE FROM upload WHERE job_id = ?")
-        .bind(&id)
-        .execute(&mut *connection)
-        .await
-        .map_err(|error| database.fault(error))?;
-    for (position, (name, upload)) in (0_i64..).zip(&job.progress.uploads) {
-        sqlx::query("INSERT INTO upload (job_id, position, object_name, upload_id) VALUES (?, ?, ?, ?)")
-            .bind(&id)
-            .bind(position)
-            .bind(name.as_str())
-            .bind(&upload.0)
-            .execute(&mut *connection)
-            .await
-            .map_err(|error| database.fault(error))?;
-    }
     Ok(())
+}
+
+fn uploads(columns: &Columns<'_>) -> Result<Vec<(ObjectName, UploadId)>> {
+    let pairs: Vec<(String, String)> =
+        serde_json::from_str(&columns.value::<String>("uploads")?).map_err(|_| columns.odd("uploads"))?;
+    let read =
+        |(name, upload)| Ok((ObjectName::new(name).map_err(|_| columns.odd("uploads"))?, UploadId(upload)));
+    pairs.into_iter().map(read).collect()
 }
 
 /// A table's row, read by column name. What no write of ours leaves there is damage.

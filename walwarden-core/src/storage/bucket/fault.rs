@@ -13,6 +13,7 @@ pub(super) struct Fault {
     pub(super) code: Code,
     /// The same request may succeed a little later.
     pub(super) transient: bool,
+    odd: bool,
     refusal: Option<Refusal>,
     cause: Box<dyn StdError + Send + Sync>,
 }
@@ -25,7 +26,7 @@ impl Fault {
         }
         if links().any(|link| link.is::<NoCredentials>()) {
             let cause = Box::new(NoCredentials);
-            return Fault { code: Code::StorageDenied, transient: false, refusal: None, cause };
+            return Fault { code: Code::StorageDenied, transient: false, odd: false, refusal: None, cause };
         }
         if let Some(http) = links().find_map(|link| link.downcast_ref::<HttpError>()) {
             return Fault::from_silence(root_cause(http));
@@ -35,7 +36,13 @@ impl Fault {
 
     /// A connection that delivered nothing, or less than it announced.
     pub(super) fn from_silence(what: String) -> Self {
-        Fault { code: Code::StorageUnavailable, transient: true, refusal: None, cause: what.into() }
+        Fault {
+            code: Code::StorageUnavailable,
+            transient: true,
+            odd: false,
+            refusal: None,
+            cause: what.into(),
+        }
     }
 
     /// The name was looked up and is not free.
@@ -43,6 +50,7 @@ impl Fault {
         Fault {
             code: Code::ObjectExists,
             transient: false,
+            odd: false,
             refusal: None,
             cause: "found by looking first".into(),
         }
@@ -50,7 +58,7 @@ impl Fault {
 
     fn from_refusal(refusal: Refusal) -> Self {
         let (code, transient) = judge(refusal.status, &refusal.word);
-        Fault { code, transient, cause: Box::new(refusal.clone()), refusal: Some(refusal) }
+        Fault { code, transient, odd: false, cause: Box::new(refusal.clone()), refusal: Some(refusal) }
     }
 
     fn from_store(error: object_store::Error) -> Self {
@@ -67,12 +75,17 @@ impl Fault {
             // No answer at all, or one cut off so that it cannot be parsed.
             _ => (Code::StorageUnavailable, true),
         };
-        Fault { code, transient, refusal: None, cause: root_cause(&error).into() }
+        Fault { code, transient, odd: transient, refusal: None, cause: root_cause(&error).into() }
     }
 
     /// The provider's name of the error, or an empty text.
     pub(super) fn word(&self) -> &str {
         self.refusal.as_ref().map_or("", |refusal| &refusal.word)
+    }
+
+    /// The server answered, and said yes, but in a way that cannot be used.
+    pub(super) fn is_odd(&self) -> bool {
+        self.odd
     }
 
     /// The server knows the request but not the condition on it.
