@@ -36,6 +36,7 @@ impl JobWatch {
         } else {
             ProgressBar::hidden()
         };
+        bar.set_style(style(NO_BYTES));
         JobWatch { output, bar, began: Instant::now(), completion_told: AtomicBool::new(false) }
     }
 
@@ -54,10 +55,10 @@ impl JobWatch {
 
     /// Something that takes a while begins; how many bytes it moves is not known yet.
     fn begin_phase(&self, name: &'static str) {
-        self.bar.reset();
-        self.bar.unset_length();
         self.bar.set_style(style(NO_BYTES));
         self.bar.set_message(name);
+        self.bar.unset_length();
+        self.bar.reset();
         self.bar.enable_steady_tick(Duration::from_millis(120));
     }
 
@@ -144,4 +145,4 @@ fn style(template: &str) -> ProgressStyle {
 
 const NO_BYTES: &str = "{spinner} {msg}  {elapsed}";
 const UNKNOWN_TOTAL: &str = "{spinner} {msg}  {bytes}  {bytes_per_sec}  {elapsed}";
-const KNOWN_TOTAL: &str = "{msg}  [{bar:30}] {bytes}/{total_bytes}  {bytes_per_sec}  {eta} left";
+const KNOWN_TOTAL: &str = "{msg}  [{bar:20}] {bytes}/{total_bytes}  {bytes_per_sec}  {eta} left";
