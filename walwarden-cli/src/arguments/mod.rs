@@ -106,6 +106,9 @@ pub(crate) struct EvidenceExport {
     /// Whose evidence
     #[arg(long, value_name = "NAME")]
     pub(crate) database: DatabaseId,
+    /// The destination that holds the backups [default: that of the configured database]
+    #[arg(long, value_name = "URL")]
+    pub(crate) from: Option<String>,
     /// The file to write, customarily named *.evidence.tgz; an existing one is not overwritten
     #[arg(long, value_name = "FILE")]
     pub(crate) out: PathBuf,
@@ -125,7 +128,7 @@ pub(crate) struct CatalogRebuild {
     /// The destination to read
     #[arg(long, value_name = "URL")]
     pub(crate) from: String,
-    /// Only this database [default: every database of the organisation found there]
+    /// Only this database [default: every database found there]
     #[arg(long, value_name = "NAME")]
     pub(crate) database: Option<DatabaseId>,
 }

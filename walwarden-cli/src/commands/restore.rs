@@ -97,7 +97,7 @@ async fn plan(engine: &Engine, request: RestoreRequest, output: Output) -> Resul
 /// The keys in the named files, or else the public part of the own key.
 fn trusted_keys(files: &[PathBuf], home: &Home) -> Result<Vec<PublicKey>> {
     if files.is_empty() {
-        return Ok(vec![home.key()?.public_key().clone()]);
+        return Ok(vec![*home.key()?.public_key()]);
     }
     let mut keys = Vec::new();
     for path in files {

@@ -1,7 +1,7 @@
 //! Shows a job while it runs: JSON lines on stdout, or lines for people with a bar on the terminal.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
@@ -36,7 +36,7 @@ impl JobWatch {
         } else {
             ProgressBar::hidden()
         };
-        bar.set_style(style(UNKNOWN_TOTAL));
+        bar.set_style(style(NO_BYTES));
         JobWatch { output, bar, began: Instant::now(), completion_told: AtomicBool::new(false) }
     }
 
@@ -53,6 +53,15 @@ impl JobWatch {
         }
     }
 
+    /// Something that takes a while begins; how many bytes it moves is not known yet.
+    fn begin_phase(&self, name: &'static str) {
+        self.bar.set_style(style(NO_BYTES));
+        self.bar.set_message(name);
+        self.bar.unset_length();
+        self.bar.reset();
+        self.bar.enable_steady_tick(Duration::from_millis(120));
+    }
+
     fn say_record(&self, record: &Record<'_>) {
         self.say(serde_json::to_string(record).expect("a record has text keys only"));
     }
@@ -67,13 +76,13 @@ impl JobWatch {
 
 impl Watch for JobWatch {
     fn state(&self, change: &StateChange) {
-        if matches!(change.state, JobState::Running | JobState::Downloading | JobState::Restoring) {
-            self.bar.reset();
-            self.bar.unset_length();
-            self.bar.set_style(style(UNKNOWN_TOTAL));
-            self.bar.set_message(change.state.text());
-        } else {
-            self.bar.finish_and_clear();
+        match change.state {
+            JobState::Running
+            | JobState::Downloading
+            | JobState::Verifying
+            | JobState::Restoring
+            | JobState::Finalizing => self.begin_phase(change.state.text()),
+            _ => self.bar.finish_and_clear(),
         }
         if change.state == JobState::Completed {
             self.completion_told.store(true, Ordering::Relaxed);
@@ -86,10 +95,14 @@ impl Watch for JobWatch {
     }
 
     fn transfer(&self, transfer: Transfer) {
-        if let Some(total) = transfer.total_bytes
-            && self.bar.length() != Some(total)
-        {
-            self.bar.set_style(style(KNOWN_TOTAL));
+        if self.bar.position() == 0 {
+            self.bar.set_style(style(if transfer.total_bytes.is_some() {
+                KNOWN_TOTAL
+            } else {
+                UNKNOWN_TOTAL
+            }));
+        }
+        if let Some(total) = transfer.total_bytes {
             self.bar.set_length(total);
         }
         self.bar.set_position(transfer.done_bytes);
@@ -130,5 +143,6 @@ fn style(template: &str) -> ProgressStyle {
     ProgressStyle::with_template(template).expect("the templates below are well-formed").progress_chars("=> ")
 }
 
+const NO_BYTES: &str = "{spinner} {msg}  {elapsed}";
 const UNKNOWN_TOTAL: &str = "{spinner} {msg}  {bytes}  {bytes_per_sec}  {elapsed}";
-const KNOWN_TOTAL: &str = "{msg}  [{bar:30}] {bytes}/{total_bytes}  {bytes_per_sec}  {eta} left";
+const KNOWN_TOTAL: &str = "{msg}  [{bar:20}] {bytes}/{total_bytes}  {bytes_per_sec}  {eta} left";

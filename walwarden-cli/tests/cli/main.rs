@@ -1,5 +1,7 @@
 //! Transcripts of the two commands: what is typed, what is printed, how it ends.
 
+#![allow(clippy::unwrap_used)] // a test ends where its expectation does
+
 mod arguments;
 mod bundle;
 mod database;

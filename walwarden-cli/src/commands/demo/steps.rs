@@ -73,7 +73,7 @@ impl Demo {
 
         let home = home(folder, programs, environment, &cluster)?;
         let key = FileKey::generate(&home.key_file(), &SystemRandom)?;
-        let public_key = key.public_key().clone();
+        let public_key = *key.public_key();
         let public_file = folder.join(PUBLIC_KEY);
         fs::write(&public_file, public_key.to_pem()).map_err(file_failed(&public_file))?;
         fs::create_dir(folder.join(BACKUPS)).map_err(file_failed(folder))?;
@@ -193,10 +193,10 @@ impl Demo {
         let file = fs::File::create_new(&bundle).map_err(file_failed(&bundle))?;
         let (_, exported) = self.engine.evidence().export(&request, file).await?;
         tally.say(format_args!(
-            "{BUNDLE}: {} rows, {} manifests, {} dumps",
+            "{BUNDLE} holds rows: {}, manifests: {}, dumps: {}",
             exported.rows, exported.manifests, exported.artifacts
         ))?;
-        let verifier = Verifier::new().with_key(self.public_key.clone());
+        let verifier = Verifier::new().with_key(self.public_key);
         let report = verification::verify_file(&verifier, &bundle).map_err(|error| {
             Error::new(Code::FileFailed, "the bundle cannot be read back").with_source(error.to_string())
         })?;
@@ -259,7 +259,7 @@ impl Demo {
     /// A restore out of one of the demo's folders: into `postgres` as maintenance database, or into the database itself.
     async fn request(&self, folder: &str, database: &str, mode: Mode) -> Result<RestoreRequest> {
         let from = self.home.destination(&self.url(folder)).await?;
-        let keys = vec![self.public_key.clone()];
+        let keys = vec![self.public_key];
         let target = self.dsn(database)?;
         let clients = self.home.clients().await;
         Ok(RestoreRequest::new(self.sealed()?.manifest_sha256, from, keys, target, mode, clients))
