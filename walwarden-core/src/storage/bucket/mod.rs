@@ -42,7 +42,7 @@ use super::{
 };
 use crate::clock::Random;
 use crate::error::Result;
-use crate::verify::Sha256;
+use crate::verify::{Hasher, Sha256};
 use fault::Fault;
 use parts::Parts;
 use tries::Tries;
@@ -258,19 +258,17 @@ impl Bucket {
 
     /// Whether the stored object is byte for byte the one described. Any doubt counts as no.
     async fn holds(&self, name: &ObjectName, size_bytes: u64, digest: Sha256) -> bool {
-        use sha2::Digest;
-
         let whole = async {
             let object = self.store.get(&self.path(name)).await?;
             if object.meta.size != size_bytes {
                 return Ok(false);
             }
-            let mut hasher = sha2::Sha256::new();
+            let mut hasher = Hasher::new();
             let mut frames = object.into_stream();
             while let Some(frame) = frames.try_next().await? {
                 hasher.update(&frame);
             }
-            Ok::<_, object_store::Error>(Sha256::from_bytes(hasher.finalize().into()) == digest)
+            Ok::<_, object_store::Error>(hasher.finish() == digest)
         };
         whole.await.unwrap_or(false)
     }
