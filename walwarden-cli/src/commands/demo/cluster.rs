@@ -91,15 +91,14 @@ impl Cluster {
         for (name, value) in variables {
             psql.arg("-v").arg(format!("{name}={value}"));
         }
-        psql.env("PGPASSWORD", self.password.expose()).env("PGCLIENTENCODING", "UTF8");
+        // Nothing of the caller's: PGOPTIONS or PGSERVICE would lead it elsewhere.
+        psql.env_clear().env("PGPASSWORD", self.password.expose()).env("PGCLIENTENCODING", "UTF8");
         super::process::output_of("psql", psql, script.as_bytes()).await
     }
 
     async fn ready(&mut self) -> Result<()> {
         for _ in 0..300 {
-            let mut probe = Command::new(self.programs.join("pg_isready"));
-            probe.args(["-q", "-h", "127.0.0.1", "-p", &self.port.to_string()]);
-            if probe.status().await.is_ok_and(|status| status.success()) {
+            if self.psql("postgres", "SELECT 1", &[]).await.is_ok() {
                 return Ok(());
             }
             if let Ok(Some(status)) = self.server.try_wait() {
