@@ -1,7 +1,7 @@
 //! Opens what the settings name: key, catalogue, source, destination, engine.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use walwarden_core::catalog::{Catalog, SqliteCatalog};
@@ -116,7 +116,7 @@ impl Home {
 
     /// The PostgreSQL client programs of this machine.
     pub(crate) async fn clients(&self) -> ClientSet {
-        let path = self.environment.path("PATH").map(PathBuf::into_os_string);
+        let path = self.environment.value("PATH").cloned();
         ClientSet::find(&ClientSearch::new(self.client_dirs(), path)).await
     }
 
