@@ -147,4 +147,8 @@ Exit status (`walwarden verify` has a table of its own, see its help):
   1  a transient fault; try again
   2  wrong use, or a target that cannot be used; nothing was begun
   3  failed for good
-  4  stopped by SIGINT or SIGTERM";
+  4  stopped by SIGINT or SIGTERM
+
+Environment, before the settings file: WALWARDEN_ORG, WALWARDEN_KEY_FILE, WALWARDEN_CLIENT_DIRS,
+WALWARDEN_SPOOL_DIR. Connections take PGPASSWORD and the other variables of libpq, destinations the
+credentials that their providers' tools read (AWS_…, GOOGLE_…, AZURE_…).";
