@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)] // a test ends where its expectation does
 
 mod arguments;
+mod bucket;
 mod bundle;
 mod database;
 mod demo;
