@@ -1,4 +1,5 @@
 //! Restores: every mode, every major, and everything that must stop one before the target is touched.
+#![allow(clippy::unwrap_used)] // helpers of tests
 
 mod scene;
 
@@ -43,7 +44,7 @@ impl Scene {
         RestoreRequest::new(
             self.sealed.manifest_sha256,
             Arc::clone(&self.home.storage),
-            vec![self.home.signer.public_key().clone()],
+            vec![*self.home.signer.public_key()],
             Dsn::parse(&self.postgres.dsn(target)).unwrap(),
             mode,
             clients().await,
@@ -179,7 +180,7 @@ async fn a_new_database_keeps_its_properties_and_its_awkward_name() {
     let request = RestoreRequest::new(
         sealed.manifest_sha256,
         Arc::clone(&home.storage),
-        vec![home.signer.public_key().clone()],
+        vec![*home.signer.public_key()],
         Dsn::parse(&target.dsn("postgres")).unwrap(),
         Mode::NewDatabase,
         clients().await,
@@ -265,7 +266,7 @@ async fn a_changed_manifest_or_an_unknown_key_is_refused() {
 
     let mut request = scene.named(&name).await;
     let other = FileKey::generate(&scene.home.folder.join("other.pem"), &SystemRandom).unwrap();
-    request.trusted_keys = vec![other.public_key().clone()];
+    request.trusted_keys = vec![*other.public_key()];
     assert_eq!(scene.run(request).await.unwrap_err().code(), Code::SignatureInvalid);
 
     let mut request = scene.named(&name).await;
