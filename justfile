@@ -47,10 +47,10 @@ deny:
     cargo deny check bans licenses sources
 
 _demo-tools:
-    scripts/apt-install postgresql jq openssl
+    scripts/apt-install build-essential postgresql jq openssl
 
 _test-tools:
-    scripts/apt-install postgresql jq openssl zstd lz4
+    scripts/apt-install build-essential postgresql jq openssl
     scripts/install-postgres
     scripts/install-azurite
 
