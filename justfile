@@ -10,12 +10,13 @@ demo *ARGS: _demo-tools
     target/release/walwarden demo {{ARGS}}
 
 # Everything CI checks: format, lints, docs, all tests against real servers.
-test: _test-tools format-check lint tests doc
+test: _test-tools format-check lint tests doc vectors
     @echo "all checks passed"
 
 # All Rust tests against real servers.
 tests *ARGS: _test-tools
-    WALWARDEN_TEST_FULL=1 cargo test --workspace --no-fail-fast {{ARGS}}
+    WALWARDEN_TEST_FULL=1 WALWARDEN_AZURITE="$WALWARDEN_TOOLS/azurite/node_modules/.bin/azurite-blob" \
+        cargo test --workspace --no-fail-fast {{ARGS}}
 
 # Clippy, warnings refused.
 lint:
@@ -33,15 +34,25 @@ doc:
 bench *ARGS: _test-tools
     benches/run {{ARGS}}
 
+# The test vectors and the examples in spec/, judged by the Python program that made them.
+[working-directory: 'spec/vectors']
+vectors: _python
+    "$WALWARDEN_TOOLS/python/bin/python" -m make --check
+    "$WALWARDEN_TOOLS/python/bin/python" -m make.check_examples
+    PATH="$WALWARDEN_TOOLS/python/bin:$PATH" make/by_hand_test.sh
+
 # Licences, sources and duplicate versions of all dependencies.
 deny:
     scripts/install-tool cargo-deny
     cargo deny check bans licenses sources
 
 _demo-tools:
-    scripts/apt-install postgresql jq openssl
+    scripts/apt-install build-essential postgresql jq openssl
 
 _test-tools:
-    scripts/apt-install postgresql jq openssl zstd lz4
+    scripts/apt-install build-essential postgresql jq openssl
     scripts/install-postgres
     scripts/install-azurite
+
+_python:
+    scripts/install-python

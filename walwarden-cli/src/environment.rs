@@ -35,9 +35,9 @@ impl Environment {
         })
     }
 
-    /// The variable's value as a path.
+    /// The variable's value as a path, which starts at the working directory where it is relative.
     pub(crate) fn path(&self, name: &str) -> Option<PathBuf> {
-        self.value(name).map(PathBuf::from)
+        self.value(name).map(|path| std::path::absolute(path).unwrap_or_else(|_| PathBuf::from(path)))
     }
 
     /// The variable's value as a list of paths, separated as in `PATH`.
@@ -46,7 +46,8 @@ impl Environment {
         Some(std::env::split_paths(value).filter(|path| !path.as_os_str().is_empty()).collect())
     }
 
-    fn value(&self, name: &str) -> Option<&OsString> {
+    /// The variable's value as it is, unless it is unset or empty.
+    pub(crate) fn value(&self, name: &str) -> Option<&OsString> {
         let (_, value) = self.0.iter().find(|(known, _)| known == name)?;
         Some(value).filter(|value| !value.is_empty())
     }

@@ -135,7 +135,7 @@ codes! {
     /// The destination refused the credentials or the action.
     StorageDenied "storage-denied" Refused Terminal "Check the credentials and the bucket policy for the named action.";
     /// The bucket or folder does not exist.
-    StorageMissing "storage-missing" Invalid Terminal "Create the bucket or folder; Walwarden never creates one by itself.";
+    StorageMissing "storage-missing" Invalid Terminal "Create the bucket, or the folder above the destination; Walwarden creates neither by itself.";
     /// No object of that name.
     ObjectMissing "object-missing" Damaged Terminal "Look for the object in the destination; another copy of it may be needed.";
     /// An object of that name exists already and is never overwritten.

@@ -3,6 +3,7 @@
 //! A backup talks to the world through its doors only. The child below dies by SIGKILL just before or just after the
 //! n-th call of a door, for every n there is; then a new process runs the same backup again. Whatever n was, nothing
 //! half-written may be visible, the second run must end with a sealed backup, and the evidence must hold.
+#![allow(clippy::unwrap_used)] // helpers of tests
 
 mod scene;
 

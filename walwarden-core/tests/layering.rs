@@ -1,4 +1,5 @@
 //! The import rule of ARCHITECTURE.md, checked on the source text.
+#![allow(clippy::unwrap_used)] // helpers of tests
 
 use std::collections::BTreeSet;
 use std::fs;

@@ -28,21 +28,19 @@ async fn a_backup_goes_through_its_states_and_restores_under_its_own_name() {
     use JobState::{Claimed, Completed, Finalizing, Queued, Running};
     assert_eq!(diary.states(), [Queued, Claimed, Running, Finalizing, Completed], "{}", diary.notices());
     assert_eq!(sealed.manifest.hash(), sealed.manifest_sha256);
-    println!("{:#?}", home.stored());
 
     let request = RestoreRequest::new(
         sealed.manifest_sha256,
         Arc::clone(&home.storage),
-        vec![home.signer.public_key().clone()],
+        vec![*home.signer.public_key()],
         Dsn::parse(&target.dsn("postgres")).unwrap(),
         Mode::NewDatabase,
         clients().await,
     );
     let plan = home.engine.restore().plan(request).await.unwrap();
     assert_eq!(plan.database, "shop");
-    let diary = Diary::default();
-    let restored = home.engine.restore().apply(plan, &diary).await.unwrap();
+    let restored = home.engine.restore().apply(plan, &Diary::default()).await.unwrap();
     assert_eq!(restored.database, "shop");
     assert_eq!(restored.notices, Vec::<String>::new());
-    println!("{:?} {}", diary.states(), diary.notices());
+    assert_eq!(home.assert_provable().await, 1);
 }

@@ -1,5 +1,7 @@
 //! What a local folder adds to the contract: folders, permissions, staged files, damage.
 
+#![allow(clippy::unwrap_used)] // helpers of tests may unwrap as tests do
+
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;

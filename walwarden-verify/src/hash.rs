@@ -3,8 +3,6 @@
 use std::fmt;
 use std::str::FromStr;
 
-use sha2::Digest;
-
 /// A SHA-256 digest; its text form is 64 lower-case hex digits, and no other spelling is read.
 ///
 /// ```
@@ -20,7 +18,9 @@ pub struct Sha256([u8; 32]);
 impl Sha256 {
     /// Digest of `bytes`.
     pub fn of(bytes: &[u8]) -> Self {
-        Sha256(sha2::Sha256::digest(bytes).into())
+        let mut hasher = Hasher::new();
+        hasher.update(bytes);
+        hasher.finish()
     }
 
     /// Takes a finished digest.
@@ -42,6 +42,86 @@ impl Sha256 {
             pair[1] = DIGITS[usize::from(byte & 15)];
         }
         text
+    }
+}
+
+/// Hashes bytes as they come.
+///
+/// ```
+/// use walwarden_verify::{Hasher, Sha256};
+///
+/// let mut hasher = Hasher::new();
+/// hasher.update(b"PGD");
+/// hasher.update(b"MP");
+/// assert_eq!(hasher.finish(), Sha256::of(b"PGDMP"));
+/// ```
+#[derive(Clone)]
+pub struct Hasher(backend::Context);
+
+impl Hasher {
+    /// Nothing hashed yet.
+    pub fn new() -> Self {
+        Hasher(backend::new())
+    }
+
+    /// Takes further bytes into account.
+    pub fn update(&mut self, bytes: &[u8]) {
+        backend::update(&mut self.0, bytes);
+    }
+
+    /// The digest of all bytes.
+    pub fn finish(self) -> Sha256 {
+        Sha256(backend::finish(self.0))
+    }
+}
+
+impl Default for Hasher {
+    fn default() -> Self {
+        Hasher::new()
+    }
+}
+
+impl fmt::Debug for Hasher {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Hasher").finish_non_exhaustive()
+    }
+}
+
+#[cfg(not(feature = "aws-lc-rs"))]
+mod backend {
+    use sha2::Digest;
+
+    pub(super) use sha2::Sha256 as Context;
+
+    pub(super) fn new() -> Context {
+        Context::new()
+    }
+
+    pub(super) fn update(context: &mut Context, bytes: &[u8]) {
+        Digest::update(context, bytes);
+    }
+
+    pub(super) fn finish(context: Context) -> [u8; 32] {
+        context.finalize().into()
+    }
+}
+
+#[cfg(feature = "aws-lc-rs")]
+mod backend {
+    use aws_lc_rs::digest::SHA256;
+
+    pub(super) use aws_lc_rs::digest::Context;
+
+    pub(super) fn new() -> Context {
+        Context::new(&SHA256)
+    }
+
+    pub(super) fn update(context: &mut Context, bytes: &[u8]) {
+        context.update(bytes);
+    }
+
+    pub(super) fn finish(context: Context) -> [u8; 32] {
+        context.finish().as_ref().try_into().expect("a SHA-256 digest has 32 bytes")
     }
 }
 

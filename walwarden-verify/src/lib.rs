@@ -56,7 +56,7 @@ mod verifier;
 pub use budget::Budget;
 pub use event::{EventKind, Head, Row};
 pub use form::FormError;
-pub use hash::{HashTextError, Sha256};
+pub use hash::{HashTextError, Hasher, Sha256};
 pub use id::{ChainId, DatabaseId, DestinationId, IdError, JobId, OrgId, TokenId};
 pub use key::KeyId;
 pub use manifest::{Manifest, VerifiedManifest};

@@ -2,17 +2,16 @@
 
 mod proof;
 
-use sha2::Digest as _;
-
-use crate::Sha256;
+use crate::{Hasher, Sha256};
 
 pub use proof::{ProofError, consistency_proof, inclusion_proof, verify_consistency, verify_inclusion};
 
 /// Hash of a leaf: `SHA-256(0x00 ‖ leaf)`.
 pub fn leaf_hash(leaf: &[u8]) -> Sha256 {
-    let mut hasher = sha2::Sha256::new_with_prefix([0]);
+    let mut hasher = Hasher::new();
+    hasher.update(&[0]);
     hasher.update(leaf);
-    Sha256::from_bytes(hasher.finalize().into())
+    hasher.finish()
 }
 
 /// Hash of an inner node: `SHA-256(0x01 ‖ left ‖ right)`.

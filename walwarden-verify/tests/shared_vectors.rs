@@ -217,8 +217,7 @@ fn json_that_readers_understand_differently_is_refused_or_kept() {
             assert!(parsed.is_ok(), "{name}");
         }
         // What the profile leaves out is refused in our own documents.
-        let canonical = ["number_1000000000000000.json", "string_with_escaped_NULL.json"];
         let ours = canonical::parse(&fs::read(&file).unwrap());
-        assert_eq!(ours.is_ok(), canonical.contains(&name.as_str()), "{name}");
+        assert_eq!(ours.is_ok(), name == "string_with_escaped_NULL.json", "{name}");
     }
 }

@@ -75,6 +75,8 @@ def headers(cases, members, job):
         bad(f"tar-{meaning}", f"An entry of type {letter}.", extra=Member(path, b"", typeflag=letter.encode(), linkname=link))
     bad("tar-old-regular-file", "An entry of type NUL.", typeflag=b"\0")
     bad("tar-prefix", "The prefix field is not empty.", prefix=b"etc")
+    bad("tar-regular-with-link-name", "A regular file with a link name.", linkname=b"/etc/passwd")
+    bad("tar-header-tail", "Bytes behind the header's last field.", tail=b"hidden")
     bad("tar-gnu-magic", "The magic of GNU tar.", "", magic=b"ustar  \0")
     bad("tar-no-magic", "A header from before ustar.", "", magic=bytes(8))
     bad("tar-checksum-wrong", "The header's checksum is wrong.", "bundle-tar", "A29", checksum_field=b"000000\0 ")

@@ -12,7 +12,7 @@ from pathlib import Path
 
 VECTORS = Path(__file__).resolve().parent.parent
 PAGE = VECTORS.parent.parent / "docs" / "verify-by-hand.md"
-README = VECTORS.parent / "bundle-readme.txt"
+README = VECTORS.parent.parent / "walwarden-core/src/export/README.txt"
 BLOCK = re.compile(r"```sh\n(.*?)```\n(?:\n```text\n(.*?)```\n)?", re.DOTALL)
 END = "-- end of block --"
 

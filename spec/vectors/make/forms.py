@@ -24,7 +24,7 @@ label = pattern(r"[a-z0-9][a-z0-9-]{0,62}", "label id")
 uuid7 = pattern(UUID7, "UUIDv7")
 digest = pattern(r"[0-9a-f]{64}", "SHA-256")
 key_id = pattern(r"sha256:[0-9a-f]{64}", "key id")
-count_text = pattern(r"0|[1-9][0-9]{0,19}", "count")
+_digits = pattern(r"0|[1-9][0-9]{0,19}", "count")
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", re.ASCII)
 
 
@@ -34,6 +34,11 @@ def time(value):
         datetime.datetime.strptime(value, "%Y-%m-%dT%H:%M:%S.%fZ")
     except ValueError:
         need(value.startswith("0000"), f"no such time: {value!r}")
+
+
+def count_text(value):
+    _digits(value)
+    need(int(value) < 2**64, f"a count beyond 64 bits: {value}")
 
 
 def text(value):
@@ -127,10 +132,8 @@ _entry = shape(
 def entry(value):
     _entry(value)
     present = [value[name] is not None for name in AFTER_OWNER]
-    is_table = value["desc"] == "TABLE DATA"
-    has_data = any(present)
-    need(all(present[:4]) if has_data else not is_table, "an entry has data in part")
-    need(present[4:] == [is_table, is_table], "rowCount and rowsDigest belong to table data, and only to it")
+    need(len(set(present[:4])) == 1, "an entry has data in part")
+    need(present[4] == present[5] and present[4] <= present[0], "rowCount and rowsDigest stand together, with data")
 
 
 index = shape(

@@ -20,6 +20,7 @@ class Member:
     uname: bytes = b""
     gname: bytes = b""
     prefix: bytes = b""
+    tail: bytes = b""
     size_field: bytes | None = None
     checksum_field: bytes | None = None
     padding: bytes = b"\0"
@@ -30,7 +31,7 @@ class Member:
             (name, 100), (b"%07o\0" % self.mode, 8), (b"%07o\0" % self.uid, 8), (b"%07o\0" % self.gid, 8),
             (self.size_field or b"%011o\0" % len(self.data), 12), (b"%011o\0" % self.mtime, 12), (b" " * 8, 8),
             (self.typeflag, 1), (self.linkname, 100), (self.magic, 8), (self.uname, 32), (self.gname, 32),
-            (b"0000000\0", 8), (b"0000000\0", 8), (self.prefix, 155), (b"", 12),
+            (b"0000000\0", 8), (b"0000000\0", 8), (self.prefix, 155), (self.tail, 12),
         ]  # fmt: skip
         header = b"".join(value.ljust(width, b"\0") for value, width in fields)
         assert len(header) == BLOCK, name

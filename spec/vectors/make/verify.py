@@ -276,8 +276,10 @@ class Verifier:
                   "sizeBytes": manifest["sizeBytes"]}  # fmt: skip
         announced = row and all(row["payload"][name] == value for name, value in stated.items())
         self.demand(announced, "manifest-announced", path)
+        if not row:
+            return
         seq = anchor["seq"]
-        inside = row and first["seq"] <= seq < row["seq"] and self.rows[seq - 1]["hash"] == anchor["hash"]
+        inside = first["seq"] <= seq < row["seq"] and self.rows[seq - 1]["hash"] == anchor["hash"]
         if self.demand(inside and anchor["chainId"] == self.genesis["chainId"], "manifest-anchor", path):
             self.signed_by_chain(manifest, seq, "manifest", path)
 
@@ -294,7 +296,8 @@ class Verifier:
         ranges = [(entry["offset"], entry["length"]) for entry in index["entries"] if entry["offset"] is not None]
         fits = index["tocSizeBytes"] <= plain_size and all(sum(range) <= plain_size for range in ranges)
         count = -(-size // chunk)
-        agrees = index["jobId"] == manifest["jobId"] and len(index["chunks"]) == count and fits
+        told = all((entry["desc"] == "TABLE DATA") == (entry["rowCount"] is not None) for entry in index["entries"])
+        agrees = index["jobId"] == manifest["jobId"] and len(index["chunks"]) == count and fits and told
         self.demand(agrees, "index-rules", path)
         if artifact is not None:
             chunks = [sha256(artifact[at : at + chunk]) for at in range(0, len(artifact), chunk)]

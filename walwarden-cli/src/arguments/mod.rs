@@ -25,18 +25,16 @@ use crate::verification::VerifyArguments;
 #[derive(Debug, Parser)]
 #[command(name = "walwarden", version, max_term_width = 100, after_help = AFTER_HELP)]
 pub(crate) struct Arguments {
-    /// Print JSON: one object, or JSON lines for `backup run` and `restore`
-    ///
-    /// `backup run` and `restore` do so by themselves where stdout is not a terminal.
-    #[arg(long, global = true)]
+    /// Print JSON; `backup run` and `restore` do so anyway where stdout is not a terminal
+    #[arg(long, global = true, help_heading = GLOBAL)]
     pub(crate) json: bool,
 
     /// Folder for settings, key and catalogue [default: the platform's data directory]
-    #[arg(long, global = true, env = "WALWARDEN_HOME", value_name = "DIR", hide_env_values = true)]
+    #[arg(long, global = true, help_heading = GLOBAL, env = "WALWARDEN_HOME", value_name = "DIR", hide_env_values = true)]
     pub(crate) home: Option<PathBuf>,
 
     /// Log what happens inside to stderr; repeat for more
-    #[arg(long, short, global = true, action = clap::ArgAction::Count)]
+    #[arg(long, short, global = true, help_heading = GLOBAL, action = clap::ArgAction::Count)]
     pub(crate) verbose: u8,
 
     #[command(subcommand)]
@@ -106,6 +104,9 @@ pub(crate) struct EvidenceExport {
     /// Whose evidence
     #[arg(long, value_name = "NAME")]
     pub(crate) database: DatabaseId,
+    /// The destination that holds the backups [default: that of the configured database]
+    #[arg(long, value_name = "URL")]
+    pub(crate) from: Option<String>,
     /// The file to write, customarily named *.evidence.tgz; an existing one is not overwritten
     #[arg(long, value_name = "FILE")]
     pub(crate) out: PathBuf,
@@ -125,7 +126,7 @@ pub(crate) struct CatalogRebuild {
     /// The destination to read
     #[arg(long, value_name = "URL")]
     pub(crate) from: String,
-    /// Only this database [default: every database of the organisation found there]
+    /// Only this database [default: every database found there]
     #[arg(long, value_name = "NAME")]
     pub(crate) database: Option<DatabaseId>,
 }
@@ -138,10 +139,16 @@ impl Arguments {
     }
 }
 
+const GLOBAL: &str = "Global options";
+
 const AFTER_HELP: &str = "\
 Exit status (`walwarden verify` has a table of its own, see its help):
   0  done
   1  a transient fault; try again
   2  wrong use, or a target that cannot be used; nothing was begun
   3  failed for good
-  4  stopped by SIGINT or SIGTERM";
+  4  stopped by SIGINT or SIGTERM
+
+Environment, before the settings file: WALWARDEN_ORG, WALWARDEN_KEY_FILE, WALWARDEN_CLIENT_DIRS,
+WALWARDEN_SPOOL_DIR. Connections take PGPASSWORD and the other variables of libpq, destinations the
+credentials that their providers' tools read (AWS_…, GOOGLE_…, AZURE_…).";

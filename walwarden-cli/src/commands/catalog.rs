@@ -18,17 +18,17 @@ pub(crate) async fn run(command: CatalogCommand, home: &Home, output: Output) ->
 
 async fn rebuild(arguments: &CatalogRebuild, home: &Home, output: Output) -> Ending {
     let trusted = match home.key() {
-        Ok(key) => vec![key.public_key().clone()],
+        Ok(key) => vec![*key.public_key()],
         Err(error) if error.code() == Code::KeyMissing => Vec::new(),
         Err(error) => return Err(error.into()),
     };
     let from = home.destination(&arguments.from).await?;
     let engine: Engine = home.engine().await?;
-    let rebuilt = engine.rebuild().rebuild(from.as_ref(), &trusted).await?;
+    let rebuilt = engine.rebuild().rebuild(from.as_ref(), arguments.database.as_ref(), &trusted).await?;
     if rebuilt.is_empty() {
         return Err(Error::new(
             Code::ArgumentInvalid,
-            "nothing to enter: the destination holds no chain, or the catalogue has them all already",
+            "nothing to enter: the destination holds no such chain, or the catalogue has it already",
         )
         .into());
     }

@@ -1,7 +1,10 @@
 //! `walwarden database check`: tries the key, the source and the destination before the first backup does.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 use walwarden_core::source::{Severity, preflight};
+use walwarden_core::storage::Patience;
 use walwarden_core::{Error, Exit, Result};
 
 use crate::exit::{self, DONE, Ending};
@@ -110,7 +113,8 @@ async fn source(database: &DatabaseSettings, home: &Home, findings: &mut Finding
 }
 
 async fn destination(database: &DatabaseSettings, home: &Home, findings: &mut Findings) -> Result<()> {
-    let abilities = home.destination(&database.destination).await?.abilities().await?;
+    let storage = home.destination_with(&database.destination, PATIENCE).await?;
+    let abilities = storage.abilities().await?;
     let never = if abilities.put_if_absent { "the store itself refuses a second put" } else { "see below" };
     findings.fact("destination", format!("{}: written to and read back; {never}", database.destination));
     if !abilities.put_if_absent {
@@ -172,3 +176,11 @@ fn word(severity: Severity) -> &'static str {
         Severity::Info => "info",
     }
 }
+
+/// Somebody waits for the answer.
+const PATIENCE: Patience = Patience {
+    tries: 3,
+    first_pause: Duration::from_millis(500),
+    limit: Duration::from_secs(15),
+    silence: Duration::from_secs(10),
+};

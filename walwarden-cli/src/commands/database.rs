@@ -1,10 +1,13 @@
 //! `walwarden database`.
 
+use std::path::PathBuf;
+
 use serde_json::{Value, json};
 use walwarden_core::secret::Secret;
 use walwarden_core::source::Dsn;
 use walwarden_core::storage::Location;
 use walwarden_core::verify::DatabaseId;
+use walwarden_core::{Code, Error, Result};
 
 use super::check;
 use crate::arguments::{DatabaseAdd, DatabaseCommand};
@@ -35,7 +38,7 @@ fn add(add: DatabaseAdd, home: &Home, output: Output) -> Ending {
     let database = DatabaseSettings {
         name: add.name,
         source,
-        password_file: add.password_file,
+        password_file: add.password_file.map(absolute).transpose()?,
         destination,
         dump: DumpSettings::from(add.dump),
     };
@@ -50,6 +53,14 @@ fn add(add: DatabaseAdd, home: &Home, output: Output) -> Ending {
         &json!({ "database": name.as_str(), "settingsFile": path }),
     )?;
     Ok(DONE)
+}
+
+/// What was typed starts at the working directory, what stands in the settings at the home folder.
+fn absolute(path: PathBuf) -> Result<PathBuf> {
+    std::path::absolute(&path).map_err(|error| {
+        Error::new(Code::FileFailed, format!("password file is no path path={}", path.display()))
+            .with_source(error)
+    })
 }
 
 fn list(home: &Home, output: Output) -> Ending {

@@ -15,10 +15,12 @@ use crate::output::{Output, bytes};
 
 pub(crate) async fn run(command: EvidenceCommand, home: &Home, output: Output) -> Ending {
     let EvidenceCommand::Export(export) = command;
-    let database = home.database(&export.database)?;
+    let url = match &export.from {
+        Some(url) => url,
+        None => &home.database(&export.database)?.destination,
+    };
     let engine = home.signing_engine().await?;
-    let mut request =
-        ExportRequest::new(database.name.clone(), home.destination(&database.destination).await?);
+    let mut request = ExportRequest::new(export.database.clone(), home.destination(url).await?);
     request.artifacts = export.with_artifacts;
 
     let staged = Staged::create(&export.out)?;

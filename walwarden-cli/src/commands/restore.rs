@@ -54,7 +54,6 @@ pub(crate) async fn run(arguments: RestoreArguments, home: &Home, output: Output
     for notice in &restored.notices {
         output.note(format_args!("note: {notice}"));
     }
-    watch.complete_unrecorded(json!({ "database": restored.database, "recorded": false }));
     if !output.is_json() {
         let rows = if restored.rows_compared {
             "the rows of every table were counted and agree with the backup's index"
@@ -97,7 +96,7 @@ async fn plan(engine: &Engine, request: RestoreRequest, output: Output) -> Resul
 /// The keys in the named files, or else the public part of the own key.
 fn trusted_keys(files: &[PathBuf], home: &Home) -> Result<Vec<PublicKey>> {
     if files.is_empty() {
-        return Ok(vec![home.key()?.public_key().clone()]);
+        return Ok(vec![*home.key()?.public_key()]);
     }
     let mut keys = Vec::new();
     for path in files {

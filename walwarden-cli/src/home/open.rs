@@ -1,7 +1,7 @@
 //! Opens what the settings name: key, catalogue, source, destination, engine.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use walwarden_core::catalog::{Catalog, SqliteCatalog};
@@ -10,7 +10,7 @@ use walwarden_core::engine::{Engine, Settings};
 use walwarden_core::manifest::FileKey;
 use walwarden_core::secret::Secret;
 use walwarden_core::source::{ClientSearch, ClientSet, Codec, Compression, Dsn, DumpOptions};
-use walwarden_core::storage::{self, Location, Options, Storage};
+use walwarden_core::storage::{self, Location, Options, Patience, Storage};
 use walwarden_core::{Code, Error, Result};
 
 use super::Home;
@@ -96,8 +96,16 @@ impl Home {
     /// # Errors
     /// As [`Location::parse`] and [`storage::open`].
     pub(crate) async fn destination(&self, url: &str) -> Result<Arc<dyn Storage>> {
+        self.destination_with(url, Patience::default()).await
+    }
+
+    /// The same, with another patience towards a store that does not answer well.
+    ///
+    /// # Errors
+    /// As [`destination`](Self::destination).
+    pub(crate) async fn destination_with(&self, url: &str, patience: Patience) -> Result<Arc<dyn Storage>> {
         let location = Location::parse(url)?;
-        let mut options = Options::default();
+        let mut options = Options::default().with_patience(patience);
         for name in location.credential_names() {
             if let Some(value) = self.environment.text(&name.to_ascii_uppercase())? {
                 options = options.with_credential(*name, Secret::new(value));
@@ -108,7 +116,7 @@ impl Home {
 
     /// The PostgreSQL client programs of this machine.
     pub(crate) async fn clients(&self) -> ClientSet {
-        let path = self.environment.path("PATH").map(PathBuf::into_os_string);
+        let path = self.environment.value("PATH").cloned();
         ClientSet::find(&ClientSearch::new(self.client_dirs(), path)).await
     }
 

@@ -1,13 +1,11 @@
 //! Shows a job while it runs: JSON lines on stdout, or lines for people with a bar on the terminal.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
 use serde_json::{Value, json};
 use walwarden_core::catalog::JobState;
-use walwarden_core::clock::{Clock as _, SystemClock};
 use walwarden_core::watch::{StateChange, Transfer, Watch};
 
 use super::{Output, bytes, elapsed};
@@ -18,7 +16,6 @@ pub(crate) struct JobWatch {
     output: Output,
     bar: ProgressBar,
     began: Instant,
-    completion_told: AtomicBool,
 }
 
 /// One line of the JSON stream.
@@ -36,8 +33,8 @@ impl JobWatch {
         } else {
             ProgressBar::hidden()
         };
-        bar.set_style(style(UNKNOWN_TOTAL));
-        JobWatch { output, bar, began: Instant::now(), completion_told: AtomicBool::new(false) }
+        bar.set_style(style(NO_BYTES));
+        JobWatch { output, bar, began: Instant::now() }
     }
 
     /// How long the job has been watched.
@@ -45,12 +42,13 @@ impl JobWatch {
         elapsed(self.began.elapsed())
     }
 
-    /// Tells of the end of a job that is recorded nowhere, so that a stream of records always has one.
-    pub(crate) fn complete_unrecorded(&self, payload: Value) {
-        if self.output.is_json() && !self.completion_told.load(Ordering::Relaxed) {
-            let at = SystemClock.now().to_string();
-            self.say_record(&Record { state: JobState::Completed.text(), at, payload });
-        }
+    /// Something that takes a while begins; how many bytes it moves is not known yet.
+    fn begin_phase(&self, name: &'static str) {
+        self.bar.set_style(style(NO_BYTES));
+        self.bar.set_message(name);
+        self.bar.unset_length();
+        self.bar.reset();
+        self.bar.enable_steady_tick(Duration::from_millis(120));
     }
 
     fn say_record(&self, record: &Record<'_>) {
@@ -67,16 +65,13 @@ impl JobWatch {
 
 impl Watch for JobWatch {
     fn state(&self, change: &StateChange) {
-        if matches!(change.state, JobState::Running | JobState::Downloading | JobState::Restoring) {
-            self.bar.reset();
-            self.bar.unset_length();
-            self.bar.set_style(style(UNKNOWN_TOTAL));
-            self.bar.set_message(change.state.text());
-        } else {
-            self.bar.finish_and_clear();
-        }
-        if change.state == JobState::Completed {
-            self.completion_told.store(true, Ordering::Relaxed);
+        match change.state {
+            JobState::Running
+            | JobState::Downloading
+            | JobState::Verifying
+            | JobState::Restoring
+            | JobState::Finalizing => self.begin_phase(change.state.text()),
+            _ => self.bar.finish_and_clear(),
         }
         if self.output.is_json() {
             self.say_record(&record(change));
@@ -86,10 +81,14 @@ impl Watch for JobWatch {
     }
 
     fn transfer(&self, transfer: Transfer) {
-        if let Some(total) = transfer.total_bytes
-            && self.bar.length() != Some(total)
-        {
-            self.bar.set_style(style(KNOWN_TOTAL));
+        if self.bar.position() == 0 {
+            self.bar.set_style(style(if transfer.total_bytes.is_some() {
+                KNOWN_TOTAL
+            } else {
+                UNKNOWN_TOTAL
+            }));
+        }
+        if let Some(total) = transfer.total_bytes {
             self.bar.set_length(total);
         }
         self.bar.set_position(transfer.done_bytes);
@@ -130,5 +129,6 @@ fn style(template: &str) -> ProgressStyle {
     ProgressStyle::with_template(template).expect("the templates below are well-formed").progress_chars("=> ")
 }
 
+const NO_BYTES: &str = "{spinner} {msg}  {elapsed}";
 const UNKNOWN_TOTAL: &str = "{spinner} {msg}  {bytes}  {bytes_per_sec}  {elapsed}";
-const KNOWN_TOTAL: &str = "{msg}  [{bar:30}] {bytes}/{total_bytes}  {bytes_per_sec}  {eta} left";
+const KNOWN_TOTAL: &str = "{msg}  [{bar:20}] {bytes}/{total_bytes}  {bytes_per_sec}  {eta} left";

@@ -129,3 +129,20 @@ fn check_tells_everything_at_once() {
     assert!(data["findings"].as_array().unwrap().iter().all(|finding| finding["whatToDo"].is_string()));
     assert!(!ended.stdout.contains("hunter2"));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_password_may_stay_in_a_file() {
+    let shop = crate::shop::Shop::open().await;
+    let scene = shop.configured();
+    let port = shop.server.port();
+    let dsn = format!("postgres://postgres@127.0.0.1:{port}/{}", shop.name);
+    fs::write(scene.path("secret"), format!("{}\n", walwarden_testkit::postgres::PASSWORD)).unwrap();
+    let add = ["database", "add", "filed", "--dsn", &dsn, "--destination", "/b", "--password-file", "secret"];
+    assert!(scene.walwarden(&add).current_dir(scene.path("")).output().unwrap().status.success());
+    let to = scene.destination();
+    let settings = fs::read_to_string(scene.path("home/walwarden.toml")).unwrap();
+    fs::write(scene.path("home/walwarden.toml"), settings.replace("file:///b", &to)).unwrap();
+    scene.run(&["backup", "run", "--database", "filed"]).succeeds();
+    fs::remove_file(scene.path("secret")).unwrap();
+    scene.run(&["backup", "run", "--database", "filed"]).fails(2, "file-failed");
+}

@@ -80,9 +80,10 @@ fn bad_key_files_are_told_apart() {
 #[test]
 fn the_key_file_may_lie_elsewhere() {
     let scene = Scene::empty();
-    let elsewhere = scene.text("elsewhere.pem");
-    let ended = scene.walwarden(&["key", "generate"]).env("WALWARDEN_KEY_FILE", &elsewhere).output().unwrap();
-    assert!(ended.status.success());
+    let mut generate = scene.walwarden(&["key", "generate"]);
+    // Relative to the working directory, as everything that is typed.
+    let generate = generate.current_dir(scene.path("")).env("WALWARDEN_KEY_FILE", "elsewhere.pem");
+    assert!(generate.output().unwrap().status.success());
     assert!(scene.path("elsewhere.pem").exists() && !scene.path("home/signing-key.pem").exists());
 }
 
@@ -108,4 +109,31 @@ fn nothing_configured_is_no_error() {
     assert!(scene.run(&["status"]).succeeds().stdout.contains("no database is configured"));
     assert!(scene.run(&["backup", "list"]).succeeds().stdout.contains("no backup yet"));
     assert_eq!(scene.json(&["database", "list"])["databases"], serde_json::json!([]));
+}
+
+#[test]
+fn a_catalogue_that_is_none_is_told_as_such() {
+    let scene = Scene::with_key();
+    fs::write(
+        scene.path("home/catalog.sqlite"),
+        "this is no SQLite file, and long enough to have a header: ".repeat(20),
+    )
+    .unwrap();
+    scene.run(&["status"]).fails(3, "catalog-corrupt");
+}
+
+#[test]
+fn a_home_that_is_a_file_is_refused() {
+    let scene = Scene::empty();
+    fs::write(scene.path("home"), "x").unwrap();
+    scene.run(&["key", "generate"]).exits(2);
+    assert_eq!(fs::read(scene.path("home")).unwrap(), b"x");
+}
+
+#[test]
+fn output_that_cannot_be_written_is_a_failure() {
+    let scene = Scene::with_key();
+    let mut process = scene.process(&["key", "show"]);
+    let full = fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    assert_eq!(process.stdout(full).stderr(std::process::Stdio::null()).status().unwrap().code(), Some(2));
 }

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::{BufRead as _, BufReader};
+use std::os::unix::process::CommandExt as _;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -10,7 +11,7 @@ use serde_json::Value;
 use crate::scene::{Scene, files_below};
 use crate::shop::{Shop, assert_no_password};
 
-/// A backup whose pg_dump waits for a lock that the test holds.
+/// A command whose pg_dump or pg_restore waits for a lock that the test holds.
 struct Stuck {
     child: Child,
     lines: std::io::Lines<BufReader<std::process::ChildStdout>>,
@@ -20,24 +21,31 @@ struct Stuck {
 
 impl Stuck {
     async fn start(shop: &Shop, scene: &Scene) -> Self {
+        Stuck::start_with(shop, scene, &["backup", "run", "--database", "shop"], "running").await
+    }
+
+    /// Any command whose program comes to the lock after this state.
+    async fn start_with(shop: &Shop, scene: &Scene, arguments: &[&str], before: &str) -> Self {
         let holder = shop.server.connect(&shop.name).await;
         holder.batch_execute("BEGIN; LOCK TABLE orders IN ACCESS EXCLUSIVE MODE").await.unwrap();
-        let mut process = scene.process(&["backup", "run", "--database", "shop"]);
+        let mut process = scene.process(arguments);
+        process.process_group(0);
         let mut child = process.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        let running = lines.by_ref().any(|line| state(&line.unwrap()) == "running");
-        assert!(running, "the backup never ran");
-        // pg_dump is at its lock once the server says that somebody waits.
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let mut stuck = Stuck { child, lines, _holder: holder };
+        let running = stuck.lines.by_ref().any(|line| state(&line.unwrap()) == before);
+        assert!(running, "the command never came so far");
+        // The program is at its lock once the server says that somebody waits.
         let watcher = shop.server.connect(&shop.name).await;
         for _ in 0..200 {
             let waits =
-                watcher.query_one("SELECT count(*) FROM pg_locks WHERE NOT granted", &[]).await.unwrap();
+                watcher.query_one("SELECT count(*) FROM pg_locks JOIN pg_database d ON d.oid = database WHERE NOT granted AND datname = current_database()", &[]).await.unwrap();
             if waits.get::<_, i64>(0) > 0 {
-                return Stuck { child, lines, _holder: holder };
+                return stuck;
             }
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
-        panic!("pg_dump never came to the lock");
+        panic!("the program never came to the lock");
     }
 
     fn signal(&self, name: &str) {
@@ -48,6 +56,13 @@ impl Stuck {
     fn ends(mut self) -> (Option<i32>, Vec<String>) {
         let states = self.lines.by_ref().map(|line| state(&line.unwrap())).collect();
         (self.child.wait().unwrap().code(), states)
+    }
+}
+
+impl Drop for Stuck {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }
 
@@ -69,6 +84,50 @@ async fn sigterm_and_sigint_cancel_the_job_and_end_with_4() {
         let dumps = files_below(&scene.path("backups"));
         assert!(!dumps.iter().any(|path| path.to_string_lossy().contains(".dump")), "{dumps:?}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ctrl_c_reaches_the_whole_process_group_and_cancels_all_the_same() {
+    let shop = Shop::open().await;
+    let scene = shop.configured();
+    let stuck = Stuck::start(&shop, &scene).await;
+    let group = format!("-{}", stuck.child.id());
+    assert!(Command::new("kill").args(["-INT", "--", &group]).status().unwrap().success());
+    let (status, states) = stuck.ends();
+    assert_eq!((status, states), (Some(4), vec!["cancelled".to_owned(), "error".to_owned()]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restore_that_is_stopped_ends_with_4_and_leaves_no_pg_restore() {
+    let shop = Shop::open().await;
+    let scene = shop.configured();
+    let completed = scene.run(&["backup", "run", "--database", "shop"]).succeeds().records().pop().unwrap();
+    let manifest = completed["payload"]["manifestSha256"].as_str().unwrap();
+    let restore = [
+        "restore",
+        "--manifest",
+        manifest,
+        "--target",
+        &shop.dsn,
+        "--mode",
+        "in_place",
+        "--confirm-destructive",
+    ];
+    let stuck = Stuck::start_with(&shop, &scene, &restore, "restoring").await;
+    stuck.signal("-TERM");
+    let (status, states) = stuck.ends();
+    assert_eq!(status, Some(4), "{states:?}");
+    assert_eq!(shop.orders_in(&shop.name).await, 2000, "nothing was dropped");
+    let waiting = shop.server.connect("postgres").await;
+    let sessions =
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = $1 AND application_name LIKE 'pg_restore%'";
+    for _ in 0..100 {
+        if waiting.query_one(sessions, &[&shop.name]).await.unwrap().get::<_, i64>(0) == 0 {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    panic!("pg_restore is still at work");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -174,6 +174,45 @@ async fn a_lost_catalogue_is_rebuilt_from_the_destination() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn one_of_several_databases_can_be_rebuilt() {
+    let shop = Shop::open().await;
+    let scene = shop.configured();
+    back_up(&scene);
+    let from = scene.destination();
+    scene.run(&["backup", "run", "--database", "other", "--dsn", &shop.dsn, "--to", &from]).succeeds();
+    let names = |value: &serde_json::Value, list: &str, name: &str| -> Vec<String> {
+        let listed = value[list].as_array().unwrap();
+        listed.iter().map(|item| item[name].as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!(names(&scene.json(&["status"]), "databases", "name"), ["other", "shop"]);
+    fs::remove_file(scene.path("home/catalog.sqlite")).unwrap();
+    for file in ["catalog.sqlite-wal", "catalog.sqlite-shm"] {
+        let _ = fs::remove_file(scene.path("home").join(file));
+    }
+    let one = ["catalog", "rebuild", "--from", &from, "--database", "other"];
+    assert_eq!(names(&scene.json(&one), "chains", "databaseId"), ["other"]);
+    let rest = scene.json(&["catalog", "rebuild", "--from", &from]);
+    assert_eq!(names(&rest, "chains", "databaseId"), ["shop"]);
+    let bundle = scene.text("other.evidence.tgz");
+    let export = ["evidence", "export", "--database", "other", "--out", &bundle];
+    scene.run(&export).fails(2, "database-unknown");
+    scene.run(&[&export[..], &["--from", &from]].concat()).succeeds();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_plan_of_an_in_place_restore_names_what_it_drops() {
+    let shop = Shop::open().await;
+    let scene = shop.configured();
+    let manifest = back_up(&scene);
+    let plan = ["restore", "--manifest", &manifest, "--target", &shop.dsn, "--mode", "in_place", "--plan"];
+    let ended = scene.run(&plan).succeeds();
+    let plan = &ended.records()[0]["data"]["plan"];
+    assert_eq!(plan["dropped"], serde_json::json!(["public.customers", "public.orders"]));
+    assert_no_password(&ended.stdout);
+    assert_eq!(shop.orders_in(&shop.name).await, 2000);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn evidence_is_exported_and_verified() {
     let shop = Shop::open().await;
     let scene = shop.configured();

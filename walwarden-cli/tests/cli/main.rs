@@ -1,6 +1,9 @@
 //! Transcripts of the two commands: what is typed, what is printed, how it ends.
 
+#![allow(clippy::unwrap_used)] // a test ends where its expectation does
+
 mod arguments;
+mod bucket;
 mod bundle;
 mod database;
 mod demo;

@@ -80,3 +80,17 @@ async fn an_unreachable_target_is_2() {
     let restore = ["restore", "--manifest", manifest, "--target", target, "--mode", "new_database"];
     scene.run(&restore).fails(2, "target-unreachable");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_unreachable_source_is_tried_again_and_then_1() {
+    let shop = Shop::open().await;
+    let scene = shop.configured();
+    let dsn = "postgres://u:hunter2@127.0.0.1:1/x?connect_timeout=2";
+    let ended = scene.run(&["backup", "run", "--dsn", dsn, "--to", &scene.destination()]);
+    let ended = ended.fails(1, "source-unreachable");
+    let states = ended.states();
+    assert_eq!(states.iter().filter(|state| *state == "failed_retryable").count(), 2, "{states:?}");
+    assert_eq!(states.last().map(String::as_str), Some("failed_terminal"));
+    assert!(!ended.stdout.contains("hunter2") && !ended.stderr.contains("hunter2"));
+    assert_eq!(ended.records().pop().unwrap()["error"]["retryable"], true);
+}

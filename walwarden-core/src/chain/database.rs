@@ -12,7 +12,7 @@ use sqlx::sqlite::{
     SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions,
     SqliteSynchronous,
 };
-use sqlx::{Sqlite, Transaction};
+use sqlx::{Connection, Sqlite, Transaction};
 use tokio::sync::{Mutex, OwnedMutexGuard};
 use walwarden_verify::ChainId;
 
@@ -45,10 +45,10 @@ impl Database {
     pub(crate) async fn open(path: &Path, busy_timeout: Duration) -> Result<Self> {
         create_if_missing(path)?;
         check_writable(path)?;
-        let options = SqliteConnectOptions::new()
-            .filename(path)
-            .create_if_missing(false)
-            .busy_timeout(busy_timeout)
+        let options =
+            SqliteConnectOptions::new().filename(path).create_if_missing(false).busy_timeout(busy_timeout);
+        refuse_foreign(path, &options).await?;
+        let options = options
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full)
             .foreign_keys(true)
@@ -128,15 +128,8 @@ impl Database {
             .fetch_one(&mut *connection)
             .await
             .map_err(|error| self.fault(error))?;
-        let tables: i64 = sqlx::query_scalar("SELECT count(*) FROM sqlite_schema")
-            .fetch_one(&mut *connection)
-            .await
-            .map_err(|error| self.fault(error))?;
-        if application == 0 && tables == 0 {
+        if application == 0 {
             return Ok(0);
-        }
-        if application != APPLICATION_ID {
-            return Err(about(Code::ArgumentInvalid, "file is a database of another program", &self.0.path));
         }
         let version: i64 = sqlx::query_scalar("SELECT ifnull(max(version), 0) FROM _sqlx_migrations")
             .fetch_one(&mut *connection)
@@ -187,6 +180,26 @@ fn check_writable(path: &Path) -> Result<()> {
         return Err(about(Code::CatalogReadOnly, "catalogue is read-only", path));
     }
     Ok(())
+}
+
+// Before anything is written, the journal mode included.
+async fn refuse_foreign(path: &Path, options: &SqliteConnectOptions) -> Result<()> {
+    let look = async {
+        let mut connection = SqliteConnection::connect_with(options).await?;
+        // In one transaction: another process may be making our tables and our mark just now.
+        let mut moment = connection.begin().await?;
+        let tables: i64 =
+            sqlx::query_scalar("SELECT count(*) FROM sqlite_schema").fetch_one(&mut *moment).await?;
+        let application: i64 = sqlx::query_scalar("PRAGMA application_id").fetch_one(&mut *moment).await?;
+        moment.rollback().await?;
+        connection.close().await?;
+        Ok(tables == 0 || application == APPLICATION_ID)
+    };
+    match look.await {
+        Ok(true) => Ok(()),
+        Ok(false) => Err(about(Code::ArgumentInvalid, "file is a database of another program", path)),
+        Err(error) => Err(fault(path, error)),
+    }
 }
 
 fn fault(path: &Path, error: sqlx::Error) -> Error {

@@ -3,9 +3,8 @@
 use std::io::Write;
 
 use bytes::Bytes;
-use sha2::Digest;
 use walwarden_verify::merkle::Tree;
-use walwarden_verify::{EventKind, Head, JobId, Row, Sha256, Timestamp};
+use walwarden_verify::{EventKind, Hasher, Head, JobId, Row, Sha256, Timestamp};
 
 use super::writer::Writing;
 use crate::chain::AuditChain;
@@ -28,7 +27,7 @@ pub(super) struct Summary {
 impl Summary {
     pub(super) async fn of(chain: &dyn AuditChain) -> Result<Self> {
         let head = chain.head().await?;
-        let mut hasher = sha2::Sha256::new();
+        let mut hasher = Hasher::new();
         let mut summary = Summary {
             head,
             last_at: Timestamp::MIN,
@@ -51,7 +50,7 @@ impl Summary {
             summary.size_bytes += text.0.len() as u64;
             next = text.1;
         }
-        summary.sha256 = Sha256::from_bytes(hasher.finalize().into());
+        summary.sha256 = hasher.finish();
         Ok(summary)
     }
 }

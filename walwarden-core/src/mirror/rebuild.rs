@@ -56,14 +56,23 @@ impl Rebuilder {
         Rebuilder { parts }
     }
 
-    /// Enters every chain of the destination that the catalogue does not have, and the jobs it tells of.
+    /// Enters every chain of the destination that the catalogue does not have, and the jobs it tells of; with `only`,
+    /// that database's alone.
     ///
     /// # Errors
     /// `chain-damaged` when segments are missing or contradict each other, or a trusted checkpoint contradicts them;
     /// the store's and the catalogue's own errors. Chains entered before the error stay.
-    pub async fn rebuild(&self, from: &dyn Storage, trusted_keys: &[PublicKey]) -> Result<Vec<Rebuilt>> {
+    pub async fn rebuild(
+        &self,
+        from: &dyn Storage,
+        only: Option<&DatabaseId>,
+        trusted_keys: &[PublicKey],
+    ) -> Result<Vec<Rebuilt>> {
         let mut rebuilt = Vec::new();
         for (subject, mut chains) in find(from).await? {
+            if only.is_some() && subject.database_id.as_ref() != only {
+                continue;
+            }
             if self.parts.catalog.chain(&subject).await?.is_some() {
                 continue;
             }

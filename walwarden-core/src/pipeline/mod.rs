@@ -2,8 +2,7 @@
 //!
 //! In: chunks, in order. Out: [`Measured`]. What always holds: the digest covers exactly the bytes that were passed.
 
-use sha2::Digest;
-use walwarden_verify::Sha256;
+use walwarden_verify::{Hasher, Sha256};
 
 /// Size and digest of a finished stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,7 +28,7 @@ pub struct Measured {
 #[derive(Debug, Clone, Default)]
 pub struct Measure {
     size_bytes: u64,
-    hasher: sha2::Sha256,
+    hasher: Hasher,
 }
 
 impl Measure {
@@ -46,6 +45,6 @@ impl Measure {
 
     /// Size and digest of all chunks.
     pub fn finish(self) -> Measured {
-        Measured { size_bytes: self.size_bytes, sha256: Sha256::from_bytes(self.hasher.finalize().into()) }
+        Measured { size_bytes: self.size_bytes, sha256: self.hasher.finish() }
     }
 }

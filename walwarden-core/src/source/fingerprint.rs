@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use futures::{StreamExt, pin_mut};
-use sha2::{Digest, Sha256};
 use tokio_postgres::{Client, SimpleQueryMessage, Transaction};
+
+use walwarden_verify::{Hasher, Sha256};
 
 use super::Dsn;
 use super::connect::explain;
@@ -72,7 +73,7 @@ pub struct RowsDigest {
 impl RowsDigest {
     /// Adds a row, given as COPY text writes it, without the newline.
     pub fn add_line(&mut self, line: &[u8]) {
-        self.add(Sha256::digest(line).into());
+        self.add(*Sha256::of(line).as_bytes());
     }
 
     /// The number, most significant byte first.
@@ -156,7 +157,7 @@ async fn count(snapshot: &Transaction<'_>, copy: &str) -> Result<TableContent, t
 /// Cuts a COPY text stream into lines wherever its chunks end. Newlines in values are escaped, so each one ends a row.
 #[derive(Default)]
 struct Lines {
-    unfinished: Sha256,
+    unfinished: Hasher,
     content: TableContent,
 }
 
@@ -166,7 +167,7 @@ impl Lines {
         let last = parts.next_back().unwrap_or_default();
         for line in parts {
             self.unfinished.update(line);
-            self.content.digest.add(self.unfinished.finalize_reset().into());
+            self.content.digest.add(*std::mem::take(&mut self.unfinished).finish().as_bytes());
             self.content.rows += 1;
         }
         self.unfinished.update(last);

@@ -1,5 +1,5 @@
 //! What the conductors' tests share: a source server with data, an installation in a folder, and ways to judge it.
-#![allow(unreachable_pub)] // shared by several test binaries
+#![allow(clippy::unwrap_used, unreachable_pub)] // a test's own module
 #![allow(dead_code)] // each test binary uses its own part
 
 pub mod bucket;
@@ -108,10 +108,8 @@ impl Home {
         let mut request = ExportRequest::new("shop".parse().unwrap(), Arc::clone(&self.storage));
         request.artifacts = true;
         let (bundle, exported) = self.engine.evidence().export(&request, Vec::new()).await.unwrap();
-        let report = Verifier::new()
-            .with_key(self.signer.public_key().clone())
-            .verify(std::io::Cursor::new(bundle))
-            .unwrap();
+        let report =
+            Verifier::new().with_key(*self.signer.public_key()).verify(std::io::Cursor::new(bundle)).unwrap();
         assert_eq!(report.exit(), verify::Exit::Reached, "{report}");
         assert_eq!(report.artifacts_checked, exported.artifacts);
         exported.manifests

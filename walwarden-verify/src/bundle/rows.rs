@@ -4,10 +4,11 @@ use crate::form::FormError;
 /// The rows of `audit_events.json`, read from pieces of it; only a few rows are ever held.
 #[derive(Debug)]
 pub(crate) struct RowStream {
-    buffer: Vec<u8>,
-    // What was consumed of the buffer, and how far it is known to be UTF-8.
+    text: String,
+    // How much of the text was consumed.
     start: usize,
-    valid: usize,
+    // The beginning of a character whose rest is still to come.
+    tail: Vec<u8>,
     max_row: usize,
     place: Place,
 }
@@ -23,7 +24,7 @@ enum Place {
 impl RowStream {
     /// Refuses rows longer than `max_row` bytes.
     pub(crate) fn new(max_row: usize) -> Self {
-        RowStream { buffer: Vec::new(), start: 0, valid: 0, max_row, place: Place::Start }
+        RowStream { text: String::new(), start: 0, tail: Vec::new(), max_row, place: Place::Start }
     }
 
     /// Takes the next piece and hands each row that is complete to `each`.
@@ -32,9 +33,9 @@ impl RowStream {
         piece: &[u8],
         each: &mut impl FnMut(&RowText<'_>),
     ) -> Result<(), FormError> {
-        self.extend(piece);
-        // With a whole longest row in the buffer, an error is never due to missing bytes.
-        while self.valid - self.start > self.max_row && self.place != Place::End {
+        self.extend(piece)?;
+        // With a whole longest row in the text, an error is never due to missing bytes.
+        while self.text.len() - self.start > self.max_row && self.place != Place::End {
             self.step(each)?;
         }
         Ok(())
@@ -45,30 +46,31 @@ impl RowStream {
         while self.place != Place::End {
             self.step(each)?;
         }
-        if self.start == self.buffer.len() {
+        if self.start == self.text.len() && self.tail.is_empty() {
             Ok(())
         } else {
             Err(FormError::new("something follows the array of rows"))
         }
     }
 
-    fn extend(&mut self, piece: &[u8]) {
+    fn extend(&mut self, piece: &[u8]) -> Result<(), FormError> {
         if self.start >= self.max_row {
-            self.buffer.drain(..self.start);
-            self.valid -= self.start;
+            self.text.drain(..self.start);
             self.start = 0;
         }
-        self.buffer.extend_from_slice(piece);
-        self.valid += match std::str::from_utf8(&self.buffer[self.valid..]) {
-            Ok(text) => text.len(),
-            Err(error) => error.valid_up_to(),
-        };
+        self.tail.extend_from_slice(piece);
+        let valid = self.tail.utf8_chunks().next().map_or("", |chunk| chunk.valid());
+        self.text.push_str(valid);
+        let length = valid.len();
+        self.tail.drain(..length);
+        // A character has at most four bytes: three may be waiting for the fourth.
+        if self.tail.len() <= 3 { Ok(()) } else { Err(FormError::new("the rows are not UTF-8")) }
     }
 
     fn step(&mut self, each: &mut impl FnMut(&RowText<'_>)) -> Result<(), FormError> {
-        let text = &self.buffer[self.start..self.valid];
-        self.place = match (self.place, text.first()) {
-            (Place::Start, Some(b'[')) if text.get(1) == Some(&b']') => {
+        let text = &self.text[self.start..];
+        self.place = match (self.place, text.as_bytes().first()) {
+            (Place::Start, Some(b'[')) if text.as_bytes().get(1) == Some(&b']') => {
                 self.start += 2;
                 Place::End
             }
@@ -85,7 +87,6 @@ impl RowStream {
                 Place::End
             }
             (Place::BeforeRow, _) => {
-                let text = std::str::from_utf8(text).map_err(|_| FormError::new("a row is not UTF-8"))?;
                 let row = RowText::parse_first(text)?;
                 let length = row.text.len();
                 if length > self.max_row {

@@ -1,3 +1,4 @@
+use super::scan::plain_length;
 use super::*;
 
 #[test]
@@ -47,4 +48,18 @@ fn what_leaves_the_profile_is_told_before_it_is_written() {
         assert!(check_profile(&value).is_err());
         assert!(parse(&to_vec(&value)).is_err());
     }
+}
+
+#[test]
+fn plain_text_ends_where_the_first_special_byte_stands() {
+    for special in 0..=255_u8 {
+        let ends = matches!(special, b'"' | b'\\' | 0..0x20 | 0x7f);
+        for at in 0..20 {
+            let mut text = "aé\u{ff}z~ !\u{80}#[]".repeat(2).into_bytes();
+            text[at] = special;
+            text[at + 1] = b'"';
+            assert_eq!(plain_length(&text), if ends { at } else { at + 1 }, "{special} at {at}");
+        }
+    }
+    assert_eq!(plain_length(b"0123456789"), 10);
 }

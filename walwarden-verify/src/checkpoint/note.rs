@@ -1,7 +1,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use sha2::Digest as _;
 
+use crate::Hasher;
 use crate::form::FormError;
 use crate::key::{PublicKey, Signature, SignatureError};
 
@@ -30,11 +30,12 @@ const MAX_BYTES: usize = 1 << 20;
 /// Key id of an Ed25519 key in notes: the first four bytes of `SHA-256(name ‖ 0x0A ‖ kind ‖ 32-byte key)`. The kind
 /// is 1 for plain signatures and 4 for cosignatures with a time.
 pub fn key_hash(name: &str, kind: u8, key: &PublicKey) -> [u8; 4] {
-    let mut hasher = sha2::Sha256::new_with_prefix(name.as_bytes());
-    hasher.update([b'\n', kind]);
+    let mut hasher = Hasher::new();
+    hasher.update(name.as_bytes());
+    hasher.update(&[b'\n', kind]);
     hasher.update(key.as_bytes());
-    let digest: [u8; 32] = hasher.finalize().into();
-    [digest[0], digest[1], digest[2], digest[3]]
+    let [first, second, third, fourth, ..] = *hasher.finish().as_bytes();
+    [first, second, third, fourth]
 }
 
 /// The line that carries a plain signature, with its newline.

@@ -1,10 +1,8 @@
-use sha2::Digest as _;
-
 use super::{EventKind, check_payload};
 use crate::canonical::{self, Scanner};
 use crate::form::FormError;
 use crate::json::{self, Object, Value};
-use crate::{JobId, Sha256, Timestamp};
+use crate::{Hasher, JobId, Sha256, Timestamp};
 
 /// The last row's place and hash, to which the next row is linked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -83,9 +81,10 @@ impl Row {
     /// The hash this row must have, from its other fields.
     pub fn expected_hash(&self) -> Sha256 {
         let event = Object::from_iter(self.hashed_members());
-        let mut hasher = sha2::Sha256::new_with_prefix(self.prev_hash.hex());
-        hasher.update(canonical::to_vec(&Value::Object(event)));
-        Sha256::from_bytes(hasher.finalize().into())
+        let mut hasher = Hasher::new();
+        hasher.update(&self.prev_hash.hex());
+        hasher.update(&canonical::to_vec(&Value::Object(event)));
+        hasher.finish()
     }
 
     /// This row as the one to link the next to.
@@ -171,12 +170,13 @@ impl<'a> RowText<'a> {
         let text = &text.as_bytes()[..scanner.position()];
         check_payload(kind, job_id, &payload)?;
 
-        let mut hasher = sha2::Sha256::new_with_prefix(prev_hash.hex());
+        let mut hasher = Hasher::new();
+        hasher.update(&prev_hash.hex());
         hasher.update(&text[..after_at]);
         hasher.update(b",");
         hasher.update(&text[job_start..payload_end]);
         hasher.update(b"}");
-        let expected_hash = Sha256::from_bytes(hasher.finalize().into());
+        let expected_hash = hasher.finish();
         Ok(RowText { text, seq, at, job_id, kind, payload, prev_hash, hash, expected_hash })
     }
 

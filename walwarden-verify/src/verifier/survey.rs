@@ -1,8 +1,6 @@
 use std::collections::BTreeMap;
 use std::io::{Read, Seek, SeekFrom};
 
-use sha2::Digest as _;
-
 use super::chain_walk::ChainWalk;
 use super::keyring::Keyring;
 use crate::budget::Budget;
@@ -12,7 +10,7 @@ use crate::index::CHUNK_SIZE_BYTES;
 use crate::key::PublicKey;
 use crate::reason::Reason;
 use crate::report::Findings;
-use crate::{JobId, KeyId, Sha256};
+use crate::{Hasher, JobId, KeyId, Sha256};
 
 /// What one reading of the bundle leaves: digests of all files, the chain, and the documents if they are few.
 #[derive(Debug)]
@@ -265,12 +263,11 @@ const PIECE: usize = 256 << 10;
 
 fn read_file<R: Read>(bundle: &mut BundleReader<R>, mut take: impl FnMut(&[u8])) -> Result<FileFacts, Fault> {
     let mut piece = vec![0; PIECE];
-    let (mut hasher, mut size) = (sha2::Sha256::new(), 0);
+    let (mut hasher, mut size) = (Hasher::new(), 0);
     loop {
         let count = bundle.read(&mut piece)?;
         if count == 0 {
-            let sha256 = Sha256::from_bytes(hasher.finalize().into());
-            return Ok(FileFacts { size, sha256 });
+            return Ok(FileFacts { size, sha256: hasher.finish() });
         }
         hasher.update(&piece[..count]);
         take(&piece[..count]);
@@ -289,14 +286,14 @@ fn read_whole<R: Read>(bundle: &mut BundleReader<R>, size: u64) -> Result<(FileF
 fn read_chunks<R: Read>(bundle: &mut BundleReader<R>) -> Result<Vec<Sha256>, Fault> {
     let mut piece = vec![0; PIECE];
     let mut chunks = Vec::new();
-    let (mut chunk, mut chunk_size) = (sha2::Sha256::new(), 0);
+    let (mut chunk, mut chunk_size) = (Hasher::new(), 0);
     loop {
         let wanted = (CHUNK_SIZE_BYTES - chunk_size).min(PIECE as u64) as usize;
         let count = bundle.read(&mut piece[..wanted])?;
         chunk.update(&piece[..count]);
         chunk_size += count as u64;
         if chunk_size == CHUNK_SIZE_BYTES || (count == 0 && chunk_size > 0) {
-            chunks.push(Sha256::from_bytes(chunk.finalize_reset().into()));
+            chunks.push(std::mem::take(&mut chunk).finish());
             chunk_size = 0;
         }
         if count == 0 {

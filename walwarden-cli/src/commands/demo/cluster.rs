@@ -51,7 +51,8 @@ impl Cluster {
         })?;
         let mut postgres = account.command(&programs.join("postgres"));
         postgres.arg("-D").arg(dir.path().join("data")).args(["-p", &port.to_string(), "-h", "127.0.0.1"]);
-        postgres.arg("-k").arg(dir.path()).current_dir(dir.path());
+        // No Unix socket: its path would have to be short.
+        postgres.args(["-c", "unix_socket_directories="]).current_dir(dir.path());
         for setting in ["fsync=off", "synchronous_commit=off", "full_page_writes=off", "max_wal_size=1GB"] {
             postgres.args(["-c", setting]);
         }
@@ -90,15 +91,14 @@ impl Cluster {
         for (name, value) in variables {
             psql.arg("-v").arg(format!("{name}={value}"));
         }
-        psql.env("PGPASSWORD", self.password.expose()).env("PGCLIENTENCODING", "UTF8");
+        // Nothing of the caller's: PGOPTIONS or PGSERVICE would lead it elsewhere.
+        psql.env_clear().env("PGPASSWORD", self.password.expose()).env("PGCLIENTENCODING", "UTF8");
         super::process::output_of("psql", psql, script.as_bytes()).await
     }
 
     async fn ready(&mut self) -> Result<()> {
         for _ in 0..300 {
-            let mut probe = Command::new(self.programs.join("pg_isready"));
-            probe.args(["-q", "-h", "127.0.0.1", "-p", &self.port.to_string()]);
-            if probe.status().await.is_ok_and(|status| status.success()) {
+            if self.psql("postgres", "SELECT 1", &[]).await.is_ok() {
                 return Ok(());
             }
             if let Ok(Some(status)) = self.server.try_wait() {

@@ -6,6 +6,7 @@ mod damage;
 mod outside;
 mod process;
 mod programs;
+mod stage;
 mod steps;
 mod tally;
 
@@ -20,7 +21,7 @@ use crate::environment::Environment;
 use crate::exit::{Ending, Stop};
 use crate::output::Output;
 use crate::signals::cancel_on_signal;
-use steps::Demo;
+use stage::Demo;
 use tally::Tally;
 
 pub(crate) async fn run(arguments: DemoArguments, environment: &Environment, output: Output) -> Ending {
@@ -36,6 +37,9 @@ async fn demonstrate(arguments: &DemoArguments, environment: &Environment, outpu
     let programs = programs::find(arguments.bin_dir.as_deref(), environment)?;
     let folder = Folder::make(arguments.keep.as_deref())?;
     let mut tally = Tally::new(output);
+    if !output.is_json() {
+        output.line("Backs up, restores, damages and proves a throw-away Postgres. Nothing but its own files is touched.")?;
+    }
     let mut demo = Demo::start(&programs, folder.path(), arguments.orders, environment, &mut tally).await?;
     demo.back_up(&mut tally).await?;
     demo.restore(&mut tally).await?;

@@ -7,7 +7,7 @@ use walwarden_core::{Code, Error, Result};
 use crate::environment::Environment;
 
 /// All that the demo runs, which must lie in one folder so that the versions agree.
-const PROGRAMS: [&str; 7] = ["initdb", "postgres", "pg_ctl", "pg_isready", "psql", "pg_dump", "pg_restore"];
+const PROGRAMS: [&str; 6] = ["initdb", "postgres", "pg_ctl", "psql", "pg_dump", "pg_restore"];
 
 /// The folder with the server programs: the given one, or the first complete one of those in
 /// `WALWARDEN_CLIENT_DIRS`, `PATH` and the usual places, newest major first.

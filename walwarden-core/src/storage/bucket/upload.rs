@@ -8,7 +8,6 @@ use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
 use object_store::PutPayload;
 use object_store::multipart::PartId;
-use sha2::Digest;
 use tokio::task::JoinSet;
 
 use super::Bucket;
@@ -16,12 +15,12 @@ use super::fault::Fault;
 use crate::error::{Code, Error, Result};
 use crate::storage::location::Scheme;
 use crate::storage::{ObjectName, Stored, Upload, UploadId};
-use crate::verify::Sha256;
+use crate::verify::{Hasher, Sha256};
 
 pub(super) struct BucketUpload {
     bucket: Arc<Bucket>,
     name: ObjectName,
-    digest: sha2::Sha256,
+    digest: Hasher,
     sent_bytes: u64,
     filling: Filling,
     multipart: Option<Multipart>,
@@ -49,7 +48,7 @@ impl BucketUpload {
         BucketUpload {
             bucket,
             name,
-            digest: sha2::Sha256::new(),
+            digest: Hasher::new(),
             sent_bytes: 0,
             filling: Filling::default(),
             multipart: None,
@@ -117,7 +116,7 @@ impl BucketUpload {
         if self.multipart.is_some() && self.filling.bytes > 0 {
             self.ship().await?;
         }
-        let digest = Sha256::from_bytes(self.digest.finalize().into());
+        let digest = self.digest.finish();
         let Some(mut multipart) = self.multipart else {
             return self.bucket.put(&self.name, self.filling.take(), digest).await;
         };
