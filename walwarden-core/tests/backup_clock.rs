@@ -1,5 +1,7 @@
 //! Clocks that run backwards, between jobs and during them.
 
+#![allow(clippy::unwrap_used)] // in a test's own functions, too, a panic is the answer
+
 mod scene;
 
 use std::path::Path;
@@ -37,8 +39,8 @@ async fn assert_in_order(home: &Home, backups: usize) {
     std::fs::copy(home.folder.join("key.pem"), elsewhere.path().join("key.pem")).unwrap();
     let setup = Setup { storage: Some(Arc::clone(&home.storage)), ..Setup::default() };
     let rebuilt = Home::set_up(elsewhere.path(), setup).await;
-    let keys = [home.signer.public_key().clone()];
-    let found = rebuilt.engine.rebuild().rebuild(home.storage.as_ref(), &keys).await.unwrap();
+    let keys = [*home.signer.public_key()];
+    let found = rebuilt.engine.rebuild().rebuild(home.storage.as_ref(), None, &keys).await.unwrap();
     assert!(found[0].authenticated);
     assert_eq!(rebuilt.rows().await, rows);
     for (ours, theirs) in home.jobs().await.iter().zip(rebuilt.jobs().await) {

@@ -1,5 +1,7 @@
 //! Every kind of destination from backup to restore, and destinations that are full or do not keep what they are given.
 
+#![allow(clippy::unwrap_used)] // in a test's own functions, too, a panic is the answer
+
 mod scene;
 
 use std::path::Path;
@@ -47,7 +49,7 @@ async fn restored(home: &Home, sealed: &SealedBackup) -> String {
     let mut request = RestoreRequest::new(
         sealed.manifest_sha256,
         Arc::clone(&home.storage),
-        vec![home.signer.public_key().clone()],
+        vec![*home.signer.public_key()],
         Dsn::parse(&shared(17).dsn("postgres")).unwrap(),
         Mode::NewDatabase,
         clients().await,

@@ -1,6 +1,8 @@
 //! `pg_dump` that fails, hangs or lies, and servers that go away under it: the job says so, nothing half is left, and
 //! the next run succeeds.
 
+#![allow(clippy::unwrap_used)] // in a test's own functions, too, a panic is the answer
+
 mod scene;
 
 use std::sync::Arc;

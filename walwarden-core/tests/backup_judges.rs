@@ -1,5 +1,7 @@
 //! Judges that are not ours, who have nothing but the destination: stock `pg_restore`, `sha256sum`, `jq`, `openssl`.
 
+#![allow(clippy::unwrap_used)] // in a test's own functions, too, a panic is the answer
+
 mod scene;
 
 use std::collections::BTreeMap;

@@ -1,5 +1,7 @@
 //! Several processes at one database: killed in mid-upload, racing for a job, robbed of a lease.
 
+#![allow(clippy::unwrap_used)] // in a test's own functions, too, a panic is the answer
+
 mod scene;
 
 use std::path::Path;

@@ -1,5 +1,7 @@
 //! The catalogue is lost: what the destination tells, what it cannot tell, and how the next backup goes on.
 
+#![allow(clippy::unwrap_used)] // in a test's own functions, too, a panic is the answer
+
 mod scene;
 
 use std::path::{Path, PathBuf};
@@ -33,8 +35,8 @@ async fn bereft(folder: &Path, storage: Option<Arc<dyn Storage>>) -> Home {
 }
 
 async fn rebuild(home: &Home) -> Result<Rebuilt> {
-    let keys = [home.signer.public_key().clone()];
-    let mut rebuilt = home.engine.rebuild().rebuild(home.storage.as_ref(), &keys).await?;
+    let keys = [*home.signer.public_key()];
+    let mut rebuilt = home.engine.rebuild().rebuild(home.storage.as_ref(), None, &keys).await?;
     assert_eq!(rebuilt.len(), 1);
     Ok(rebuilt.remove(0))
 }
@@ -92,7 +94,7 @@ async fn rebuilding_twice_changes_nothing() {
     let home = Home::open(folder.path()).await;
     home.backup(&shop().await).await.unwrap();
     let rows = home.rows().await;
-    let again = home.engine.rebuild().rebuild(home.storage.as_ref(), &[]).await.unwrap();
+    let again = home.engine.rebuild().rebuild(home.storage.as_ref(), None, &[]).await.unwrap();
     assert_eq!(again, []);
     assert_eq!(home.rows().await, rows);
 }
@@ -213,7 +215,7 @@ async fn checkpoints_by_a_stranger_authenticate_nothing() {
     let stranger = FileKey::generate(&ruin.folder.path().join("stranger.pem"), &SystemRandom).unwrap();
     let rebuilder = ruin.home.engine.rebuild();
     let rebuilt =
-        rebuilder.rebuild(ruin.home.storage.as_ref(), &[stranger.public_key().clone()]).await.unwrap();
+        rebuilder.rebuild(ruin.home.storage.as_ref(), None, &[*stranger.public_key()]).await.unwrap();
     assert!(!rebuilt[0].authenticated);
 }
 

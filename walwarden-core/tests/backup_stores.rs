@@ -1,5 +1,7 @@
 //! Stores that misbehave at any request: a backup seals after retries or fails honestly, and leaves no open upload.
 
+#![allow(clippy::unwrap_used)] // in a test's own functions, too, a panic is the answer
+
 mod scene;
 
 use std::time::Duration;
