@@ -37,6 +37,7 @@ pub struct Setup {
     pub storage: Option<Arc<dyn Storage>>,
     pub clock: Option<Arc<dyn Clock>>,
     pub worker: Option<String>,
+    pub lease: Option<Duration>,
     pub wrap_catalog: Option<WrapCatalog>,
 }
 
@@ -78,7 +79,7 @@ impl Home {
         };
         let worker = setup.worker.unwrap_or_else(|| format!("worker-{}", std::process::id()));
         let mut settings = Settings::new("acme".parse().unwrap(), worker, std::env::temp_dir());
-        settings.lease = Duration::from_millis(600);
+        settings.lease = setup.lease.unwrap_or(Duration::from_millis(600));
         settings.backoff = Duration::from_millis(20);
         let known: Arc<dyn Catalog> = catalog.clone();
         let known = setup.wrap_catalog.map_or(Arc::clone(&known), |wrap| wrap(known));
