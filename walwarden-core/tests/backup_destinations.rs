@@ -151,13 +151,13 @@ async fn assert_not_completed(home: &Home) {
 /// What was signed for a dump that vanished before the manifest was stored must not be said of the next dump.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_dump_that_vanishes_between_two_attempts_is_taken_and_signed_anew() {
-    let source = shared(17).dsn(&database(SHOP).await);
+    let database = database(SHOP).await;
     let folder = tempfile::tempdir().unwrap();
     let (storage, home) = falsified(folder.path()).await;
     // Uploads: the dump, the rows, the manifest.
     storage.misbehave(Call::Upload, 3, Misbehaviour::Fail(Code::StorageUnavailable));
-    let request = home.request(&source).await;
-    let vandal = Vandal(folder.path().join("store"));
+    let request = home.request(&shared(17).dsn(&database)).await;
+    let vandal = Vandal { store: folder.path().join("store"), database };
     let sealed = home.engine.backup().run(request, &vandal).await.unwrap();
     assert_eq!(home.failures().await, [("storage-unavailable".to_owned(), true, 1)]);
     assert_eq!(home.job().await.manifest_sha256, Some(sealed.manifest_sha256));
@@ -165,16 +165,21 @@ async fn a_dump_that_vanishes_between_two_attempts_is_taken_and_signed_anew() {
     assert_eq!(home.assert_provable().await, 1);
 }
 
-/// Removes all dumps as soon as an attempt has failed.
+/// Removes all dumps as soon as an attempt has failed, and sees to it that the next one differs.
 #[derive(Debug)]
-struct Vandal(std::path::PathBuf);
+struct Vandal {
+    store: std::path::PathBuf,
+    database: String,
+}
 
 impl walwarden_core::watch::Watch for Vandal {
     fn state(&self, change: &walwarden_core::watch::StateChange) {
         if change.state == JobState::FailedRetryable {
             let mut find = Command::new("find");
-            find.arg(&self.0).args(["-name", "*.dump", "-delete"]);
+            find.arg(&self.store).args(["-name", "*.dump", "-delete"]);
             assert!(find.status().unwrap().success());
+            let change = shared(17).sql(&self.database, "insert into pictures values (0, 'x')");
+            tokio::task::block_in_place(|| tokio::runtime::Handle::current().block_on(change));
         }
     }
 }
