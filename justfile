@@ -43,8 +43,8 @@ vectors: _python
 
 # Licences, sources and duplicate versions of all dependencies.
 deny:
-    scripts/install-tool cargo-deny
-    cargo deny check bans licenses sources
+    [ -x "$WALWARDEN_TOOLS/cargo-deny/bin/cargo-deny" ] || cargo install --quiet cargo-deny --root "$WALWARDEN_TOOLS/cargo-deny"
+    PATH="$WALWARDEN_TOOLS/cargo-deny/bin:$PATH" cargo deny check bans licenses sources
 
 _demo-tools:
     scripts/apt-install build-essential postgresql jq openssl
