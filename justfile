@@ -44,7 +44,15 @@ vectors: _python
 # Licences, sources and duplicate versions of all dependencies.
 deny:
     scripts/install-tool cargo-deny
-    cargo deny check bans licenses sources
+    PATH="$WALWARDEN_TOOLS/cargo/bin:$PATH" cargo deny check bans licenses sources
+
+# One decoder of the verifier against made-up input, for so many seconds; the targets are in fuzz/fuzz_targets.
+[working-directory: 'fuzz']
+fuzz TARGET SECONDS:
+    ../scripts/install-tool cargo-fuzz
+    mkdir -p corpus/{{TARGET}}
+    PATH="$WALWARDEN_TOOLS/cargo/bin:$PATH" RUSTC_BOOTSTRAP=1 \
+        cargo fuzz run {{TARGET}} corpus/{{TARGET}} seeds/{{TARGET}} -- -max_total_time={{SECONDS}}
 
 _demo-tools:
     scripts/apt-install postgresql jq openssl
