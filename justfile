@@ -54,6 +54,10 @@ fuzz TARGET SECONDS:
     PATH="$WALWARDEN_TOOLS/cargo/bin:$PATH" RUSTC_BOOTSTRAP=1 \
         cargo fuzz run {{TARGET}} corpus/{{TARGET}} seeds/{{TARGET}} -- -max_total_time={{SECONDS}}
 
+# Whether the verifier builds for wasm32-unknown-unknown, and how large it is. Two minutes the first time.
+wasm:
+    scripts/check-wasm
+
 _demo-tools:
     scripts/apt-install postgresql jq openssl
 
