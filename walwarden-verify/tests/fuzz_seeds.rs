@@ -22,8 +22,8 @@ fn fuzz() -> PathBuf {
 fn every_decoder_takes_a_seed_and_none_panics() {
     for (name, decode) in decoders::ALL {
         let folder = fuzz().join("seeds").join(name);
-        let taken =
-            names(&folder).iter().filter(|seed| decode(&fs::read(folder.join(seed)).unwrap())).count();
+        let seeds = fs::read_dir(&folder).unwrap().map(|entry| fs::read(entry.unwrap().path()).unwrap());
+        let taken = seeds.filter(|seed| decode(seed)).count();
         assert!(taken > 0, "{name} takes none of its seeds");
     }
 }
