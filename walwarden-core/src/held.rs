@@ -9,7 +9,7 @@ use walwarden_verify::json::{Object, Value};
 
 use crate::catalog::{Job, JobState, Lease, Progress, Step, Write, Written};
 use crate::engine::Parts;
-use crate::error::{Code, Error, Result};
+use crate::error::{Code, Error, Result, Retry};
 use crate::watch::{StateChange, Watch};
 
 /// A claimed job. Its writes are serialised, so that each goes out under the lease as last renewed.
@@ -84,8 +84,12 @@ impl<'a> HeldJob<'a> {
     async fn renew_for_ever(&self) -> Error {
         loop {
             tokio::time::sleep(self.parts.settings.lease / 3).await;
-            if let Err(error) = self.renew().await {
-                return error;
+            match self.renew().await {
+                // A busy catalogue costs nobody a dump: should another worker have the job by now, the catalogue
+                // refuses the next step.
+                Err(error) if error.code().retry() == Retry::Yes => self.watch.notice(&error.to_string()),
+                Err(error) => return error,
+                Ok(()) => {}
             }
         }
     }

@@ -58,3 +58,8 @@ pub mod watch;
 pub use engine::{Engine, EngineBuilder, Settings};
 pub use error::{Code, Error, Exit, Kind, Result, Retry};
 pub use walwarden_verify as verify;
+
+// The README's program compiles, or the documentation tests fail.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;

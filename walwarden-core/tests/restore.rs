@@ -230,12 +230,39 @@ async fn in_place_replaces_the_contents_or_leaves_them_as_they_were() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn in_place_replaces_partitions_with_inherited_keys_and_says_that_it_has_no_transaction() {
+    let scene = Scene::new(17).await;
+    let partitioned = "create table visits (id int, at date, primary key (id, at)) partition by range (at);
+        create table visits_2026 partition of visits for values from ('2026-01-01') to ('2027-01-01');
+        insert into visits select i, '2026-02-03' from generate_series(1, 50) i;";
+    scene.postgres.sql(&scene.source, partitioned).await;
+    let sealed = scene.home.backup(&scene.postgres.dsn(&scene.source)).await.unwrap();
+    let before = content(scene.postgres, &scene.source).await;
+    scene.postgres.sql(&scene.source, "delete from visits; delete from orders").await;
+
+    let mut request = scene.request(&scene.source, Mode::InPlace).await;
+    request.manifest_sha256 = sealed.manifest_sha256;
+    request.confirm_destructive = true;
+    let plan = scene.home.engine.restore().plan(request).await.unwrap();
+    assert!(!plan.in_one_transaction);
+    assert!(plan.notices.iter().any(|notice| notice.contains("half replaced")), "{:?}", plan.notices);
+    let restored = scene.home.engine.restore().apply(plan, &Diary::default()).await.unwrap();
+    assert!(
+        restored.notices.iter().any(|notice| notice.contains("inherited keys")),
+        "{:?}",
+        restored.notices
+    );
+    assert_eq!(content(scene.postgres, &scene.source).await, before);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_damaged_dump_never_reaches_the_target() {
     let scene = Scene::new(17).await;
     let key = scene.sealed.manifest.body().artifact_key.clone();
     let good = std::fs::read(scene.home.folder.join("store").join(&key)).unwrap();
     let middle = good.len() / 2;
-    let damages: [(&str, Box<dyn FnOnce(&mut Vec<u8>)>); 4] = [
+    type Damage = Box<dyn FnOnce(&mut Vec<u8>)>;
+    let damages: [(&str, Damage); 4] = [
         ("one bit flipped", Box::new(move |bytes| bytes[middle] ^= 1)),
         ("last byte cut", Box::new(|bytes| bytes.truncate(bytes.len() - 1))),
         ("one byte more", Box::new(|bytes| bytes.push(0))),
@@ -393,4 +420,13 @@ async fn every_state_is_told_and_recorded() {
     let expected =
         [Triggered, Claimed, Downloading, Verifying, ManifestVerified, Restoring, Finalizing, Completed];
     assert_eq!(diary.states(), expected);
+
+    // An installation that does not keep the chain tells the same states and says that they are not recorded.
+    let folder = tempfile::tempdir().unwrap();
+    let stranger = Home::open(folder.path()).await;
+    let plan = stranger.engine.restore().plan(scene.named(&unique("told")).await).await.unwrap();
+    let diary = Diary::default();
+    stranger.engine.restore().apply(plan, &diary).await.unwrap();
+    assert_eq!(diary.states(), expected);
+    assert!(diary.notices().contains("not recorded"), "{}", diary.notices());
 }

@@ -112,12 +112,17 @@ pub fn audit_segment_key(
     first_seq: u64,
     last_seq: u64,
 ) -> String {
-    format!("{}audit/{chain_id}/{first_seq:020}-{last_seq:020}.jsonl", database_prefix(org_id, database_id))
+    format!("{}{first_seq:020}-{last_seq:020}.jsonl", audit_prefix(org_id, database_id, chain_id))
 }
 
 /// Key of the checkpoint over the first `size` rows of a database's chain.
 pub fn checkpoint_key(org_id: &OrgId, database_id: &DatabaseId, chain_id: ChainId, size: u64) -> String {
-    format!("{}audit/{chain_id}/checkpoint/{size:020}", database_prefix(org_id, database_id))
+    format!("{}checkpoint/{size:020}", audit_prefix(org_id, database_id, chain_id))
+}
+
+/// Where the rows and checkpoints of one chain lie, with a slash at the end.
+pub fn audit_prefix(org_id: &OrgId, database_id: &DatabaseId, chain_id: ChainId) -> String {
+    format!("{}audit/{chain_id}/", database_prefix(org_id, database_id))
 }
 
 fn dated_key(

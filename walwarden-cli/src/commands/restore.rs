@@ -54,7 +54,6 @@ pub(crate) async fn run(arguments: RestoreArguments, home: &Home, output: Output
     for notice in &restored.notices {
         output.note(format_args!("note: {notice}"));
     }
-    watch.complete_unrecorded(json!({ "database": restored.database, "recorded": false }));
     if !output.is_json() {
         let rows = if restored.rows_compared {
             "the rows of every table were counted and agree with the backup's index"

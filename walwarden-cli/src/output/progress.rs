@@ -1,13 +1,11 @@
 //! Shows a job while it runs: JSON lines on stdout, or lines for people with a bar on the terminal.
 
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
 use serde_json::{Value, json};
 use walwarden_core::catalog::JobState;
-use walwarden_core::clock::{Clock as _, SystemClock};
 use walwarden_core::watch::{StateChange, Transfer, Watch};
 
 use super::{Output, bytes, elapsed};
@@ -18,7 +16,6 @@ pub(crate) struct JobWatch {
     output: Output,
     bar: ProgressBar,
     began: Instant,
-    completion_told: AtomicBool,
 }
 
 /// One line of the JSON stream.
@@ -37,20 +34,12 @@ impl JobWatch {
             ProgressBar::hidden()
         };
         bar.set_style(style(NO_BYTES));
-        JobWatch { output, bar, began: Instant::now(), completion_told: AtomicBool::new(false) }
+        JobWatch { output, bar, began: Instant::now() }
     }
 
     /// How long the job has been watched.
     pub(crate) fn elapsed(&self) -> String {
         elapsed(self.began.elapsed())
-    }
-
-    /// Tells of the end of a job that is recorded nowhere, so that a stream of records always has one.
-    pub(crate) fn complete_unrecorded(&self, payload: Value) {
-        if self.output.is_json() && !self.completion_told.load(Ordering::Relaxed) {
-            let at = SystemClock.now().to_string();
-            self.say_record(&Record { state: JobState::Completed.text(), at, payload });
-        }
     }
 
     /// Something that takes a while begins; how many bytes it moves is not known yet.
@@ -83,9 +72,6 @@ impl Watch for JobWatch {
             | JobState::Restoring
             | JobState::Finalizing => self.begin_phase(change.state.text()),
             _ => self.bar.finish_and_clear(),
-        }
-        if change.state == JobState::Completed {
-            self.completion_told.store(true, Ordering::Relaxed);
         }
         if self.output.is_json() {
             self.say_record(&record(change));

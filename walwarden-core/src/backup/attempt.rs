@@ -12,7 +12,7 @@ use walwarden_verify::{DatabaseId, Sha256};
 
 use super::receipt::Receipt;
 use super::{BackupRequest, SealedBackup};
-use super::{read_back, statement, transfer};
+use super::{read_back, recovery, statement, transfer};
 use crate::catalog::{Job, JobState};
 use crate::engine::Parts;
 use crate::error::{Code, Error, Result};
@@ -22,7 +22,7 @@ use crate::storage::{ObjectName, Storage, StorageExt};
 use crate::watch::Watch;
 
 /// Largest manifest we write or read back.
-const MANIFEST_LIMIT_BYTES: u64 = 1 << 20;
+pub(super) const MANIFEST_LIMIT_BYTES: u64 = 1 << 20;
 
 /// What one attempt works with.
 #[derive(Debug)]
@@ -76,12 +76,20 @@ impl Attempt<'_> {
 
     /// The receipt of an earlier attempt whose dump became visible, if it did.
     async fn stored_already(&self, job: &Job) -> Result<Option<Receipt>> {
-        let Some(noted) = &job.progress.receipt else { return Ok(None) };
-        let receipt = Receipt::from_bytes(noted)?;
+        let receipt = match &job.progress.receipt {
+            Some(noted) => Receipt::from_bytes(noted)?,
+            None if job.attempt > 1 => return recovery::receipt(self, job).await,
+            None => return Ok(None),
+        };
         let key = self.key(job, BackupObject::Artifact)?;
-        match self.destination().get(&key, Some(0..1)).await {
-            Ok(_) => Ok(Some(receipt)),
-            Err(error) if error.code() == Code::ObjectMissing => Ok(None),
+        Ok(self.holds(&key).await?.then_some(receipt))
+    }
+
+    /// Whether the destination has an object of this name.
+    pub(super) async fn holds(&self, key: &ObjectName) -> Result<bool> {
+        match self.destination().get(key, Some(0..1)).await {
+            Ok(_) => Ok(true),
+            Err(error) if error.code() == Code::ObjectMissing => Ok(false),
             Err(error) => Err(error),
         }
     }
@@ -152,11 +160,19 @@ impl Attempt<'_> {
         ObjectName::new(key)
     }
 
+    /// Does the work unless the job is cancelled first; what was begun ends with its future.
+    pub(super) async fn unless_cancelled<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
+        tokio::select! {
+            outcome = work => outcome,
+            () = self.request.cancel.cancelled() => Err(self.cancelled()),
+        }
+    }
+
     pub(super) fn check_cancelled(&self) -> Result<()> {
         if self.request.cancel.is_cancelled() { Err(self.cancelled()) } else { Ok(()) }
     }
 
-    pub(super) fn cancelled(&self) -> Error {
+    fn cancelled(&self) -> Error {
         Error::new(Code::Cancelled, format!("the backup was cancelled database={}", self.database_id()))
     }
 }

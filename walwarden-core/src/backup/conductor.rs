@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use walwarden_verify::json::Object;
-use walwarden_verify::layout;
+use walwarden_verify::{JobId, Timestamp, layout};
 
 use super::attempt::Attempt;
 use super::{BackupRequest, BackupRunner, SealedBackup};
 use crate::catalog::{Genesis, Job, JobKind, JobQuery, JobState, NewJob, Step, Write};
 use crate::chain::Subject;
-use crate::clock::{new_chain_id, new_job_id};
+use crate::clock::new_chain_id;
 use crate::engine::Parts;
 use crate::error::{Code, Error, Result, Retry};
 use crate::held::{HeldJob, reported};
@@ -50,12 +50,21 @@ impl BackupRunner for BackupConductor {
         run.open_chain().await?;
         for job in run.unfinished().await? {
             let job = run.wait_for_lease(job).await?;
-            watch.notice(&format!("carrying on with the interrupted backup {}", job.id));
-            let (sealed, dumped_now) = run.drive(job).await?;
-            if dumped_now {
-                return Ok(sealed);
+            if job.is_finished() {
+                continue; // by the worker that held it
             }
-            watch.notice("its dump was complete already; it is sealed now, and a new backup follows");
+            watch.notice(&format!("carrying on with the interrupted backup {}", job.id));
+            match run.drive(job).await {
+                Ok((sealed, true)) => return Ok(sealed),
+                Ok((_, false)) => {
+                    watch.notice("its dump was complete already; it is sealed now, and a new backup follows");
+                }
+                // Left by a catalogue that is lost. The job has failed, but nothing is wrong with the next one.
+                Err(error) if error.code() == Code::ObjectExists => {
+                    watch.notice(&format!("{error}; a new backup follows"));
+                }
+                Err(error) => return Err(error),
+            }
         }
         let job = run.enter().await?;
         Ok(run.drive(job).await?.0)
@@ -113,12 +122,23 @@ impl Run<'_> {
         }
     }
 
+    /// Queues a new job. Its time is that of its row, also when the clock went backwards: the row is all that a
+    /// rebuilt catalogue has to find the job's objects by.
     async fn enter(&self) -> Result<Job> {
-        let at = self.parts.clock.now();
-        let id = new_job_id(self.parts.clock.as_ref(), self.parts.random.as_ref());
+        let at = self.parts.clock.now().max(self.last_row_at().await?);
+        let id = JobId::from_parts(at.unix_millis(), self.parts.random_bytes());
         let key = layout::artifact_key(&self.subject.org_id, &self.request.database_id, at, id, false);
         let new = NewJob::backup(id, self.subject.clone(), at, ObjectName::new(key)?);
         reported(self.watch, self.parts.catalog.write(Write::Enter(new)).await?)
+    }
+
+    async fn last_row_at(&self) -> Result<Timestamp> {
+        let chain = self.parts.catalog.chain(&self.subject).await?.ok_or_else(|| {
+            Error::new(Code::Internal, format!("the chain vanished after it was opened {}", self.subject))
+        })?;
+        let head = chain.audit.head().await?;
+        let last = chain.audit.rows(head.seq, 1).await?;
+        Ok(last.first().map_or(self.parts.clock.now(), |row| row.at))
     }
 
     /// Claims the job and works on it until it is sealed or has ended otherwise. Also says whether the dump was
@@ -126,9 +146,10 @@ impl Run<'_> {
     async fn drive(&self, mut job: Job) -> Result<(SealedBackup, bool)> {
         loop {
             if job.state == JobState::FailedRetryable {
-                job = self.step(&job, JobState::Queued).await?;
+                job = self.step(&job, JobState::Queued).await.map_err(|error| taken_over(&job, error))?;
             }
-            let held = HeldJob::claim(self.parts, &job, self.watch).await?;
+            let held = HeldJob::claim(self.parts, &job, self.watch).await;
+            let held = held.map_err(|error| taken_over(&job, error))?;
             let attempt =
                 Attempt { parts: self.parts, request: self.request, held: &held, watch: self.watch };
             let error = match held.while_renewing(attempt.run()).await {
@@ -197,4 +218,13 @@ impl Run<'_> {
             self.watch.notice(&format!("events and checkpoint are not in the destination yet: {error}"));
         }
     }
+}
+
+/// A job that nobody held when we looked and that has moved on since is another worker's, and perhaps done.
+fn taken_over(job: &Job, error: Error) -> Error {
+    if error.code() != Code::JobState {
+        return error;
+    }
+    Error::new(Code::JobHeld, format!("another worker took the backup over job={}", job.id))
+        .with_source(error)
 }

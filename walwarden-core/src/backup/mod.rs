@@ -7,6 +7,7 @@ mod attempt;
 mod conductor;
 mod read_back;
 mod receipt;
+mod recovery;
 mod statement;
 mod transfer;
 
@@ -45,7 +46,7 @@ pub struct BackupRequest {
 }
 
 impl BackupRequest {
-    /// A backup of the whole database with default options, roles included.
+    /// A backup of the whole database with default options, without roles.
     pub fn new(
         database_id: DatabaseId,
         source: Dsn,
@@ -79,7 +80,8 @@ pub struct SealedBackup {
 /// Makes backups.
 ///
 /// - MUST return only when the manifest is stored, read back and recorded.
-/// - MUST NOT leave anything visible in the destination that no manifest will name, once the job has ended.
+/// - MUST NOT leave anything visible in the destination that no manifest will name, once the job has ended, unless it
+///   ended after the dump was stored whole: nothing is ever removed, and the chain says that this job did not complete.
 /// - MUST be safe to kill at any instruction and to run again: the next run takes an unfinished job of the same
 ///   database over before it begins a new one.
 #[async_trait]

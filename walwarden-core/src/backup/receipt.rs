@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
-use walwarden_verify::manifest::Compression;
+use walwarden_verify::manifest::{Compression, ManifestBody};
 use walwarden_verify::{Sha256, Timestamp};
 
 use crate::error::{Code, Error, Result};
@@ -45,6 +45,25 @@ impl Object {
 }
 
 impl Receipt {
+    /// The receipt from which this manifest was made.
+    pub(super) fn of(body: &ManifestBody) -> Self {
+        let artifact = Measured { size_bytes: body.size_bytes, sha256: body.checksum_sha256 };
+        let globals = body.globals.as_ref();
+        Receipt {
+            database_name: body.database_name.clone(),
+            started_at: body.started_at.to_string(),
+            finished_at: body.finished_at.to_string(),
+            server_version: body.server_version.clone(),
+            dump_version: body.dump_version.clone(),
+            compression: body.compression.text().to_owned(),
+            artifact: artifact.into(),
+            globals: globals.map(|object| Object {
+                size_bytes: object.size_bytes,
+                sha256: object.checksum_sha256.to_string(),
+            }),
+        }
+    }
+
     pub(super) fn to_bytes(&self) -> Bytes {
         serde_json::to_vec(self).expect("text and integers always serialise").into()
     }

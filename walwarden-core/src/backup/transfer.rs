@@ -1,14 +1,15 @@
 //! From `pg_dump` into the store.
 
+use bytes::Bytes;
 use walwarden_verify::layout::BackupObject;
 
 use super::attempt::Attempt;
 use super::read_back;
 use super::receipt::Receipt;
-use crate::catalog::Job;
+use crate::catalog::{Job, Progress};
 use crate::error::{Code, Error, Result};
 use crate::pipeline::{Measure, Measured};
-use crate::source::{self, Client, Dump, Server};
+use crate::source::{self, Dsn, Dump, Server};
 use crate::storage::{ObjectName, StorageExt, Upload};
 use crate::watch::Transfer;
 
@@ -17,9 +18,12 @@ pub(super) async fn dump(attempt: &Attempt<'_>) -> Result<Receipt> {
     let request = attempt.request;
     let job = attempt.held.job().await;
     let compression = request.options.compression.codec;
-    let server = Server::of(&source::connect(&request.source).await?, &request.source).await?;
+    let server = attempt.unless_cancelled(look(&request.source)).await?;
     let client = request.clients.choose_for_dump(server.major, compression)?;
-    let globals = if request.globals { Some(store_globals(attempt, &job, client).await?) } else { None };
+    let globals = match request.globals {
+        true => Some(attempt.unless_cancelled(source::globals(client, &request.source)).await?),
+        false => None,
+    };
 
     let started_at = attempt.parts.clock.now().max(job.queued_at);
     let key = attempt.key(&job, BackupObject::Artifact)?;
@@ -27,7 +31,7 @@ pub(super) async fn dump(attempt: &Attempt<'_>) -> Result<Receipt> {
     let mut upload = attempt.destination().upload(&key).await?;
     let (measured, dump_version) = match pump(attempt, &key, &mut dump, upload.as_mut()).await {
         // The end of the stream is not yet success: pg_dump's exit status is.
-        Ok(measured) => match dump.finish().await {
+        Ok(measured) => match attempt.unless_cancelled(dump.finish()).await {
             Ok(dumped) => (measured, dumped.dump_version),
             Err(error) => return Err(given_up(attempt, upload, error).await),
         },
@@ -35,6 +39,14 @@ pub(super) async fn dump(attempt: &Attempt<'_>) -> Result<Receipt> {
             dump.kill().await;
             return Err(given_up(attempt, upload, error).await);
         }
+    };
+    // Not before the dump is whole: what fails until here leaves nothing visible.
+    let globals = match globals {
+        None => None,
+        Some(globals) => match store_globals(attempt, &job, globals).await {
+            Ok(measured) => Some(measured),
+            Err(error) => return Err(given_up(attempt, upload, error).await),
+        },
     };
     let receipt = Receipt {
         database_name: server.database,
@@ -46,10 +58,19 @@ pub(super) async fn dump(attempt: &Attempt<'_>) -> Result<Receipt> {
         artifact: measured.into(),
         globals: globals.map(Into::into),
     };
-    attempt.held.note(|progress| progress.receipt = Some(receipt.to_bytes())).await?;
+    // A manifest signed for an earlier dump, which has vanished since, must not speak of this one.
+    let note = |progress: &mut Progress| {
+        progress.receipt = Some(receipt.to_bytes());
+        progress.manifest = None;
+    };
+    attempt.held.note(note).await?;
     upload.finish().await?;
     attempt.held.note(|progress| progress.uploads.clear()).await?;
     Ok(receipt)
+}
+
+async fn look(dsn: &Dsn) -> Result<Server> {
+    Server::of(&source::connect(dsn).await?, dsn).await
 }
 
 /// Moves the stream, measuring it, and notes the upload's id as soon as the store has given one.
@@ -62,13 +83,9 @@ async fn pump(
     let mut measure = Measure::default();
     let mut noted = false;
     loop {
-        let chunk = tokio::select! {
-            chunk = dump.next() => chunk?,
-            () = attempt.request.cancel.cancelled() => return Err(attempt.cancelled()),
-        };
-        let Some(chunk) = chunk else { return Ok(measure.finish()) };
+        let Some(chunk) = attempt.unless_cancelled(dump.next()).await? else { return Ok(measure.finish()) };
         measure.update(&chunk);
-        upload.write(chunk).await?;
+        attempt.unless_cancelled(upload.write(chunk)).await?;
         if !noted && let Some(id) = upload.id() {
             attempt.held.note(|progress| progress.uploads.push((key.clone(), id))).await?;
             noted = true;
@@ -86,9 +103,8 @@ async fn given_up(attempt: &Attempt<'_>, upload: Box<dyn Upload>, error: Error) 
 }
 
 /// Stores roles and tablespaces. An object that an earlier attempt of this job stored is as good.
-async fn store_globals(attempt: &Attempt<'_>, job: &Job, client: &Client) -> Result<Measured> {
+async fn store_globals(attempt: &Attempt<'_>, job: &Job, globals: Bytes) -> Result<Measured> {
     let key = attempt.key(job, BackupObject::Globals)?;
-    let globals = source::globals(client, &attempt.request.source).await?;
     let mut measure = Measure::default();
     measure.update(&globals);
     match attempt.destination().put(&key, globals).await {

@@ -4,6 +4,7 @@ use bytes::Bytes;
 use walwarden_verify::merkle::Tree;
 use walwarden_verify::{ChainId, DatabaseId, Head, layout};
 
+use super::segment;
 use crate::catalog::{CatalogExt, ChainRecord};
 use crate::chain::Subject;
 use crate::engine::Parts;
@@ -58,8 +59,17 @@ impl Mirror<'_> {
     pub(crate) async fn push_rows(&self) -> Result<Mirrored> {
         let record = self.chain().await?;
         let chain = &record.audit;
+        let through = self.mirrored_through(&record).await?;
+        // Read afterwards: no row reaches the destination before it is in the catalogue.
         let head = chain.head().await?;
-        let mut next = self.mirrored_through(&record).await? + 1;
+        if through > head.seq {
+            let message = format!(
+                "the destination holds more rows than the catalogue stored={through} head={}",
+                head.seq
+            );
+            return Err(Error::new(Code::ChainDamaged, message));
+        }
+        let mut next = through + 1;
         while next <= head.seq {
             let rows = chain.rows(next, SEGMENT_ROWS).await?;
             let Some(last) = rows.last().map(|row| row.seq) else { break };
@@ -82,16 +92,31 @@ impl Mirror<'_> {
         Ok(Mirrored { chain_id: chain.chain_id(), head })
     }
 
-    /// How far the chain is in this destination. A destination that lacks our last checkpoint is another one than
-    /// before, or was emptied, and gets everything again.
+    /// How far the chain is in this destination. Without our last checkpoint there it may be another one than before,
+    /// or was emptied, and is asked itself.
     async fn mirrored_through(&self, chain: &ChainRecord) -> Result<u64> {
-        let Some((size, _)) = &chain.checkpoint else { return Ok(0) };
+        let Some((size, _)) = &chain.checkpoint else { return self.stored_through(chain.chain_id).await };
         let name = layout::checkpoint_key(&self.subject.org_id, self.database_id(), chain.chain_id, *size);
         match self.storage.get(&ObjectName::new(name)?, Some(0..1)).await {
             Ok(_) => Ok(chain.mirrored_through),
-            Err(error) if error.code() == Code::ObjectMissing => Ok(0),
+            Err(error) if error.code() == Code::ObjectMissing => self.stored_through(chain.chain_id).await,
             Err(error) => Err(error),
         }
+    }
+
+    /// How far the segments in the destination reach without a gap.
+    async fn stored_through(&self, chain_id: ChainId) -> Result<u64> {
+        let folder = layout::audit_prefix(&self.subject.org_id, self.database_id(), chain_id);
+        let mut through = 0;
+        for listed in self.storage.list(folder.trim_end_matches('/')).await? {
+            let file = listed.name.as_str().strip_prefix(&folder).unwrap_or_default();
+            if let Some((first, last)) = segment(file)
+                && first <= through + 1
+            {
+                through = through.max(last);
+            }
+        }
+        Ok(through)
     }
 
     /// Stores an object, content with finding it there already if it holds the same bytes.

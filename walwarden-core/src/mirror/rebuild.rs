@@ -9,6 +9,7 @@ use walwarden_verify::key::PublicKey;
 use walwarden_verify::merkle::Tree;
 use walwarden_verify::{ChainId, DatabaseId, OrgId, Row, layout};
 
+use super::{number, segment};
 use crate::catalog::{JobKind, jobs_told_by};
 use crate::chain::Subject;
 use crate::engine::Parts;
@@ -131,19 +132,12 @@ async fn find(from: &dyn Storage) -> Result<Vec<(Subject, BTreeMap<ChainId, Foun
             ["checkpoint", size] => {
                 found.checkpoints.extend(number(size).map(|size| (size, listed.name.clone())))
             }
-            [segment] => {
-                let first = segment.strip_suffix(".jsonl").and_then(|range| number(range.split_once('-')?.0));
-                found.segments.extend(first.map(|first| (first, listed.name.clone())));
-            }
+            [file] => found.segments.extend(segment(file).map(|(first, _)| (first, listed.name.clone()))),
             _ => {}
         }
     }
     let subject = |(org_id, database_id)| Subject { org_id, database_id: Some(database_id) };
     Ok(subjects.into_iter().map(|(ids, chains)| (subject(ids), chains)).collect())
-}
-
-fn number(text: &str) -> Option<u64> {
-    if text.len() == 20 { text.parse().ok() } else { None }
 }
 
 /// The rows in order. Segments may overlap, as they do after a crash between storing and noting one, but must agree.

@@ -33,14 +33,17 @@ impl Application<'_> {
         }
     }
 
-    /// Everything happens in one transaction: a failure leaves the old contents as they were.
     async fn replace_contents(&self) -> Result<Vec<String>> {
         let mut arguments = self.arguments();
-        arguments.push("--clean").push("--if-exists").push("--single-transaction");
+        arguments.push("--clean").push("--if-exists");
+        let left = if self.plan.in_one_transaction {
+            arguments.push("--single-transaction");
+            "are unchanged"
+        } else {
+            "may be half replaced"
+        };
         let outcome = self.pg_restore().run(arguments, &self.plan.database).await;
-        outcome.map_err(|error| {
-            described(error, &format!("the contents of {:?} are unchanged", self.plan.database))
-        })
+        outcome.map_err(|error| described(error, &format!("the contents of {:?} {left}", self.plan.database)))
     }
 
     async fn build_database(&self) -> Result<Vec<String>> {

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use walwarden_verify::json::{Object, Value};
+use walwarden_verify::JobId;
+use walwarden_verify::json::Object;
 use walwarden_verify::layout;
 use walwarden_verify::manifest::VerifiedManifest;
 
@@ -14,13 +15,13 @@ use super::{Mode, RestorePlan, RestoreRequest, RestoreSession, Restored};
 use super::{find, inspect, spool};
 use crate::catalog::{Job, JobKind, JobQuery, JobState, NewJob, Write};
 use crate::chain::Subject;
-use crate::clock::new_job_id;
+use crate::clock::{Clock, new_job_id};
 use crate::engine::Parts;
 use crate::error::{Code, Error, Result, Retry};
 use crate::held::{HeldJob, reported};
 use crate::mirror::Mirror;
 use crate::storage::ObjectName;
-use crate::watch::Watch;
+use crate::watch::{StateChange, Watch};
 
 /// Restores backups with the engine's parts.
 #[derive(Debug, Clone)]
@@ -84,6 +85,25 @@ impl RestoreConductor {
         Ok(Restored { database: plan.database.clone(), notices, rows_compared: false })
     }
 
+    async fn carry_out_unrecorded(&self, plan: &RestorePlan, watch: &dyn Watch) -> Result<Restored> {
+        let clock = self.parts.clock.as_ref();
+        let recorder =
+            Recorder::Nowhere { job_id: new_job_id(clock, self.parts.random.as_ref()), clock, watch };
+        recorder.reached(JobState::Triggered).await?;
+        recorder.reached(JobState::Claimed).await?;
+        let outcome = self.carry_out(plan, &recorder, watch).await;
+        match &outcome {
+            Ok(restored) => recorder.reached_with(JobState::Completed, completed(restored)).await?,
+            Err(error) => {
+                let class = Object::from([("class", error.code().text())]);
+                let retryable = error.code().retry() == Retry::Yes;
+                let state = if retryable { JobState::FailedRetryable } else { JobState::FailedTerminal };
+                recorder.reached_with(state, class).await?;
+            }
+        }
+        outcome
+    }
+
     async fn record_and_carry_out(
         &self,
         plan: &RestorePlan,
@@ -92,13 +112,10 @@ impl RestoreConductor {
     ) -> Result<Restored> {
         let subject = job.subject.clone();
         let held = HeldJob::claim(&self.parts, &job, watch).await?;
-        let recorder = Recorder(Some(&held));
+        let recorder = Recorder::Chain(&held);
         let outcome = held.while_renewing(self.carry_out(plan, &recorder, watch)).await;
         let recorded = match &outcome {
-            Ok(restored) => {
-                let payload = Object::from([("database", Value::from(restored.database.as_str()))]);
-                held.step(JobState::Completed, payload).await
-            }
+            Ok(restored) => held.step(JobState::Completed, completed(restored)).await,
             Err(error) => {
                 held.fail(error, (error.code().retry() == Retry::Yes).then_some(Duration::ZERO)).await
             }
@@ -114,15 +131,30 @@ impl RestoreConductor {
     }
 }
 
-/// Records the states of a restore, if there is a job to record them on.
-struct Recorder<'a>(Option<&'a HeldJob<'a>>);
+fn completed(restored: &Restored) -> Object {
+    Object::from([("database", restored.database.as_str())])
+}
+
+/// Tells the states of a restore, and records them where this installation keeps the chain.
+enum Recorder<'a> {
+    Chain(&'a HeldJob<'a>),
+    Nowhere { job_id: JobId, clock: &'a dyn Clock, watch: &'a dyn Watch },
+}
 
 impl Recorder<'_> {
     async fn reached(&self, state: JobState) -> Result<()> {
-        if let Some(held) = self.0 {
-            held.step(state, Object::new()).await?;
+        self.reached_with(state, Object::new()).await
+    }
+
+    async fn reached_with(&self, state: JobState, mut payload: Object) -> Result<()> {
+        match self {
+            Recorder::Chain(held) => held.step(state, payload).await.map(drop),
+            Recorder::Nowhere { job_id, clock, watch } => {
+                payload.insert("recorded", false);
+                watch.state(&StateChange { job_id: *job_id, state, at: clock.now(), payload });
+                Ok(())
+            }
         }
-        Ok(())
     }
 }
 
@@ -158,7 +190,7 @@ impl RestoreSession for RestoreConductor {
     async fn apply(&self, plan: RestorePlan, watch: &dyn Watch) -> Result<Restored> {
         match self.enter(&plan.manifest, watch).await? {
             Some(job) => self.record_and_carry_out(&plan, job, watch).await,
-            None => self.carry_out(&plan, &Recorder(None), watch).await,
+            None => self.carry_out_unrecorded(&plan, watch).await,
         }
     }
 }

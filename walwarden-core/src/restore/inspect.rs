@@ -25,6 +25,7 @@ pub(super) async fn plan(request: RestoreRequest, manifest: VerifiedManifest) ->
             server.version
         ));
     }
+    let mut in_one_transaction = false;
     let (database, dropped) = match request.mode {
         Mode::NewDatabase => {
             let name = request.created_database.clone().unwrap_or_else(|| body.database_name.clone());
@@ -38,6 +39,14 @@ pub(super) async fn plan(request: RestoreRequest, manifest: VerifiedManifest) ->
         }
         Mode::InPlace => {
             let database = server.database.clone();
+            in_one_transaction = !target::has_inherited_constraints(&connection).await?;
+            if !in_one_transaction {
+                notices.push(
+                    "the target has partitions with inherited keys, which pg_restore cannot drop in one transaction: \
+                     a restore that fails midway leaves the database half replaced"
+                        .to_owned(),
+                );
+            }
             (database, target::relations(&connection).await?)
         }
     };
@@ -45,6 +54,7 @@ pub(super) async fn plan(request: RestoreRequest, manifest: VerifiedManifest) ->
         target_version: server.version.clone(),
         client: choice.client.clone(),
         database,
+        in_one_transaction,
         dropped,
         notices,
         manifest,

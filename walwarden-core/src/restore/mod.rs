@@ -110,6 +110,9 @@ pub struct RestorePlan {
     pub database: String,
     /// The client programs whose `pg_restore` is used.
     pub client: Client,
+    /// In place: whether everything happens in one transaction, so that a failure leaves the old contents as they were.
+    /// Not so where the target has partitions with inherited primary keys, which `pg_restore` cannot drop in one.
+    pub in_one_transaction: bool,
     /// In place: the tables, views and sequences now in the target that the restore drops, as `schema.name`.
     pub dropped: Vec<String>,
     /// What the operator should know.

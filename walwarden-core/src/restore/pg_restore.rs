@@ -87,6 +87,10 @@ const HARMLESS: &[(&str, &str)] = &[
         "the server is older than pg_restore and does not know transaction_timeout (PostgreSQL 17); data is unaffected",
     ),
     (
+        "cannot drop inherited constraint",
+        "inherited keys of partitions went with their tables instead of one by one; data is unaffected",
+    ),
+    (
         "must be owner of extension",
         "the comment of an extension that the server provides was left as it is; data is unaffected",
     ),

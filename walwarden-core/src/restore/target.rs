@@ -54,6 +54,17 @@ pub(super) async fn relations(client: &Client) -> Result<Vec<String>> {
     Ok(rows.iter().map(|row| row.get(0)).collect())
 }
 
+/// Primary keys and unique constraints that partitions inherit. `pg_restore --clean` tries to drop each by itself,
+/// which Postgres refuses; harmless, since the table goes next, but the end of a transaction.
+pub(super) async fn has_inherited_constraints(client: &Client) -> Result<bool> {
+    let sql = "select exists (select from pg_catalog.pg_constraint where contype in ('p', 'u') and coninhcount > 0)";
+    let row = client
+        .query_one(sql, &[])
+        .await
+        .map_err(|error| refused("the target's constraints cannot be listed", error))?;
+    Ok(row.get(0))
+}
+
 pub(super) async fn may_create_databases(client: &Client) -> Result<bool> {
     let sql = "select rolcreatedb or rolsuper from pg_catalog.pg_roles where rolname = current_user";
     let row =

@@ -2,13 +2,17 @@
 #![allow(clippy::unwrap_used, unreachable_pub)] // a test's own module
 #![allow(dead_code)] // each test binary uses its own part
 
+pub mod bucket;
+pub mod programs;
+pub mod record;
+
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use walwarden_core::backup::{BackupRequest, BackupRunner, SealedBackup};
-use walwarden_core::catalog::{JobState, SqliteCatalog};
-use walwarden_core::clock::SystemRandom;
+use walwarden_core::catalog::{Catalog, JobState, SqliteCatalog};
+use walwarden_core::clock::{Clock, SystemClock, SystemRandom};
 use walwarden_core::export::ExportRequest;
 use walwarden_core::manifest::{FileKey, ManifestSigner};
 use walwarden_core::source::{ClientSearch, ClientSet, Dsn};
@@ -27,38 +31,62 @@ pub struct Home {
     pub engine: Engine,
 }
 
+/// What an installation is opened with instead of the usual.
+#[derive(Default)]
+pub struct Setup {
+    pub storage: Option<Arc<dyn Storage>>,
+    pub clock: Option<Arc<dyn Clock>>,
+    pub worker: Option<String>,
+    pub wrap_catalog: Option<WrapCatalog>,
+}
+
+pub type WrapCatalog = Box<dyn FnOnce(Arc<dyn Catalog>) -> Arc<dyn Catalog>>;
+
+async fn local(folder: &Path) -> Arc<dyn Storage> {
+    Arc::new(LocalStorage::open(folder.join("store"), Arc::new(SystemRandom)).await.unwrap())
+}
+
 impl Home {
     /// Opens the installation in `folder`, made when it is not there.
     pub async fn open(folder: &Path) -> Home {
-        Home::open_with(folder, |storage| storage, |catalog| catalog).await
+        Home::set_up(folder, Setup::default()).await
     }
 
     /// The same, with storage and catalogue wrapped before the engine gets them.
     pub async fn open_with(
         folder: &Path,
         wrap_storage: impl FnOnce(Arc<dyn Storage>) -> Arc<dyn Storage>,
-        wrap_catalog: impl FnOnce(
-            Arc<dyn walwarden_core::catalog::Catalog>,
-        ) -> Arc<dyn walwarden_core::catalog::Catalog>,
+        wrap_catalog: impl FnOnce(Arc<dyn Catalog>) -> Arc<dyn Catalog> + 'static,
     ) -> Home {
+        let storage = wrap_storage(local(folder).await);
+        let setup =
+            Setup { storage: Some(storage), wrap_catalog: Some(Box::new(wrap_catalog)), ..Setup::default() };
+        Home::set_up(folder, setup).await
+    }
+
+    /// Opens the installation with some parts of the caller's.
+    pub async fn set_up(folder: &Path, setup: Setup) -> Home {
         let key = folder.join("key.pem");
         if !key.exists() {
             FileKey::generate(&key, &SystemRandom).unwrap();
         }
         let signer = Arc::new(FileKey::load(&key).unwrap());
         let catalog = Arc::new(SqliteCatalog::open(&folder.join("catalog.db")).await.unwrap());
-        let plain: Arc<dyn Storage> =
-            Arc::new(LocalStorage::open(folder.join("store"), Arc::new(SystemRandom)).await.unwrap());
-        let storage = wrap_storage(plain);
-        let mut settings = Settings::new(
-            "acme".parse().unwrap(),
-            format!("worker-{}", std::process::id()),
-            std::env::temp_dir(),
-        );
+        let storage = match setup.storage {
+            Some(storage) => storage,
+            None => local(folder).await,
+        };
+        let worker = setup.worker.unwrap_or_else(|| format!("worker-{}", std::process::id()));
+        let mut settings = Settings::new("acme".parse().unwrap(), worker, std::env::temp_dir());
         settings.lease = Duration::from_millis(600);
         settings.backoff = Duration::from_millis(20);
-        let engine =
-            Engine::builder(settings).catalog(wrap_catalog(catalog.clone())).signer(signer.clone()).build();
+        let known: Arc<dyn Catalog> = catalog.clone();
+        let known = setup.wrap_catalog.map_or(Arc::clone(&known), |wrap| wrap(known));
+        let engine = Engine::builder(settings)
+            .catalog(known)
+            .signer(signer.clone())
+            .clock(setup.clock.unwrap_or_else(|| Arc::new(SystemClock)))
+            .build();
         Home { folder: folder.to_owned(), storage, catalog, signer, engine }
     }
 

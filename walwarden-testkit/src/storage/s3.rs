@@ -117,6 +117,11 @@ impl S3Server {
 
     /// Its credentials.
     pub fn options(&self) -> Options {
+        Self::credentials()
+    }
+
+    /// The credentials of every such server.
+    pub fn credentials() -> Options {
         Options::default()
             .with_credential("aws_access_key_id", Secret::new(Self::ACCESS_KEY))
             .with_credential("aws_secret_access_key", Secret::new(Self::SECRET_KEY))

@@ -1,0 +1,291 @@
+//! The catalogue is lost: what the destination tells, what it cannot tell, and how the next backup goes on.
+
+#![allow(clippy::unwrap_used)] // in a test's own functions, too, a panic is the answer
+
+mod scene;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use scene::{Diary, Home, SHOP, Setup};
+use walwarden_core::backup::BackupRunner;
+use walwarden_core::catalog::{Job, JobState};
+use walwarden_core::clock::SystemRandom;
+use walwarden_core::manifest::{FileKey, ManifestSigner};
+use walwarden_core::mirror::Rebuilt;
+use walwarden_core::storage::{LocalStorage, Storage};
+use walwarden_core::verify::EventKind;
+use walwarden_core::watch::Unwatched;
+use walwarden_core::{Code, Result};
+use walwarden_testkit::postgres::shared;
+use walwarden_testkit::storage::{Call, FaultyStorage, Misbehaviour, S3Server};
+
+async fn shop() -> String {
+    let name = shared(17).fresh_database("shop").await;
+    shared(17).sql(&name, SHOP).await;
+    shared(17).dsn(&name)
+}
+
+/// The installation after its catalogue was lost: the same key and destination, and nothing else.
+async fn bereft(folder: &Path, storage: Option<Arc<dyn Storage>>) -> Home {
+    for file in ["catalog.db", "catalog.db-wal", "catalog.db-shm"] {
+        let _ = std::fs::remove_file(folder.join(file));
+    }
+    Home::set_up(folder, Setup { storage, ..Setup::default() }).await
+}
+
+async fn rebuild(home: &Home) -> Result<Rebuilt> {
+    let keys = [*home.signer.public_key()];
+    let mut rebuilt = home.engine.rebuild().rebuild(home.storage.as_ref(), None, &keys).await?;
+    assert_eq!(rebuilt.len(), 1);
+    Ok(rebuilt.remove(0))
+}
+
+/// Jobs without what only the lost catalogue could know: notes, leases, pauses.
+async fn known(home: &Home) -> Vec<Job> {
+    let mut jobs = home.jobs().await;
+    for job in &mut jobs {
+        (job.progress, job.lease, job.not_before) = (Default::default(), None, None);
+    }
+    jobs
+}
+
+async fn assert_rebuilds(folder: &Path, storage: Option<Arc<dyn Storage>>) {
+    let source = shop().await;
+    let home = Home::set_up(folder, Setup { storage: storage.clone(), ..Setup::default() }).await;
+    home.backup(&source).await.unwrap();
+    home.backup("host=127.0.0.1 port=1 user=u dbname=d").await.unwrap_err();
+    home.backup(&source).await.unwrap();
+    let (rows, jobs) = (home.rows().await, known(&home).await);
+    drop(home);
+
+    let home = bereft(folder, storage).await;
+    assert_eq!(home.rows().await, []);
+    let rebuilt = rebuild(&home).await.unwrap();
+    assert_eq!((rebuilt.rows, rebuilt.backups), (rows.len() as u64, 3));
+    assert!(rebuilt.authenticated);
+    assert_eq!(rebuilt.notices, Vec::<String>::new());
+    assert_eq!(home.rows().await, rows);
+    assert_eq!(known(&home).await, jobs);
+    assert_eq!(home.assert_provable().await, 2);
+
+    home.backup(&source).await.unwrap();
+    assert_eq!(home.rows().await[..rows.len()], rows, "the same chain goes on");
+    assert_eq!(home.assert_nothing_half().await, 3);
+    assert_eq!(home.assert_provable().await, 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_catalogue_rebuilt_from_a_folder_is_the_lost_one_and_its_chain_goes_on() {
+    let folder = tempfile::tempdir().unwrap();
+    assert_rebuilds(folder.path(), None).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_catalogue_rebuilt_from_a_bucket_is_the_lost_one_and_its_chain_goes_on() {
+    let (folder, server) = (tempfile::tempdir().unwrap(), S3Server::start().await);
+    let storage = scene::bucket::storage(&server.location("rebuilt"), server.options()).await;
+    assert_rebuilds(folder.path(), Some(storage)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rebuilding_twice_changes_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let home = Home::open(folder.path()).await;
+    home.backup(&shop().await).await.unwrap();
+    let rows = home.rows().await;
+    let again = home.engine.rebuild().rebuild(home.storage.as_ref(), None, &[]).await.unwrap();
+    assert_eq!(again, []);
+    assert_eq!(home.rows().await, rows);
+}
+
+/// So that `cat` puts the chain together, for who has nothing else.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_stored_segments_follow_each_other_without_gap_or_overlap() {
+    let (folder, source) = (tempfile::tempdir().unwrap(), shop().await);
+    let home = Home::open(folder.path()).await;
+    home.backup(&source).await.unwrap();
+    home.backup(&source).await.unwrap();
+    let rows = home.rows().await;
+    drop(home);
+    let home = bereft(folder.path(), None).await;
+    rebuild(&home).await.unwrap();
+    home.backup(&source).await.unwrap();
+    let mut stored = Vec::new();
+    for name in home.listed().await.iter().filter(|name| name.ends_with(".jsonl")) {
+        stored.extend(std::fs::read(folder.path().join("store").join(name)).unwrap());
+    }
+    let lines = String::from_utf8(stored).unwrap();
+    let expected: Vec<_> = home.rows().await.iter().map(|row| row.to_canonical().to_vec()).collect();
+    assert!(lines.lines().map(str::as_bytes).eq(expected.iter().map(Vec::as_slice)));
+    assert!(expected.len() > rows.len());
+}
+
+// ---- destinations that were tampered with ----
+
+/// A destination with two backups, its catalogue lost.
+struct Ruin {
+    folder: tempfile::TempDir,
+    home: Home,
+}
+
+impl Ruin {
+    async fn new() -> Ruin {
+        let (folder, source) = (tempfile::tempdir().unwrap(), shop().await);
+        let home = Home::open(folder.path()).await;
+        home.backup(&source).await.unwrap();
+        home.backup(&source).await.unwrap();
+        drop(home);
+        let home = bereft(folder.path(), None).await;
+        Ruin { folder, home }
+    }
+
+    /// Stored files whose name contains the text, in order.
+    fn files(&self, text: &str) -> Vec<PathBuf> {
+        let names = self.home.stored().into_iter().filter(|name| name.contains(text));
+        names.map(|name| self.folder.path().join("store").join(name)).collect()
+    }
+
+    fn change(&self, file: &Path, change: impl FnOnce(&mut Vec<u8>)) {
+        let mut bytes = std::fs::read(file).unwrap();
+        change(&mut bytes);
+        std::fs::remove_file(file).unwrap();
+        std::fs::write(file, bytes).unwrap();
+    }
+
+    async fn assert_damaged(&self, what: &str) {
+        let error = rebuild(&self.home).await.unwrap_err();
+        assert_eq!(error.code(), Code::ChainDamaged, "{what}: {error:?}");
+        assert_eq!(self.home.rows().await, [], "{what}: nothing of it is taken over");
+    }
+}
+
+fn replace(bytes: &mut Vec<u8>, from: &str, to: &str) {
+    let text = String::from_utf8(std::mem::take(bytes)).unwrap();
+    assert!(text.contains(from));
+    *bytes = text.replacen(from, to, 1).into_bytes();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_row_changed_in_any_segment_is_chain_damaged() {
+    let segments = Ruin::new().await.files(".jsonl").len();
+    assert!(segments >= 3, "the stage is set");
+    for number in 0..segments {
+        let ruin = Ruin::new().await;
+        let file = &ruin.files(".jsonl")[number];
+        ruin.change(file, |bytes| replace(bytes, "\"kind\":\"", "\"kind\":\"x"));
+        ruin.assert_damaged(&format!("segment {number}, a kind")).await;
+    }
+    let ruin = Ruin::new().await;
+    ruin.change(&ruin.files(".jsonl")[0], |bytes| replace(bytes, "\"at\":\"2", "\"at\":\"1"));
+    ruin.assert_damaged("a time").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_segment_that_is_missing_or_cut_is_chain_damaged() {
+    let segments = Ruin::new().await.files(".jsonl").len();
+    for number in 0..segments {
+        let ruin = Ruin::new().await;
+        std::fs::remove_file(&ruin.files(".jsonl")[number]).unwrap();
+        ruin.assert_damaged(&format!("segment {number} missing")).await;
+    }
+    let ruin = Ruin::new().await;
+    let last = ruin.files(".jsonl").pop().unwrap();
+    ruin.change(&last, |bytes| bytes.truncate(bytes.len() - 1));
+    ruin.assert_damaged("without its last newline").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_checkpoint_that_was_tampered_with_counts_for_nothing() {
+    for part in ["\n\u{2014} ", "walwarden/"] {
+        let ruin = Ruin::new().await;
+        for file in ruin.files("checkpoint") {
+            ruin.change(&file, |bytes| replace(bytes, part, &format!("{part}x")));
+        }
+        let rebuilt = rebuild(&ruin.home).await.unwrap();
+        assert!(!rebuilt.authenticated);
+        assert!(rebuilt.notices[0].contains("trusted key"), "{:?}", rebuilt.notices);
+        assert_eq!(ruin.home.assert_provable().await, 2, "the rows themselves are sound");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn checkpoints_by_a_stranger_authenticate_nothing() {
+    let ruin = Ruin::new().await;
+    let stranger = FileKey::generate(&ruin.folder.path().join("stranger.pem"), &SystemRandom).unwrap();
+    let rebuilder = ruin.home.engine.rebuild();
+    let rebuilt =
+        rebuilder.rebuild(ruin.home.storage.as_ref(), None, &[*stranger.public_key()]).await.unwrap();
+    assert!(!rebuilt[0].authenticated);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_checkpoint_moved_to_another_size_is_chain_damaged() {
+    let ruin = Ruin::new().await;
+    let checkpoints = ruin.files("checkpoint");
+    std::fs::copy(&checkpoints[0], checkpoints[0].with_file_name("00000000000000000099")).unwrap();
+    ruin.assert_damaged("a checkpoint under another name").await;
+}
+
+// ---- rows that never reached the destination ----
+
+/// A second backup whose worker dies at this upload of its destination, and then its catalogue is lost, too.
+async fn lost_at(folder: &Path, source: &str, upload: usize) -> Home {
+    Home::open(folder).await.backup(source).await.unwrap();
+    let local = LocalStorage::open(folder.join("store"), Arc::new(SystemRandom)).await.unwrap();
+    let storage = FaultyStorage::new(Arc::new(local));
+    storage.misbehave(Call::Upload, upload, Misbehaviour::Hang);
+    let setup = Setup { storage: Some(Arc::new(storage.clone())), ..Setup::default() };
+    let home = Home::set_up(folder, setup).await;
+    let (request, runner) = (home.request(source).await, home.engine.backup());
+    let worker = tokio::spawn(async move { runner.run(request, &Unwatched).await });
+    scene::programs::wait_until("the worker hangs", || storage.calls(Call::Upload) == upload).await;
+    worker.abort();
+    let _ = worker.await;
+    let home = bereft(folder, None).await;
+    assert!(rebuild(&home).await.unwrap().authenticated, "a checkpoint over the first rows is enough");
+    home
+}
+
+/// Uploads of a backup: 1 the dump, 2 rows, 3 the manifest, 4 the last row, 5 the checkpoint.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_backup_completed_but_not_mirrored_is_sealed_again_with_the_same_manifest() {
+    let (folder, source) = (tempfile::tempdir().unwrap(), shop().await);
+    let home = lost_at(folder.path(), &source, 4).await;
+    let job = home.jobs().await.pop().unwrap();
+    assert_eq!(job.state, JobState::Finalizing, "as far as the destination tells");
+    let manifest_key = job.artifact_key.unwrap().to_string().replace(".dump", ".manifest.json");
+    let manifest = std::fs::read(folder.path().join("store").join(manifest_key)).unwrap();
+
+    let diary = Diary::default();
+    let next = home.engine.backup().run(home.request(&source).await, &diary).await.unwrap();
+    assert!(diary.notices().contains("before the catalogue was lost"), "{}", diary.notices());
+    let jobs = home.jobs().await;
+    assert_eq!(jobs[1].state, JobState::Completed);
+    assert_eq!(jobs[1].manifest_sha256, Some(walwarden_core::verify::Sha256::of(&manifest)));
+    assert_eq!(jobs[2].id, next.job_id);
+    assert_eq!(home.assert_nothing_half().await, 3);
+    assert_eq!(home.assert_provable().await, 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dump_without_manifest_left_by_a_lost_catalogue_fails_its_job_and_a_new_backup_follows() {
+    let (folder, source) = (tempfile::tempdir().unwrap(), shop().await);
+    let home = lost_at(folder.path(), &source, 3).await;
+    home.backup(&source).await.unwrap();
+    let states: Vec<_> = home.jobs().await.iter().map(|job| job.state).collect();
+    assert_eq!(states, [JobState::Completed, JobState::FailedTerminal, JobState::Completed]);
+    assert_eq!(home.failures().await.pop(), Some(("object-exists".to_owned(), false, 2)));
+    assert_eq!(home.assert_provable().await, 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_backup_whose_rows_never_left_the_lost_catalogue_is_forgotten_and_harmless() {
+    let (folder, source) = (tempfile::tempdir().unwrap(), shop().await);
+    let home = lost_at(folder.path(), &source, 2).await;
+    assert_eq!(home.jobs().await.len(), 1);
+    home.backup(&source).await.unwrap();
+    let queued = home.rows().await.iter().filter(|row| row.kind == EventKind::BackupQueued).count();
+    assert_eq!(queued, 2);
+    assert_eq!(home.assert_provable().await, 2);
+}
