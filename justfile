@@ -46,6 +46,18 @@ deny:
     [ -x "$WALWARDEN_TOOLS/cargo-deny/bin/cargo-deny" ] || cargo install --quiet cargo-deny --root "$WALWARDEN_TOOLS/cargo-deny"
     PATH="$WALWARDEN_TOOLS/cargo-deny/bin:$PATH" cargo deny check bans licenses sources
 
+# One decoder of the verifier against made-up input, for so many seconds; the targets are in fuzz/fuzz_targets.
+[working-directory: 'fuzz']
+fuzz TARGET SECONDS:
+    [ -x "$WALWARDEN_TOOLS/cargo-fuzz/bin/cargo-fuzz" ] || cargo install --quiet cargo-fuzz --root "$WALWARDEN_TOOLS/cargo-fuzz"
+    mkdir -p corpus/{{TARGET}}
+    PATH="$WALWARDEN_TOOLS/cargo-fuzz/bin:$PATH" RUSTC_BOOTSTRAP=1 \
+        cargo fuzz run {{TARGET}} corpus/{{TARGET}} seeds/{{TARGET}} -- -max_total_time={{SECONDS}}
+
+# Whether the verifier builds for wasm32-unknown-unknown, and how large it is. Two minutes the first time.
+wasm:
+    scripts/check-wasm
+
 _demo-tools:
     scripts/apt-install build-essential postgresql jq openssl
 

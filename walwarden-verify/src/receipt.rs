@@ -268,6 +268,11 @@ impl Receipt {
         &self.body
     }
 
+    /// Its signature, unchecked.
+    pub const fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
     /// The exact bytes to store.
     pub fn as_bytes(&self) -> &[u8] {
         &self.bytes
