@@ -6,8 +6,7 @@ default:
 
 # A real Postgres backed up, proven and restored before your eyes.
 demo *ARGS: _demo-tools
-    cargo build --quiet --release --package walwarden-cli
-    target/release/walwarden demo {{ARGS}}
+    cargo run --release --package walwarden-cli --bin walwarden -- demo {{ARGS}}
 
 # Everything CI checks: format, lints, docs, all tests against real servers.
 test: _test-tools format-check lint tests doc vectors

@@ -8,6 +8,7 @@ use walwarden_verify::OrgId;
 
 use crate::backup::BackupConductor;
 use crate::catalog::{Catalog, MemoryCatalog};
+use crate::chain::AuditChain;
 use crate::clock::{Clock, Random, SystemClock, SystemRandom};
 use crate::error::{Code, Error, Result};
 use crate::export::Exporter;
@@ -58,11 +59,32 @@ pub(crate) struct Parts {
 }
 
 impl Parts {
+    /// A random number for a name.
+    pub(crate) fn random_number(&self) -> u64 {
+        let mut bytes = [0; 8];
+        self.random.fill(&mut bytes);
+        u64::from_be_bytes(bytes)
+    }
+
     /// Random bytes for an id.
     pub(crate) fn random_bytes(&self) -> [u8; 10] {
         let mut bytes = [0; 10];
         self.random.fill(&mut bytes);
         bytes
+    }
+
+    /// The signer, if its key is the one that the chain goes on with.
+    pub(crate) async fn signer_of(&self, chain: &dyn AuditChain) -> Result<&Arc<dyn ManifestSigner>> {
+        let signer = self.signer()?;
+        let present = signer.public_key().key_id();
+        let first = chain.rows(1, 1).await?;
+        let begun_with = first.first().and_then(|row| row.payload.get("keyId")?.as_str()).unwrap_or("none");
+        if begun_with == present.to_string() {
+            return Ok(signer);
+        }
+        let message =
+            format!("the audit chain goes on with another key expected={begun_with} present={present}");
+        Err(Error::new(Code::KeyOther, message))
     }
 
     pub(crate) fn signer(&self) -> Result<&Arc<dyn ManifestSigner>> {

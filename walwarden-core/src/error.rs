@@ -107,7 +107,7 @@ codes! {
     /// The connection string cannot be understood.
     DsnInvalid "dsn-invalid" Invalid UserError "Give a postgres:// URL or key=value pairs, as libpq takes them.";
     /// The destination URL cannot be understood.
-    DestinationInvalid "destination-invalid" Invalid UserError "Give file://, s3://, gs://, az:// or memory:// with the bucket or folder.";
+    DestinationInvalid "destination-invalid" Invalid UserError "Give file://, s3://, gs:// or az:// with the bucket or folder.";
 
     /// No client program of a fitting major version.
     ClientMissing "client-missing" Refused UserError "Install the PostgreSQL client programs of the named major, or name their folder in `client_dirs`.";
@@ -146,11 +146,13 @@ codes! {
     ReadBackMismatch "read-back-mismatch" Damaged Terminal "Do not trust this destination: what it returns is not what was stored. Check the disk or the provider.";
 
     /// The key file does not exist.
-    KeyMissing "key-missing" Invalid UserError "Run `walwarden key generate`, or name the key file in the settings.";
+    KeyMissing "key-missing" Invalid UserError "Name the key file (a restore takes the public key with --pubkey). Only if there never was one: `walwarden key generate`.";
     /// Other users can read the key file.
-    KeyExposed "key-exposed" Refused UserError "Run `chmod 600` on the key file; if others may have read it, rotate the key.";
+    KeyExposed "key-exposed" Refused UserError "Run `chmod 600` on the key file. If others may have read it, do not trust what it signs from now on.";
     /// The key file is malformed or weak.
     KeyInvalid "key-invalid" Invalid UserError "Use an Ed25519 key: PKCS#8 PEM for the private, SPKI PEM for the public part.";
+    /// The chain goes on with another key.
+    KeyOther "key-other" Refused UserError "Put the key back that this chain was begun with, or name its file in the settings.";
     /// A key exists already.
     KeyExists "key-exists" Invalid UserError "Keep the existing key, or name another file. A key is never overwritten.";
 

@@ -25,7 +25,8 @@ impl<'a> HeldJob<'a> {
     pub(crate) async fn claim(parts: &'a Parts, job: &Job, watch: &'a dyn Watch) -> Result<HeldJob<'a>> {
         let claim = Write::Claim {
             job_id: job.id,
-            holder: parts.settings.worker.clone(),
+            // Unique for each claim, so that a claim that was lost stays lost, also to this very process.
+            holder: format!("{}/{:016x}", parts.settings.worker, parts.random_number()),
             at: parts.clock.now(),
             lease: parts.settings.lease,
         };

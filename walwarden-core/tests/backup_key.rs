@@ -33,7 +33,7 @@ async fn a_key_other_than_the_chains_is_refused_before_anything_is_dumped() {
     let mut request = home.request(&source).await;
     request.clients = program.clients().await;
     let error = home.engine.backup().run(request, &Unwatched).await.unwrap_err();
-    assert_eq!((error.code(), error.code().exit()), (Code::KeyInvalid, Exit::UserError), "{error:?}");
+    assert_eq!((error.code(), error.code().exit()), (Code::KeyOther, Exit::UserError), "{error:?}");
     assert!(error.message().contains("expected=sha256:") && error.message().contains("present=sha256:"));
     assert!(!program.file("ran").exists());
     assert_eq!(home.rows().await, rows, "nothing is recorded");

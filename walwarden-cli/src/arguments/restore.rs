@@ -9,7 +9,7 @@ use walwarden_core::{Code, Error, Result};
 pub(crate) enum RestoreMode {
     /// Create a database; fails if one of that name exists
     NewDatabase,
-    /// Drop and replace the contents of the database that the DSN names
+    /// Drop what the dump holds too from the database that the DSN names, and restore it; other objects stay
     InPlace,
 }
 
@@ -35,7 +35,7 @@ pub(crate) struct RestoreArguments {
     /// Required with in_place: what the target holds now may be dropped
     #[arg(long)]
     pub(crate) confirm_destructive: bool,
-    /// How many connections pg_restore uses; with 1, an in-place restore is one transaction
+    /// How many connections pg_restore uses; an in-place restore takes one
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=256))]
     pub(crate) jobs: u32,
     /// Folder for the verified copy of the dump [default: the home folder's spool]

@@ -69,6 +69,9 @@ impl<'a> Staged<'a> {
     fn open(&self) -> Result<File> {
         let mut options = OpenOptions::new();
         options.read(true).write(true).create_new(true);
+        // It may hold the dumps.
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
         options.open(&self.staged).map_err(|error| failed(&self.staged, error))
     }
 

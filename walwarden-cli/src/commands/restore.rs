@@ -49,6 +49,10 @@ pub(crate) async fn run(arguments: RestoreArguments, home: &Home, output: Output
     if !output.is_json() {
         output.line(told(&plan))?;
     }
+    // The text for people has them already.
+    if output.is_json() {
+        plan.notices.iter().for_each(|notice| output.note(format_args!("note: {notice}")));
+    }
     let watch = JobWatch::new(output);
     let restored = engine.restore().apply(plan, &watch).await?;
     for notice in &restored.notices {
@@ -152,13 +156,16 @@ fn told(plan: &RestorePlan) -> String {
         plan.database,
         match plan.request.mode {
             Mode::NewDatabase => "to be created",
-            Mode::InPlace => "its contents are dropped",
+            Mode::InPlace => "what the dump holds too is dropped and restored",
         },
         plan.client.program("pg_restore").display(),
         plan.client.version(),
     );
     if !plan.dropped.is_empty() {
-        text.push_str(&format!("drops     {} objects:\n", plan.dropped.len()));
+        text.push_str(&format!(
+            "holds     {} objects; those that the dump holds too are dropped:\n",
+            plan.dropped.len()
+        ));
         for name in plan.dropped.iter().take(SHOWN_DROPS) {
             text.push_str(&format!("          {name}\n"));
         }

@@ -10,7 +10,7 @@ use walwarden_core::engine::{Engine, Settings};
 use walwarden_core::manifest::FileKey;
 use walwarden_core::secret::Secret;
 use walwarden_core::source::{ClientSearch, ClientSet, Codec, Compression, Dsn, DumpOptions};
-use walwarden_core::storage::{self, Location, Options, Patience, Storage};
+use walwarden_core::storage::{self, Location, Options, Patience, Scheme, Storage};
 use walwarden_core::{Code, Error, Result};
 
 use super::Home;
@@ -105,6 +105,10 @@ impl Home {
     /// As [`destination`](Self::destination).
     pub(crate) async fn destination_with(&self, url: &str, patience: Patience) -> Result<Arc<dyn Storage>> {
         let location = Location::parse(url)?;
+        if location.scheme() == Scheme::Memory {
+            let message = "a destination in memory is gone with this command destination=memory://";
+            return Err(Error::new(Code::DestinationInvalid, message));
+        }
         let mut options = Options::default().with_patience(patience);
         for name in location.credential_names() {
             if let Some(value) = self.environment.text(&name.to_ascii_uppercase())? {

@@ -79,14 +79,7 @@ impl Run<'_> {
         let chain_id = new_chain_id(self.parts.clock.as_ref(), self.parts.random.as_ref());
         let genesis = Genesis { subject: self.subject.clone(), chain_id, key_id, at };
         let chain = self.parts.catalog.start_chain(genesis).await?;
-        let first = chain.rows(1, 1).await?;
-        let begun_with = first.first().and_then(|row| row.payload.get("keyId")?.as_str()).unwrap_or("none");
-        if begun_with == key_id.to_string() {
-            return Ok(());
-        }
-        let message =
-            format!("the audit chain goes on with another key expected={begun_with} present={key_id}");
-        Err(Error::new(Code::KeyInvalid, message))
+        self.parts.signer_of(chain.as_ref()).await.map(drop)
     }
 
     /// Jobs that an earlier run left behind, oldest first.
@@ -108,7 +101,12 @@ impl Run<'_> {
         self.watch.notice(&text);
         // A clock that jumped must not make us wait for longer than any lease lasts.
         let wait = Duration::from_millis(left.unsigned_abs()).min(self.parts.settings.lease);
-        tokio::time::sleep(wait + Duration::from_millis(50)).await;
+        tokio::select! {
+            () = tokio::time::sleep(wait + Duration::from_millis(50)) => {}
+            () = self.request.cancel.cancelled() => {
+                return Err(Error::new(Code::Cancelled, "the backup was cancelled before it began"));
+            }
+        }
         let again = self.parts.catalog.jobs(JobQuery::one(job.id)).await?.into_iter().next().unwrap_or(job);
         match &again.lease {
             Some(lease) if lease.until > self.parts.clock.now() => Err(Error::new(

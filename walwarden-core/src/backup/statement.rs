@@ -7,7 +7,8 @@ use walwarden_verify::manifest::{AuditAnchor, ManifestBody, ObjectDigest};
 use super::attempt::Attempt;
 use super::receipt::Receipt;
 use crate::catalog::Job;
-use crate::error::{Code, Error, Result};
+use crate::error::Result;
+use crate::manifest;
 use crate::mirror::Mirrored;
 
 /// States what was stored, anchored in the chain as mirrored, and signs it.
@@ -52,10 +53,6 @@ pub(super) async fn sign(
         audit_anchor: AuditAnchor { chain_id: anchor.chain_id, seq: anchor.head.seq, hash: anchor.head.hash },
         signer: signer.public_key().key_id(),
     };
-    let signature = signer.sign(&body.canonical_body()).await?;
-    let manifest = body.seal(signature).map_err(|error| {
-        Error::new(Code::Internal, format!("a manifest could not be formed job={}", job.id))
-            .with_source(error)
-    })?;
+    let manifest = manifest::seal(body, signer.as_ref()).await?;
     Ok(Bytes::copy_from_slice(manifest.as_bytes()))
 }

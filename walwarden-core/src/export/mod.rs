@@ -14,7 +14,7 @@ use futures::StreamExt;
 use walwarden_verify::layout::{self, BackupObject};
 use walwarden_verify::manifest::Manifest;
 use walwarden_verify::statement::Statement;
-use walwarden_verify::{DatabaseId, JobId, Sha256};
+use walwarden_verify::{Budget, DatabaseId, JobId, Sha256};
 
 use crate::catalog::{Job, JobKind, JobQuery};
 use crate::chain::{AuditChain, Subject};
@@ -102,6 +102,7 @@ impl Exporter {
         let chain = self.parts.catalog.chain(&subject).await?.ok_or_else(unknown)?.audit;
         let summary = Summary::of(chain.as_ref()).await?;
         let backups = self.backups(request, &subject, &summary).await?;
+        check_size(request, &backups, &summary)?;
         self.write(request, &subject, chain.as_ref(), &summary, &backups, out).await
     }
 
@@ -146,7 +147,7 @@ impl Exporter {
         backups: &[Backup],
         out: W,
     ) -> Result<(W, Exported)> {
-        let signer = self.parts.signer()?;
+        let signer = self.parts.signer_of(chain).await?;
         let note =
             evidence::checkpoint(&subject.org_id, chain.chain_id(), &summary.tree, signer.as_ref()).await?;
         let key = signer.public_key();
@@ -229,6 +230,20 @@ impl Exporter {
             format!("the dump is not what its manifest names name={name}"),
         ))
     }
+}
+
+/// A bundle that no verifier would take is not made.
+fn check_size(request: &ExportRequest, backups: &[Backup], summary: &Summary) -> Result<()> {
+    let dumps = backups.iter().map(|backup| backup.manifest.body().size_bytes);
+    let size_bytes = summary.size_bytes + if request.artifacts { dumps.sum::<u64>() } else { 0 };
+    let limit = Budget::default().input_bytes;
+    if size_bytes < limit {
+        return Ok(());
+    }
+    let message = format!(
+        "the bundle would exceed what verifiers take size={size_bytes} limit={limit}; leave the dumps out"
+    );
+    Err(Error::new(Code::ArgumentInvalid, message))
 }
 
 fn path(backup: &Backup, file: &str) -> String {

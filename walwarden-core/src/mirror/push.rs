@@ -37,7 +37,7 @@ impl Mirror<'_> {
     pub(crate) async fn publish(&self) -> Result<()> {
         let head = self.push_rows().await?.head;
         let chain = self.chain().await?.audit;
-        let signer = self.parts.signer()?;
+        let signer = self.parts.signer_of(chain.as_ref()).await?;
         let mut tree = Tree::new();
         let mut next = 1;
         while next <= head.seq {
@@ -59,7 +59,7 @@ impl Mirror<'_> {
     pub(crate) async fn push_rows(&self) -> Result<Mirrored> {
         let record = self.chain().await?;
         let chain = &record.audit;
-        let through = self.mirrored_through(&record).await?;
+        let through = self.stored_through(record.chain_id).await?;
         // Read afterwards: no row reaches the destination before it is in the catalogue.
         let head = chain.head().await?;
         if through > head.seq {
@@ -92,19 +92,8 @@ impl Mirror<'_> {
         Ok(Mirrored { chain_id: chain.chain_id(), head })
     }
 
-    /// How far the chain is in this destination. Without our last checkpoint there it may be another one than before,
-    /// or was emptied, and is asked itself.
-    async fn mirrored_through(&self, chain: &ChainRecord) -> Result<u64> {
-        let Some((size, _)) = &chain.checkpoint else { return self.stored_through(chain.chain_id).await };
-        let name = layout::checkpoint_key(&self.subject.org_id, self.database_id(), chain.chain_id, *size);
-        match self.storage.get(&ObjectName::new(name)?, Some(0..1)).await {
-            Ok(_) => Ok(chain.mirrored_through),
-            Err(error) if error.code() == Code::ObjectMissing => self.stored_through(chain.chain_id).await,
-            Err(error) => Err(error),
-        }
-    }
-
-    /// How far the segments in the destination reach without a gap.
+    /// How far the segments in the destination reach without a gap. The destination is asked each time: it may be another
+    /// one than before, or a copy, or ahead of a catalogue that was put back.
     async fn stored_through(&self, chain_id: ChainId) -> Result<u64> {
         let folder = layout::audit_prefix(&self.subject.org_id, self.database_id(), chain_id);
         let mut through = 0;

@@ -4,15 +4,15 @@
 //! leaves something that looks like the database and is not.
 
 use std::fmt::Write as _;
-use std::path::PathBuf;
 
 use tokio_postgres::Client;
 
 use super::pg_restore::{Arguments, PgRestore};
+use super::properties;
 use super::spool::VerifiedDump;
 use super::target::{self, BUILDING_PREFIX};
 use super::{Mode, RestorePlan};
-use crate::error::{Code, Error, Result};
+use crate::error::{Error, Result};
 use crate::source;
 
 /// One restore with everything it needs.
@@ -66,12 +66,25 @@ impl Application<'_> {
     }
 
     async fn build(&self, maintenance: &Client, building: &str) -> Result<Vec<String>> {
-        match &self.plan.request.created_database {
-            Some(_) => target::create(maintenance, building).await?,
-            None => self.create_as_dumped(maintenance, building).await?,
+        if self.plan.request.created_database.is_some() {
+            target::create(maintenance, building).await?;
+            let notices = self.fill(building).await?;
+            target::rename(maintenance, building, &self.plan.database).await?;
+            return Ok(notices);
+        }
+        let statements = properties::read(self, building).await?;
+        for statement in &statements.creation {
+            target::run(maintenance, statement, building).await?;
         }
         let notices = self.fill(building).await?;
         target::rename(maintenance, building, &self.plan.database).await?;
+        // These name the database. It is complete by now, but goes away again if they fail.
+        for statement in &statements.properties {
+            if let Err(error) = target::run(maintenance, statement, &self.plan.database).await {
+                target::rename(maintenance, &self.plan.database, building).await?;
+                return Err(error);
+            }
+        }
         Ok(notices)
     }
 
@@ -95,34 +108,7 @@ impl Application<'_> {
         Ok(notices)
     }
 
-    /// Lets `pg_restore --create` make the empty database with its encoding, locale, comment and settings, and moves
-    /// it aside at once.
-    async fn create_as_dumped(&self, maintenance: &Client, building: &str) -> Result<()> {
-        let program = self.pg_restore();
-        let database_only = self.database_entries(&program).await?;
-        let mut arguments = self.arguments();
-        arguments.push("--create").path("--use-list", &database_only);
-        let created = program.run(arguments, self.plan.request.target.dbname()).await;
-        // Only a name that was free before can be ours to move.
-        if target::exists(maintenance, &self.plan.database).await? {
-            target::rename(maintenance, &self.plan.database, building).await?;
-        }
-        created.map(drop)
-    }
-
-    /// A list file for `pg_restore -L` with the entries that make the database itself.
-    async fn database_entries(&self, program: &PgRestore<'_>) -> Result<PathBuf> {
-        let list = program.list(&["--create"]).await?;
-        let entries: Vec<&str> = list.lines().filter(|line| makes_database(line)).collect();
-        let path = self.dump.folder().join("database.list");
-        tokio::fs::write(&path, entries.join("\n")).await.map_err(|error| {
-            let message = format!("the spool folder cannot be written path={}", path.display());
-            Error::new(Code::FileFailed, message).with_source(error)
-        })?;
-        Ok(path)
-    }
-
-    fn arguments(&self) -> Arguments {
+    pub(super) fn arguments(&self) -> Arguments {
         let request = &self.plan.request;
         let mut arguments = Arguments::default();
         if request.no_owner {
@@ -134,7 +120,7 @@ impl Application<'_> {
         arguments
     }
 
-    fn pg_restore(&self) -> PgRestore<'_> {
+    pub(super) fn pg_restore(&self) -> PgRestore<'_> {
         PgRestore {
             client: &self.plan.client,
             target: &self.plan.request.target,
@@ -142,21 +128,6 @@ impl Application<'_> {
             cancel: &self.plan.request.cancel,
         }
     }
-}
-
-/// Whether a line of `pg_restore -l` (`dumpId; tableoid oid DESC schema tag owner`) belongs to the database itself.
-fn makes_database(line: &str) -> bool {
-    let Some((id, rest)) = line.split_once("; ") else { return false };
-    let mut words = rest.splitn(3, ' ');
-    let (Some(_), Some(_), Some(entry)) = (words.next(), words.next(), words.next()) else { return false };
-    let kinds = [
-        "DATABASE - ",
-        "DATABASE PROPERTIES - ",
-        "ACL - DATABASE ",
-        "COMMENT - DATABASE ",
-        "SECURITY LABEL - DATABASE ",
-    ];
-    id.bytes().all(|byte| byte.is_ascii_digit()) && kinds.iter().any(|kind| entry.starts_with(kind))
 }
 
 /// The same error, its message followed by what the restore left behind.

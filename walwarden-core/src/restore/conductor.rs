@@ -13,7 +13,7 @@ use walwarden_verify::manifest::VerifiedManifest;
 use super::apply::Application;
 use super::{Mode, RestorePlan, RestoreRequest, RestoreSession, Restored};
 use super::{find, inspect, spool};
-use crate::catalog::{Job, JobKind, JobQuery, JobState, NewJob, Write};
+use crate::catalog::{Job, JobKind, JobQuery, JobState, NewJob, Step, Write};
 use crate::chain::Subject;
 use crate::clock::{Clock, new_job_id};
 use crate::engine::Parts;
@@ -54,10 +54,24 @@ impl RestoreConductor {
             );
             return Ok(None);
         }
+        self.end_vanished(&subject, watch).await?;
         let at = self.parts.clock.now();
         let id = new_job_id(self.parts.clock.as_ref(), self.parts.random.as_ref());
         let new = NewJob::restore(id, subject, at, manifest.hash());
         reported(watch, self.parts.catalog.write(Write::Enter(new)).await?).map(Some)
+    }
+
+    /// Ends restores whose worker is gone: their lease ran out and nobody can take them up.
+    async fn end_vanished(&self, subject: &Subject, watch: &dyn Watch) -> Result<()> {
+        let query = JobQuery::of(subject).kind(JobKind::Restore).unfinished();
+        for job in self.parts.catalog.jobs(query).await? {
+            let now = self.parts.clock.now();
+            if job.lease.as_ref().is_some_and(|lease| lease.until <= now) {
+                watch.notice(&format!("restore {} ended without a word; it is sealed as timed out", job.id));
+                self.parts.catalog.write(Write::Step(Step::new(job.id, JobState::TimedOut, now))).await?;
+            }
+        }
+        Ok(())
     }
 
     fn spool_dir(&self, plan: &RestorePlan) -> PathBuf {

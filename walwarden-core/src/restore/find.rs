@@ -1,7 +1,7 @@
 //! Finds a manifest by its hash, and checks who signed it.
 
 use bytes::Bytes;
-use futures::{StreamExt, TryStreamExt, stream};
+use futures::{StreamExt, stream};
 use walwarden_verify::Sha256;
 use walwarden_verify::key::PublicKey;
 use walwarden_verify::manifest::{Manifest, VerifiedManifest};
@@ -30,15 +30,21 @@ pub(super) async fn manifest(
     }
     let names = storage.list("org").await?.into_iter().map(|listed| listed.name);
     let candidates = names.filter(|name| name.as_str().ends_with(".manifest.json"));
-    let found = stream::iter(candidates)
+    let mut read = stream::iter(candidates)
         .map(|name| async move { storage.read(&name, MANIFEST_LIMIT_BYTES).await })
-        .buffer_unordered(SEARCH_WIDTH)
-        .try_filter(|bytes| std::future::ready(Sha256::of(bytes) == hash))
-        .try_next()
-        .await?;
-    found.ok_or_else(|| {
+        .buffer_unordered(SEARCH_WIDTH);
+    let mut unreadable = None;
+    while let Some(outcome) = read.next().await {
+        match outcome {
+            Ok(bytes) if Sha256::of(&bytes) == hash => return Ok(bytes),
+            Ok(_) => {}
+            // One bad object must not hide the others; it counts only if it may be the one.
+            Err(error) => unreadable = Some(error),
+        }
+    }
+    Err(unreadable.unwrap_or_else(|| {
         Error::new(Code::ManifestMissing, format!("no manifest with this hash manifest={hash}"))
-    })
+    }))
 }
 
 /// Reads the manifest strictly and checks its signature against the keys the caller trusts.

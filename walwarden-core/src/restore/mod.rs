@@ -8,6 +8,7 @@ mod conductor;
 mod find;
 mod inspect;
 mod pg_restore;
+mod properties;
 mod spool;
 mod target;
 
@@ -113,7 +114,8 @@ pub struct RestorePlan {
     /// In place: whether everything happens in one transaction, so that a failure leaves the old contents as they were.
     /// Not so where the target has partitions with inherited primary keys, which `pg_restore` cannot drop in one.
     pub in_one_transaction: bool,
-    /// In place: the tables, views and sequences now in the target that the restore drops, as `schema.name`.
+    /// In place: the tables, views and sequences now in the target, as `schema.name`. Those that the dump holds too are
+    /// dropped and made anew; others stay.
     pub dropped: Vec<String>,
     /// What the operator should know.
     pub notices: Vec<String>,

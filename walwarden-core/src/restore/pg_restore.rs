@@ -43,8 +43,7 @@ impl PgRestore<'_> {
     /// Restores into `database`. Returns notices on errors that are known to be harmless.
     ///
     /// # Errors
-    /// `restore-failed` with the first lines that `pg_restore` wrote, `target-connection-lost`, `target-permission`,
-    /// `cancelled`.
+    /// `restore-failed` with the first error that `pg_restore` told, `target-connection-lost`, `cancelled`.
     pub(super) async fn run(&self, mut arguments: Arguments, database: &str) -> Result<Vec<String>> {
         let target = self.target.with_database(database);
         arguments
@@ -60,23 +59,21 @@ impl PgRestore<'_> {
         judge(status, &said)
     }
 
-    /// What `pg_restore --list` prints of the archive.
-    pub(super) async fn list(&self, options: &[&str]) -> Result<String> {
-        let mut arguments: Vec<OsString> = vec!["--list".into()];
-        arguments.extend(options.iter().map(OsString::from));
-        arguments.push(self.dump.path().into());
-        let (program, mut stdout) = Program::start(self.client, "pg_restore", arguments, self.target)?;
-        let mut list = String::new();
-        stdout.read_to_string(&mut list).await.map_err(|error| {
-            Error::new(Code::RestoreFailed, "the archive's list cannot be read from pg_restore")
+    /// What `pg_restore` prints of the archive, without a target.
+    pub(super) async fn print(&self, mut arguments: Arguments) -> Result<String> {
+        arguments.0.push(self.dump.path().into());
+        let (program, mut stdout) = Program::start(self.client, "pg_restore", arguments.0, self.target)?;
+        let mut printed = String::new();
+        stdout.read_to_string(&mut printed).await.map_err(|error| {
+            Error::new(Code::RestoreFailed, "what pg_restore prints of the archive cannot be read")
                 .with_source(error)
         })?;
         let (status, said) = program.ended(stdout).await?;
         if status.success() {
-            return Ok(list);
+            return Ok(printed);
         }
         let line = said.main_line();
-        Err(Error::new(Code::RestoreFailed, format!("pg_restore cannot list the archive: {line}")))
+        Err(Error::new(Code::RestoreFailed, format!("pg_restore cannot read the archive: {line}")))
     }
 }
 
@@ -101,8 +98,10 @@ fn judge(status: ExitStatus, said: &Said) -> Result<Vec<String>> {
     if status.success() {
         return Ok(Vec::new());
     }
-    let errors = || said.text().lines().filter(|line| line.contains("error: "));
-    let harmless = |line: &&str| HARMLESS.iter().find(|(text, _)| line.contains(text));
+    let errors = || said.text().lines().filter(|line| line.starts_with("pg_restore: error: "));
+    // What the server said stands behind the last «ERROR:  »; user data is quoted on other lines.
+    let words = |line: &str| line.split("ERROR:  ").nth(1).map(str::to_owned).unwrap_or_default();
+    let harmless = |line: &&str| HARMLESS.iter().find(|(text, _)| words(line).starts_with(text));
     // Status 1 with «errors ignored on restore» means that it went on to the end; anything else, that it did not.
     let reached_the_end = status.code() == Some(1) && said.text().contains("errors ignored on restore: ");
     let serious = errors().find(|line| harmless(line).is_none());
@@ -118,7 +117,6 @@ fn judge(status: ExitStatus, said: &Said) -> Result<Vec<String>> {
     let line = serious.unwrap_or_else(|| said.main_line());
     let code = match said.code() {
         Code::SourceConnectionLost | Code::SourceUnreachable => Code::TargetConnectionLost,
-        Code::SourcePermission => Code::TargetPermission,
         _ => Code::RestoreFailed,
     };
     let line = line.trim_start_matches("pg_restore: error: ");

@@ -18,6 +18,7 @@ use crate::watch::{Cancel, Transfer, Watch};
 #[derive(Debug)]
 pub(super) struct SpooledDump {
     folder: TempDir,
+    lock: std::fs::File,
     measured: Measured,
 }
 
@@ -26,6 +27,8 @@ pub(super) struct SpooledDump {
 #[derive(Debug)]
 pub(super) struct VerifiedDump {
     folder: TempDir,
+    /// Keeps other restores from sweeping the folder away.
+    _lock: std::fs::File,
 }
 
 impl VerifiedDump {
@@ -49,13 +52,14 @@ pub(super) async fn fetch(
     watch: &dyn Watch,
 ) -> Result<SpooledDump> {
     let name = ObjectName::new(manifest.artifact_key.clone())?;
-    let folder = tempfile::Builder::new()
-        .prefix("walwarden-spool-")
-        .tempdir_in(spool_dir)
-        .map_err(|error| spool_error(spool_dir, error))?;
+    let folder = private_folder(spool_dir).map_err(|error| spool_error(spool_dir, error))?;
     let file =
         File::create_new(archive_path(&folder)).await.map_err(|error| spool_error(spool_dir, error))?;
-    let mut file = BufWriter::with_capacity(1 << 20, file);
+    // The lock ends with this process, however that ends.
+    let file = file.into_std().await;
+    file.lock().map_err(|error| spool_error(spool_dir, error))?;
+    let lock = file.try_clone().map_err(|error| spool_error(spool_dir, error))?;
+    let mut file = BufWriter::with_capacity(1 << 20, File::from_std(file));
     let mut body = storage.get(&name, None).await?.body;
     let mut measure = Measure::default();
     while let Some(chunk) = body.next().await {
@@ -71,7 +75,7 @@ pub(super) async fn fetch(
         }
     }
     file.flush().await.map_err(|error| spool_error(spool_dir, error))?;
-    Ok(SpooledDump { folder, measured: measure.finish() })
+    Ok(SpooledDump { folder, lock, measured: measure.finish() })
 }
 
 impl SpooledDump {
@@ -79,7 +83,7 @@ impl SpooledDump {
     pub(super) fn verify(self, manifest: &ManifestBody) -> Result<VerifiedDump> {
         let Measured { size_bytes, sha256 } = self.measured;
         if size_bytes == manifest.size_bytes && sha256 == manifest.checksum_sha256 {
-            return Ok(VerifiedDump { folder: self.folder });
+            return Ok(VerifiedDump { folder: self.folder, _lock: self.lock });
         }
         Err(Error::new(
             Code::ArtifactMismatch,
@@ -91,8 +95,33 @@ impl SpooledDump {
     }
 }
 
+/// A new folder that only this user can enter. What restores that were killed left behind goes first.
+fn private_folder(spool_dir: &Path) -> std::io::Result<TempDir> {
+    sweep(spool_dir);
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(PREFIX);
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o700));
+    builder.tempdir_in(spool_dir)
+}
+
+/// Removes spool folders whose archive is under nobody's lock. One that cannot be removed is not ours to remove.
+fn sweep(spool_dir: &Path) {
+    let entries = std::fs::read_dir(spool_dir).into_iter().flatten().flatten();
+    for entry in entries.filter(|entry| entry.file_name().to_string_lossy().starts_with(PREFIX)) {
+        let archive = entry.path().join(ARCHIVE);
+        let Ok(file) = std::fs::File::open(&archive) else { continue };
+        if file.try_lock().is_ok() {
+            let _not_ours = std::fs::remove_dir_all(entry.path());
+        }
+    }
+}
+
+const PREFIX: &str = "walwarden-spool-";
+const ARCHIVE: &str = "archive.dump";
+
 fn archive_path(folder: &TempDir) -> PathBuf {
-    folder.path().join("archive.dump")
+    folder.path().join(ARCHIVE)
 }
 
 fn spool_error(folder: &Path, error: std::io::Error) -> Error {

@@ -85,10 +85,12 @@ pub(super) async fn rename(client: &Client, from: &str, to: &str) -> Result<()> 
 
 /// Drops a database that this restore created.
 pub(super) async fn drop(client: &Client, database: &str) -> Result<()> {
-    run(client, &format!("drop database if exists {}", quoted(database)), database).await
+    // A backend of a killed pg_restore may still be at work there.
+    run(client, &format!("drop database if exists {} with (force)", quoted(database)), database).await
 }
 
-async fn run(client: &Client, sql: &str, database: &str) -> Result<()> {
+/// Runs one statement about a database.
+pub(super) async fn run(client: &Client, sql: &str, database: &str) -> Result<()> {
     client.batch_execute(sql).await.map_err(|error| {
         let code = match error.code().map(tokio_postgres::error::SqlState::code) {
             Some("42P04") => Code::TargetExists,

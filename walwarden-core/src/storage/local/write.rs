@@ -178,10 +178,19 @@ impl StagedFile {
     }
 }
 
+/// A new file that only this user can read: a dump is the whole database.
+fn private_file(path: &Path) -> io::Result<File> {
+    let mut options = File::options();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path)
+}
+
 /// A new file under a lock that ends with its writer, however that ends: [`sweep`] removes only files without one.
 fn create_locked(path: &Path) -> io::Result<File> {
     loop {
-        let file = File::create_new(path)?;
+        let file = private_file(path)?;
         match file.lock() {
             Err(error) if error.kind() != ErrorKind::Unsupported => return Err(error),
             _ => {}
