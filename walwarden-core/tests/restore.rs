@@ -7,88 +7,20 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
+use scene::restore::{Scene, content, unique};
 use scene::{Diary, Home, SHOP, clients};
+use walwarden_core::Code;
+use walwarden_core::Error;
 use walwarden_core::backup::SealedBackup;
 use walwarden_core::catalog::JobState;
 use walwarden_core::clock::SystemRandom;
 use walwarden_core::manifest::{FileKey, ManifestSigner};
-use walwarden_core::restore::{Mode, RestoreRequest, RestoreSession, Restored};
-use walwarden_core::source::{Dsn, TableContent, TableName, fingerprint};
+use walwarden_core::restore::{Mode, RestoreRequest, RestoreSession};
+use walwarden_core::source::Dsn;
 use walwarden_core::verify::Sha256;
 use walwarden_core::watch::Cancel;
-use walwarden_core::{Code, Error, Result};
 use walwarden_testkit::postgres::{MAJORS, Postgres, bin_dir, shared};
 use walwarden_testkit::torture::{Torture, has_contrib};
-
-/// A sealed backup of a small shop, and a fresh target database name.
-struct Scene {
-    _folder: tempfile::TempDir,
-    home: Home,
-    source: String,
-    sealed: SealedBackup,
-    postgres: &'static Postgres,
-}
-
-impl Scene {
-    async fn new(major: u32) -> Scene {
-        let postgres = shared(major);
-        let source = postgres.fresh_database("shop").await;
-        postgres.sql(&source, SHOP).await;
-        let folder = tempfile::tempdir().unwrap();
-        let home = Home::open(folder.path()).await;
-        let sealed = home.backup(&postgres.dsn(&source)).await.unwrap();
-        Scene { _folder: folder, home, source, sealed, postgres }
-    }
-
-    async fn request(&self, target: &str, mode: Mode) -> RestoreRequest {
-        RestoreRequest::new(
-            self.sealed.manifest_sha256,
-            Arc::clone(&self.home.storage),
-            vec![*self.home.signer.public_key()],
-            Dsn::parse(&self.postgres.dsn(target)).unwrap(),
-            mode,
-            clients().await,
-        )
-    }
-
-    async fn named(&self, name: &str) -> RestoreRequest {
-        let mut request = self.request("postgres", Mode::NewDatabase).await;
-        request.created_database = Some(name.to_owned());
-        request
-    }
-
-    async fn run(&self, request: RestoreRequest) -> Result<Restored> {
-        let plan = self.home.engine.restore().plan(request).await?;
-        self.home.engine.restore().apply(plan, &Diary::default()).await
-    }
-
-    /// Overwrites a stored file, as someone with access to the folder could.
-    fn tamper(&self, key: &str, change: impl FnOnce(&mut Vec<u8>)) {
-        let path = self.home.folder.join("store").join(key);
-        let mut bytes = std::fs::read(&path).unwrap();
-        change(&mut bytes);
-        let writable = std::os::unix::fs::PermissionsExt::from_mode(0o600);
-        std::fs::set_permissions(&path, writable).unwrap();
-        std::fs::write(&path, bytes).unwrap();
-    }
-
-    /// The databases of a server.
-    async fn databases(server: &Postgres) -> Vec<String> {
-        let client = server.connect("postgres").await;
-        let rows = client.query("select datname::text from pg_database order by 1", &[]).await.unwrap();
-        rows.iter().map(|row| row.get(0)).collect()
-    }
-}
-
-async fn content(postgres: &Postgres, database: &str) -> BTreeMap<TableName, TableContent> {
-    let dsn = Dsn::parse(&postgres.dsn(database)).unwrap();
-    fingerprint(&mut postgres.connect(database).await, &dsn).await.unwrap()
-}
-
-fn unique(prefix: &str) -> String {
-    static COUNT: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(0);
-    format!("{prefix}_{}", COUNT.fetch_add(1, std::sync::atomic::Ordering::Relaxed))
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_major_restores_what_it_backed_up_row_for_row() {
@@ -116,7 +48,7 @@ async fn the_torture_schema_survives_a_round_trip() {
         let folder = tempfile::tempdir().unwrap();
         let home = Home::open(folder.path()).await;
         let sealed = home.backup(&postgres.dsn(&source)).await.unwrap();
-        let scene = Scene { _folder: folder, home, source, sealed, postgres };
+        let scene = Scene { folder, home, source, sealed, postgres };
         let name = unique("torture_copy");
         let mut request = scene.named(&name).await;
         request.jobs = 3;

@@ -5,6 +5,7 @@
 pub mod bucket;
 pub mod programs;
 pub mod record;
+pub mod restore;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};

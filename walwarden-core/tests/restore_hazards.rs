@@ -1,0 +1,130 @@
+//! What could go wrong around a restore rather than in it: other people's databases, killed processes, other users.
+#![allow(clippy::unwrap_used)] // helpers of tests
+
+mod scene;
+
+use std::os::unix::fs::PermissionsExt;
+use std::time::Duration;
+
+use scene::restore::{Scene, content, unique};
+use scene::{Diary, Home};
+use walwarden_core::Code;
+use walwarden_core::catalog::{Catalog, CatalogExt, JobKind, JobQuery, JobState, NewJob};
+use walwarden_core::chain::Subject;
+use walwarden_core::clock::{Clock, SystemClock, SystemRandom, new_job_id};
+use walwarden_core::restore::{Mode, RestoreSession};
+use walwarden_core::source::Dsn;
+use walwarden_core::watch::{Transfer, Watch};
+use walwarden_testkit::postgres::{Postgres, shared};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_that_took_the_name_meanwhile_is_left_alone() {
+    let scene = Scene::new(17).await;
+    let target = Postgres::start(17);
+    let mut request = scene.request("postgres", Mode::NewDatabase).await;
+    request.target = Dsn::parse(&target.dsn("postgres")).unwrap();
+    let plan = scene.home.engine.restore().plan(request).await.unwrap();
+    let name = plan.database.clone();
+    target.create_database(&name).await;
+    target.sql(&name, "create table somebody_elses (id int); insert into somebody_elses values (1)").await;
+
+    let error = scene.home.engine.restore().apply(plan, &Diary::default()).await.unwrap_err();
+    assert_eq!(error.code(), Code::TargetExists, "{error:?}");
+    let row =
+        target.connect(&name).await.query_one("select count(*) from somebody_elses", &[]).await.unwrap();
+    assert_eq!(row.get::<_, i64>(0), 1);
+    let databases = Scene::databases(&target).await;
+    assert!(databases.iter().all(|name| !name.starts_with("walwarden_restore_")), "{databases:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn in_place_keeps_what_the_dump_does_not_hold() {
+    let scene = Scene::new(17).await;
+    scene
+        .postgres
+        .sql(&scene.source, "create table mine (id int); insert into mine values (7); delete from orders")
+        .await;
+    let mut request = scene.request(&scene.source, Mode::InPlace).await;
+    request.confirm_destructive = true;
+    scene.run(request).await.unwrap();
+    let client = scene.postgres.connect(&scene.source).await;
+    let row =
+        client.query_one("select (select id from mine), (select count(*) from orders)", &[]).await.unwrap();
+    assert_eq!((row.get::<_, i32>(0), row.get::<_, i64>(1)), (7, 2000));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn in_place_into_an_older_server_has_no_transaction_and_says_so() {
+    let scene = Scene::new(17).await;
+    let server = shared(15);
+    let database = server.fresh_database("older").await;
+    let mut request = scene.request("postgres", Mode::InPlace).await;
+    request.target = Dsn::parse(&server.dsn(&database)).unwrap();
+    request.confirm_destructive = true;
+    let plan = scene.home.engine.restore().plan(request).await.unwrap();
+    assert!(!plan.in_one_transaction);
+    assert!(plan.notices.iter().any(|notice| notice.contains("half replaced")), "{:?}", plan.notices);
+    scene.home.engine.restore().apply(plan, &Diary::default()).await.unwrap();
+    assert_eq!(content(scene.postgres, &scene.source).await, content(server, &database).await);
+}
+
+/// Looks at the spool folder while the dump is fetched.
+#[derive(Debug)]
+struct Inspector {
+    spool: std::path::PathBuf,
+    modes: std::sync::Mutex<Vec<u32>>,
+}
+
+impl Watch for Inspector {
+    fn transfer(&self, _transfer: Transfer) {
+        for entry in std::fs::read_dir(&self.spool).unwrap() {
+            self.modes.lock().unwrap().push(entry.unwrap().metadata().unwrap().permissions().mode() & 0o777);
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_spool_is_private_and_what_a_killed_restore_left_is_swept() {
+    let scene = Scene::new(17).await;
+    let spool = scene.folder.path().join("spool");
+    let left = spool.join("walwarden-spool-dead");
+    std::fs::create_dir_all(&left).unwrap();
+    std::fs::write(left.join("archive.dump"), "PGDMP, somebody's data").unwrap();
+    let mut request = scene.named(&unique("spooled")).await;
+    request.spool_dir = Some(spool.clone());
+    let plan = scene.home.engine.restore().plan(request).await.unwrap();
+    let inspector = Inspector { spool: spool.clone(), modes: std::sync::Mutex::default() };
+    scene.home.engine.restore().apply(plan, &inspector).await.unwrap();
+    let modes = inspector.modes.into_inner().unwrap();
+    assert!(!modes.is_empty());
+    assert!(modes.iter().all(|mode| *mode == 0o700), "{modes:?}");
+    assert!(std::fs::read_dir(&spool).unwrap().next().is_none(), "something is left in the spool folder");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn stored_dumps_are_readable_by_their_owner_only() {
+    let scene = Scene::new(17).await;
+    for name in scene.home.stored() {
+        let path = scene.home.folder.join("store").join(&name);
+        let mode = std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode, 0o600, "{name}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restore_whose_worker_vanished_is_sealed_as_timed_out_by_the_next() {
+    let scene = Scene::new(17).await;
+    let Home { catalog, .. } = &scene.home;
+    let subject = Subject { org_id: "acme".parse().unwrap(), database_id: Some("shop".parse().unwrap()) };
+    let id = new_job_id(&SystemClock, &SystemRandom);
+    let new = NewJob::restore(id, subject.clone(), SystemClock.now(), scene.sealed.manifest_sha256);
+    catalog.enter(new).await.unwrap();
+    catalog.claim(id, "a worker that dies", SystemClock.now(), Duration::from_millis(1)).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(20)).await;
+
+    scene.run(scene.named(&unique("after")).await).await.unwrap();
+    let jobs = catalog.jobs(JobQuery::of(&subject).kind(JobKind::Restore)).await.unwrap();
+    let state = |wanted| jobs.iter().find(|job| job.id == wanted).unwrap().state;
+    assert_eq!(state(id), JobState::TimedOut);
+    assert_eq!(scene.home.assert_provable().await, 1);
+}
