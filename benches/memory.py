@@ -20,6 +20,7 @@ WALWARDEN = ROOT / "target" / "release" / "walwarden"
 
 STAND_IN = """#!/bin/sh
 case "$1" in --version) echo 'pg_dump (PostgreSQL) {version}'; exit 0;; esac
+case "$*" in *--compress=zstd*|*--compress=lz4*) echo "pg_dump: error: this build does not support compression" >&2; exit 1;; esac
 printf PGDMP
 exec head -c {size} /dev/zero
 """

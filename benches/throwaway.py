@@ -22,7 +22,7 @@ create table customers as
                             [1 + (hashint4(i * 31 + w) & 7)], ' ') from generate_series(1, 60) w) as notes
   from generate_series(1, {customers}) i;
 create table events as
-  select i as id, (i * 7919) % {customers} + 1 as customer_id, timestamptz '2024-01-01' + i * interval '11 seconds' as at,
+  select i as id, (i::int8 * 7919) % {customers} + 1 as customer_id, timestamptz '2024-01-01' + i * interval '11 seconds' as at,
          jsonb_build_object('kind', (array['view','cart','pay','ship'])[1 + i % 4], 'session', md5((i / 9)::text),
                             'price', (hashint4(i) & 65535) / 100.0, 'tags', jsonb_build_array(i % 13, i % 17, i % 19)) as body
   from generate_series(1, {events}) i;
