@@ -74,6 +74,7 @@ pub struct FaultyStorage {
 struct Plan {
     calls: Vec<Call>,
     faults: Vec<(Call, usize, Misbehaviour)>,
+    lies: Vec<(String, Misbehaviour)>,
 }
 
 impl FaultyStorage {
@@ -87,9 +88,16 @@ impl FaultyStorage {
         self.plan().faults.push((call, nth, how));
     }
 
+    /// Lets every [`Storage::get`] of an object whose name ends so misbehave.
+    pub fn misread(&self, suffix: &str, how: Misbehaviour) {
+        self.plan().lies.push((suffix.to_owned(), how));
+    }
+
     /// Behaves again.
     pub fn heal(&self) {
-        self.plan().faults.clear();
+        let mut plan = self.plan();
+        plan.faults.clear();
+        plan.lies.clear();
     }
 
     /// How many calls of a kind there were.
@@ -108,6 +116,11 @@ impl FaultyStorage {
         let strikes =
             |&&(of, nth, _): &&(Call, usize, Misbehaviour)| of == call && (nth == 0 || nth == number);
         plan.faults.iter().find(strikes).map(|&(_, _, how)| how)
+    }
+
+    fn lie(&self, name: &ObjectName) -> Option<Misbehaviour> {
+        let plan = self.plan();
+        plan.lies.iter().find(|(suffix, _)| name.as_str().ends_with(suffix)).map(|&(_, how)| how)
     }
 
     async fn run<T>(&self, call: Call, work: impl Future<Output = Result<T>>) -> Result<T> {
@@ -136,7 +149,7 @@ impl Storage for FaultyStorage {
 
     async fn get(&self, name: &ObjectName, range: Option<Range<u64>>) -> Result<Fetched> {
         let begin = range.as_ref().map_or(0, |range| range.start);
-        let (flip, end) = match self.struck(Call::Get) {
+        let (flip, end) = match self.struck(Call::Get).or_else(|| self.lie(name)) {
             Some(Misbehaviour::Fail(code) | Misbehaviour::FailAfter(code)) => {
                 return Err(injected(code, Call::Get));
             }
