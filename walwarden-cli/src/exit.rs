@@ -10,6 +10,14 @@ use walwarden_core::{Code, Error, Exit};
 /// What a command returns: the exit status, or why it stopped.
 pub(crate) type Ending = std::result::Result<u8, Stop>;
 
+/// The status of a command that has printed its result. Whoever closed the pipe has read enough; the status stays.
+pub(crate) fn printed(status: u8, outcome: io::Result<()>) -> Ending {
+    match outcome.map_err(Stop::from) {
+        Ok(()) | Err(Stop::PipeClosed) => Ok(status),
+        Err(stop) => Err(stop),
+    }
+}
+
 /// Done as asked.
 pub(crate) const DONE: u8 = Exit::Ok as u8;
 
@@ -90,6 +98,13 @@ mod tests {
         assert_eq!(record["error"]["retryable"], true);
         assert_eq!(record["error"]["exit"], 1);
         assert!(record["error"]["nextAction"].as_str().is_some_and(|text| text.starts_with("Check host")));
+    }
+
+    #[test]
+    fn a_closed_pipe_does_not_change_the_status() {
+        assert!(matches!(printed(3, Err(io::Error::from(io::ErrorKind::BrokenPipe))), Ok(3)));
+        assert!(matches!(printed(3, Err(io::Error::from(io::ErrorKind::StorageFull))), Err(Stop::Failed(_))));
+        assert!(matches!(printed(0, Ok(())), Ok(0)));
     }
 
     #[test]

@@ -43,8 +43,7 @@ pub(crate) async fn run(database: &DatabaseSettings, home: &Home, output: Output
         "facts": findings.facts.iter().map(|(about, fact)| json!({ "about": about, "fact": fact })).collect::<Vec<_>>(),
         "findings": findings.list.iter().map(described).collect::<Vec<_>>(),
     });
-    output.result(told(&findings), &data)?;
-    Ok(findings.status)
+    exit::printed(findings.status, output.result(told(&findings), &data))
 }
 
 impl Findings {

@@ -161,6 +161,28 @@ fn a_closed_pipe_is_success() {
 }
 
 #[test]
+fn a_closed_pipe_does_not_hide_a_failure() {
+    let scene = Scene::empty();
+    let add =
+        ["database", "add", "shop", "--dsn", "host=/nonexistent", "--destination", "file:///nonexistent/b"];
+    scene.run(&add).succeeds();
+    for form in [&["database", "check", "shop"][..], &["--json", "database", "check", "shop"]] {
+        let mut process = scene.process(form);
+        let mut child = process.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        drop(child.stdout.take());
+        assert_eq!(child.wait().unwrap().code(), Some(2), "{form:?}");
+    }
+}
+
+#[test]
+fn bash_understands_its_completions() {
+    let scene = Scene::empty();
+    std::fs::write(scene.path("script"), scene.run(&["completions", "bash"]).succeeds().stdout).unwrap();
+    let read = std::process::Command::new("bash").arg("-n").arg(scene.path("script")).output().unwrap();
+    assert!(read.status.success() && read.stderr.is_empty(), "{read:?}");
+}
+
+#[test]
 fn completions_exist_for_every_shell() {
     let scene = Scene::empty();
     for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {

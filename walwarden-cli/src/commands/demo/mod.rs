@@ -29,6 +29,21 @@ pub(crate) async fn run(arguments: DemoArguments, environment: &Environment, out
     tokio::select! {
         // Dropping the demonstration stops its server and removes its files.
         ending = demonstrate(&arguments, environment, output) => ending,
+    match steps(arguments, &programs, folder.path(), environment, &mut tally, output).await {
+        // Nobody reads on, but a check that went otherwise is not to be hidden.
+        Err(Stop::PipeClosed) => Ok(tally.status()),
+        ending => ending,
+    }
+}
+
+async fn steps(
+    arguments: &DemoArguments,
+    programs: &Path,
+    folder: &Path,
+    environment: &Environment,
+    tally: &mut Tally,
+    output: Output,
+) -> Ending {
         () = cancel.cancelled() => Err(Error::new(Code::Cancelled, "the demo was stopped").into()),
     }
 }
@@ -40,13 +55,13 @@ async fn demonstrate(arguments: &DemoArguments, environment: &Environment, outpu
     if !output.is_json() {
         output.line("Backs up, restores, damages and proves a throw-away Postgres. Nothing but its own files is touched.")?;
     }
-    let mut demo = Demo::start(&programs, folder.path(), arguments.orders, environment, &mut tally).await?;
-    demo.back_up(&mut tally).await?;
-    demo.restore(&mut tally).await?;
-    demo.restore_damaged_copy(&mut tally).await?;
-    demo.export_and_verify(&mut tally).await?;
-    demo.check_from_outside(environment, &mut tally).await?;
-    demo.farewell(arguments.keep.is_some(), &tally)?;
+    let mut demo = Demo::start(programs, folder, arguments.orders, environment, tally).await?;
+    demo.back_up(tally).await?;
+    demo.restore(tally).await?;
+    demo.restore_damaged_copy(tally).await?;
+    demo.export_and_verify(tally).await?;
+    demo.check_from_outside(environment, tally).await?;
+    demo.farewell(arguments.keep.is_some(), tally)?;
     tally.verdict()
 }
 

@@ -6,7 +6,7 @@ use std::io;
 use serde_json::json;
 use walwarden_core::Exit;
 
-use crate::exit::{DONE, Ending};
+use crate::exit::{self, DONE, Ending};
 use crate::output::Output;
 
 /// How a check went.
@@ -84,8 +84,13 @@ impl Tally {
             text.push_str(&format!(", {} went OTHERWISE", self.unexpected));
         }
         text.push('.');
-        self.output.result(text, &data)?;
-        Ok(if self.unexpected > 0 || self.as_expected == 0 { Exit::Terminal as u8 } else { DONE })
+        let status = if self.as_expected == 0 { Exit::Terminal as u8 } else { self.status() };
+        exit::printed(status, self.output.result(text, &data))
+    }
+
+    /// The exit status that the checks made so far deserve.
+    pub(super) fn status(&self) -> u8 {
+        if self.unexpected > 0 { Exit::Terminal as u8 } else { DONE }
     }
 }
 
