@@ -45,8 +45,9 @@ fn add(add: DatabaseAdd, home: &Home, output: Output) -> Ending {
     dump_options(&database.dump)?;
     home.create()?;
     let path = home.settings_file();
-    let text = settings::load(&path)?.unwrap_or_else(|| settings::TEMPLATE.to_owned());
-    settings::store(&path, &settings::added(&text, &database)?)?;
+    settings::change(&path, |text| {
+        settings::added(&text.unwrap_or_else(|| settings::TEMPLATE.to_owned()), &database)
+    })?;
     let name = &database.name;
     output.result(
         format_args!("added {name} to {}\nnext: walwarden database check {name}", path.display()),
@@ -108,8 +109,8 @@ fn show(database: &DatabaseSettings, output: Output) -> Ending {
 
 fn remove(name: &DatabaseId, home: &Home, output: Output) -> Ending {
     let path = home.settings_file();
-    let text = settings::load(&path)?.unwrap_or_default();
-    settings::store(&path, &settings::removed(&text, name)?)?;
+    home.database(name)?;
+    settings::change(&path, |text| settings::removed(&text.unwrap_or_default(), name))?;
     output.result(
         format_args!("removed {name} from {}; its backups and its audit chain stay", path.display()),
         &json!({ "database": name.as_str(), "settingsFile": path }),

@@ -37,10 +37,14 @@ pub(crate) fn run(home: &Home, output: Output) -> Ending {
 
 fn settings_unless_present(home: &Home) -> Result<bool> {
     let path = home.settings_file();
-    let absent = settings::load(&path)?.is_none();
-    if absent {
-        settings::store(&path, settings::TEMPLATE)?;
+    if settings::load(&path)?.is_some() {
+        return Ok(false);
     }
+    let mut absent = true;
+    settings::change(&path, |text| {
+        absent = text.is_none();
+        Ok(text.unwrap_or_else(|| settings::TEMPLATE.to_owned()))
+    })?;
     Ok(absent)
 }
 

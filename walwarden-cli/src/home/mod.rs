@@ -49,6 +49,14 @@ impl Home {
         Ok(Home { dir, environment, settings, org })
     }
 
+    /// What is wrong where other users can read passwords in the settings file.
+    pub(crate) fn exposed_password(&self) -> Option<String> {
+        let path = self.settings_file();
+        let readable = fs::metadata(&path).is_ok_and(|file| readable_by_others(&file));
+        (readable && self.settings.holds_password())
+            .then(|| format!("other users can read the passwords in {0}; run chmod 600 {0}", path.display()))
+    }
+
     /// Makes the folder for its owner only, unless it exists.
     ///
     /// # Errors
@@ -108,6 +116,16 @@ impl Home {
             Error::new(Code::DatabaseUnknown, format!("no database of that name is configured name={name}"))
         })
     }
+}
+
+#[cfg(unix)]
+fn readable_by_others(file: &fs::Metadata) -> bool {
+    std::os::unix::fs::PermissionsExt::mode(&file.permissions()) & 0o044 != 0
+}
+
+#[cfg(not(unix))]
+fn readable_by_others(_file: &fs::Metadata) -> bool {
+    false
 }
 
 fn default_org() -> OrgId {

@@ -10,6 +10,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use walwarden_core::secret::Secret;
+use walwarden_core::source::Dsn;
 use walwarden_core::verify::{DatabaseId, OrgId};
 use walwarden_core::{Code, Error, Result};
 
@@ -100,34 +101,48 @@ pub(crate) fn load(path: &Path) -> Result<Option<String>> {
     }
 }
 
-/// Replaces the file in one step; only its owner may read it, because DSNs may hold passwords.
+/// Changes the file: `change` makes the new text of the present one. Whoever else changes it meanwhile waits, so that no
+/// change is lost.
+///
+/// # Errors
+/// What `change` returns; `settings-invalid` or `file-failed` when the file cannot be read or written.
+pub(crate) fn change(path: &Path, change: impl FnOnce(Option<String>) -> Result<String>) -> Result<()> {
+    // A file of its own: the settings file itself is replaced, and a lock on it would go with it.
+    let lock_path = path.with_extension("lock");
+    let locked = fs::File::options().create(true).truncate(false).write(true).open(&lock_path);
+    let _until_the_end = locked.and_then(|lock| lock.lock().map(|()| lock)).map_err(|error| {
+        Error::new(Code::FileFailed, format!("settings cannot be locked path={}", lock_path.display()))
+            .with_source(error)
+    })?;
+    store(path, &change(load(path)?)?)
+}
+
+/// Replaces the file in one step; only its owner may read it, because DSNs may hold passwords. A symbolic link stays one.
 ///
 /// # Errors
 /// `file-failed` when the file cannot be written.
 pub(crate) fn store(path: &Path, text: &str) -> Result<()> {
-    let failed = |error: std::io::Error| {
+    let path = &fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    let written = (|| {
+        let mut file = tempfile::NamedTempFile::new_in(path.parent().unwrap_or(Path::new("/")))?;
+        file.write_all(text.as_bytes())?;
+        file.as_file().sync_all()?;
+        file.persist(path).map(drop).map_err(|error| error.error)
+    })();
+    written.map_err(|error| {
         Error::new(Code::FileFailed, format!("settings file cannot be written path={}", path.display()))
             .with_source(error)
-    };
-    let staged = path.with_extension(format!("toml.{}.new", std::process::id()));
-    let written = (|| {
-        let mut file = private_file(&staged)?;
-        file.write_all(text.as_bytes())?;
-        file.sync_all()?;
-        fs::rename(&staged, path)
-    })();
-    if written.is_err() {
-        let _ = fs::remove_file(&staged);
-    }
-    written.map_err(failed)
+    })
 }
 
-fn private_file(path: &Path) -> std::io::Result<fs::File> {
-    let mut options = fs::OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path)
+impl SettingsFile {
+    /// Whether a password stands in the file.
+    pub(crate) fn holds_password(&self) -> bool {
+        self.databases.iter().any(|database| match &database.source {
+            SourceSettings::Dsn(dsn) => Dsn::parse(dsn.expose()).is_ok_and(|dsn| dsn.password().is_some()),
+            SourceSettings::Environment(_) => false,
+        })
+    }
 }
 
 impl From<crate::arguments::DumpArguments> for DumpSettings {
