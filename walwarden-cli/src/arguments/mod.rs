@@ -104,9 +104,10 @@ pub(crate) struct EvidenceExport {
     /// Whose evidence
     #[arg(long, value_name = "NAME")]
     pub(crate) database: DatabaseId,
-    /// The destination that holds the backups [default: that of the configured database]
+    /// A destination that holds backups; may be repeated where they went to several [default: that of the configured
+    /// database]
     #[arg(long, value_name = "URL")]
-    pub(crate) from: Option<String>,
+    pub(crate) from: Vec<String>,
     /// The file to write, customarily named *.evidence.tgz; an existing one is not overwritten
     #[arg(long, value_name = "FILE")]
     pub(crate) out: PathBuf,
@@ -115,6 +116,12 @@ pub(crate) struct EvidenceExport {
     pub(crate) with_artifacts: bool,
 }
 
+    /// Make the bundle although manifests or dumps are gone, and name them
+    ///
+    /// The audit chain still announces them: the verifier reports each missing manifest and does not reach level 2
+    /// (exit status 4).
+    #[arg(long)]
+    pub(crate) allow_missing: bool,
 #[derive(Debug, Subcommand)]
 pub(crate) enum CatalogCommand {
     /// Rebuild the catalogue's chains and jobs from a destination alone

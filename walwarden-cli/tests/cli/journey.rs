@@ -149,6 +149,95 @@ async fn a_backup_needs_no_setup_beyond_a_key() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[tokio::test(flavor = "multi_thread")]
+async fn databases_of_one_name_on_two_servers_have_a_chain_each() {
+    let shop = Shop::open().await;
+    let scene = shop.configured();
+    let to = scene.destination();
+    // One server by two names stands for two servers: what is compared is where a database is said to be.
+    let elsewhere = shop.dsn.replace("127.0.0.1", "localhost");
+    assert_ne!(elsewhere, shop.dsn);
+    for dsn in [&shop.dsn, &elsewhere] {
+        scene.run(&["backup", "run", "--dsn", dsn, "--to", &to]).succeeds();
+    }
+    let status = scene.json(&["status"]);
+    let chains =
+        status["databases"].as_array().unwrap().iter().filter(|database| !database["chain"].is_null());
+    assert_eq!(chains.count(), 2, "{status}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_configured_name_is_not_taken_for_another_database() {
+    let shop = Shop::open().await;
+    let scene = shop.configured();
+    let (to, elsewhere) = (scene.destination(), format!("file://{}", scene.text("elsewhere")));
+    let run =
+        |dsn: &str, to: &str| scene.run(&["backup", "run", "--database", "shop", "--dsn", dsn, "--to", to]);
+    run(&shop.server.dsn("postgres"), &to).fails(2, "argument-invalid");
+    run(&shop.dsn, &elsewhere).fails(2, "argument-invalid");
+    assert_eq!(scene.json(&["backup", "list"])["backups"], serde_json::json!([]));
+    run(&shop.dsn, &to).succeeds();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn evidence_is_gathered_from_several_destinations_and_names_its_gaps() {
+    let shop = Shop::open().await;
+    let scene = shop.configured();
+    let first = back_up(&scene);
+    // The destination is changed, as when a bucket is replaced.
+    fs::create_dir(scene.path("second")).unwrap();
+    let (old, new) = (scene.destination(), format!("file://{}", scene.text("second")));
+    let settings = fs::read_to_string(scene.path("home/walwarden.toml")).unwrap();
+    fs::write(scene.path("home/walwarden.toml"), settings.replace(&old, &new)).unwrap();
+    back_up(&scene);
+
+    let (bundle, public) = (scene.text("shop.evidence.tgz"), scene.text("public.pem"));
+    fs::write(&public, scene.run(&["key", "show", "--pem"]).succeeds().stdout).unwrap();
+    let export = ["evidence", "export", "--database", "shop", "--out", &bundle, "--with-artifacts"];
+    let refused = scene.run(&export).fails(3, "object-missing");
+    assert!(
+        refused.stderr.contains("--from") && refused.stderr.contains("--allow-missing"),
+        "{}",
+        refused.stderr
+    );
+    assert!(!scene.path("shop.evidence.tgz").exists());
+    assert!(
+        crate::scene::files_below(&scene.path(""))
+            .iter()
+            .all(|path| path.extension() != Some("new".as_ref()))
+    );
+
+    let whole = [&export[..], &["--from", &new, "--from", &old]].concat();
+    let exported = scene.json(&whole);
+    assert_eq!((&exported["manifests"], &exported["artifacts"]), (&2.into(), &2.into()));
+    assert_eq!(exported["missing"], serde_json::json!([]));
+    verifier(&["--bundle", &bundle, "--pubkey", &public]).exits(0);
+
+    fs::remove_file(&bundle).unwrap();
+    let gaps = scene.run(&[&["--json"], &export[..], &["--allow-missing"]].concat()).succeeds();
+    assert!(gaps.stderr.contains("missing: org/"), "{}", gaps.stderr);
+    let exported = gaps.records()[0]["data"].clone();
+    assert_eq!((&exported["manifests"], &exported["artifacts"]), (&1.into(), &1.into()));
+    assert_eq!(exported["missing"][0]["why"], "object-missing");
+    let verified = verifier(&["--bundle", &bundle, "--pubkey", &public]).exits(4);
+    assert!(verified.stdout.contains("FAIL: ") || verified.stdout.contains("SKIP: "), "{}", verified.stdout);
+    let restore = [
+        "restore",
+        "--manifest",
+        &first,
+        "--from",
+        &old,
+        "--target",
+        &shop.target(),
+        "--mode",
+        "new_database",
+        "--plan",
+        "--created-database",
+        "x",
+    ];
+    scene.run(&restore).succeeds();
+}
+
 async fn a_lost_catalogue_is_rebuilt_from_the_destination() {
     let shop = Shop::open().await;
     let scene = shop.configured();

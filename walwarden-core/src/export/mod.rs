@@ -1,8 +1,10 @@
 //! Conducts the export of evidence: rows from the catalogue, manifests and dumps from the destination, one bundle.
 //!
 //! In: an [`ExportRequest`]. Out: the bundle's bytes and an [`Exported`]. What always holds: a bundle that was
-//! finished is complete; where a manifest is missing there is an error and no bundle.
+//! finished is complete, or the request allowed gaps and each of them is named. A gap does not deceive anyone: the rows
+//! announce the manifest, and a verifier finds that it is not there.
 
+mod find;
 mod rows;
 mod writer;
 
@@ -21,11 +23,10 @@ use crate::chain::{AuditChain, Subject};
 use crate::engine::Parts;
 use crate::error::{Code, Error, Result};
 use crate::evidence;
-use crate::storage::{ObjectName, Storage, StorageExt};
+use crate::storage::{ObjectName, Storage};
 use rows::Summary;
 use writer::Writing;
 
-const MANIFEST_LIMIT_BYTES: u64 = 1 << 20;
 const README: &[u8] = include_bytes!("README.txt");
 
 /// A bundle to be made.
@@ -34,17 +35,36 @@ const README: &[u8] = include_bytes!("README.txt");
 pub struct ExportRequest {
     /// Whose chain.
     pub database_id: DatabaseId,
-    /// Where its backups lie.
-    pub from: Arc<dyn Storage>,
+    /// Where its backups lie; searched in this order.
+    pub from: Vec<Arc<dyn Storage>>,
     /// Whether the dumps themselves go into the bundle. Without them an auditor checks them where they lie.
     pub artifacts: bool,
+    /// Whether a bundle is made although manifests or dumps are gone. It does not reach level 2 if a manifest is.
+    pub allow_missing: bool,
 }
 
 impl ExportRequest {
     /// A bundle of rows and manifests, without dumps.
     pub fn new(database_id: DatabaseId, from: Arc<dyn Storage>) -> Self {
-        ExportRequest { database_id, from, artifacts: false }
+        ExportRequest { database_id, from: vec![from], artifacts: false, allow_missing: false }
     }
+
+    /// The same, searching here, too: some backups went elsewhere.
+    #[must_use]
+    pub fn and_from(mut self, from: Arc<dyn Storage>) -> Self {
+        self.from.push(from);
+        self
+    }
+}
+
+/// A manifest or dump that should be in a bundle and is not.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Missing {
+    /// Its name in every destination.
+    pub name: ObjectName,
+    /// `object-missing`, or `manifest-invalid` when what has its name is something else.
+    pub why: Code,
 }
 
 /// What a bundle holds.
@@ -59,6 +79,8 @@ pub struct Exported {
     pub artifacts: u64,
     /// Hash of the last row.
     pub head: Sha256,
+    /// What is not there; empty unless [`ExportRequest::allow_missing`].
+    pub missing: Vec<Missing>,
 }
 
 /// Makes bundles with the engine's parts.
@@ -72,6 +94,8 @@ struct Backup {
     job_id: JobId,
     bytes: Bytes,
     manifest: Manifest,
+    /// Where its dump lies; none if it does not go into the bundle.
+    dump: Option<Arc<dyn Storage>>,
 }
 
 impl Exporter {
@@ -83,7 +107,7 @@ impl Exporter {
     ///
     /// # Errors
     /// `database-unknown` when there is no chain; `object-missing` or `manifest-invalid` when a completed backup's
-    /// manifest is not in the destination as the chain names it; `artifact-mismatch` when a dump is not what its
+    /// manifest is in no destination as the chain names it, unless the request allows that; `artifact-mismatch` when a dump is not what its
     /// manifest names; `file-failed` when `out` cannot be written.
     pub async fn export<W: Write + Send + 'static>(
         &self,
@@ -101,20 +125,23 @@ impl Exporter {
         };
         let chain = self.parts.catalog.chain(&subject).await?.ok_or_else(unknown)?.audit;
         let summary = Summary::of(chain.as_ref()).await?;
-        let backups = self.backups(request, &subject, &summary).await?;
-        check_size(request, &backups, &summary)?;
-        self.write(request, &subject, chain.as_ref(), &summary, &backups, out).await
+        let (backups, missing) = self.backups(request, &subject, &summary).await?;
+        check_size(&backups, &summary)?;
+        let (out, mut exported) = self.write(&subject, chain.as_ref(), &summary, &backups, out).await?;
+        exported.missing = missing;
+        Ok((out, exported))
     }
 
-    /// The manifest of every completed backup, each compared with the hash that the chain names.
+    /// The manifest of every completed backup, each compared with the hash that the chain names, and what is missing.
     async fn backups(
         &self,
         request: &ExportRequest,
         subject: &Subject,
         summary: &Summary,
-    ) -> Result<Vec<Backup>> {
+    ) -> Result<(Vec<Backup>, Vec<Missing>)> {
         let jobs = self.parts.catalog.jobs(JobQuery::of(subject).kind(JobKind::Backup)).await?;
         let mut backups = Vec::new();
+        let mut missing = Vec::new();
         for (job_id, announced) in &summary.completed {
             let job = jobs.iter().find(|job| job.id == *job_id).ok_or_else(|| {
                 Error::new(
@@ -123,24 +150,38 @@ impl Exporter {
                 )
             })?;
             let name = key(job, &request.database_id, BackupObject::Manifest)?;
-            let bytes = request.from.read(&name, MANIFEST_LIMIT_BYTES).await?;
-            if Sha256::of(&bytes) != *announced {
-                let message = format!("the manifest is not the one the chain names name={name}");
-                return Err(Error::new(Code::ManifestInvalid, message));
-            }
+            let bytes = match find::manifest(&request.from, &name, *announced).await {
+                Err(error) if request.allow_missing && find::is_gone(&error) => {
+                    missing.push(Missing { name, why: error.code() });
+                    continue;
+                }
+                found => found?,
+            };
             let manifest = Manifest::parse(&bytes).map_err(|error| {
                 Error::new(Code::ManifestInvalid, format!("malformed manifest name={name}"))
                     .with_source(error)
             })?;
-            backups.push(Backup { job_id: *job_id, bytes, manifest });
+            let dump = match request.artifacts {
+                true => {
+                    let name = ObjectName::new(manifest.body().artifact_key.clone())?;
+                    match find::dump(&request.from, &name).await {
+                        Err(error) if request.allow_missing && find::is_gone(&error) => {
+                            missing.push(Missing { name, why: error.code() });
+                            None
+                        }
+                        found => Some(found?),
+                    }
+                }
+                false => None,
+            };
+            backups.push(Backup { job_id: *job_id, bytes, manifest, dump });
         }
         backups.sort_by_key(|backup| backup.job_id);
-        Ok(backups)
+        Ok((backups, missing))
     }
 
     async fn write<W: Write + Send + 'static>(
         &self,
-        request: &ExportRequest,
         subject: &Subject,
         chain: &dyn AuditChain,
         summary: &Summary,
@@ -162,7 +203,7 @@ impl Exporter {
         ];
         for backup in backups {
             files.push((path(backup, "manifest.json"), Sha256::of(&backup.bytes)));
-            if request.artifacts {
+            if backup.dump.is_some() {
                 files.push((path(backup, "artifact.dump"), backup.manifest.body().checksum_sha256));
             }
         }
@@ -186,8 +227,8 @@ impl Exporter {
         rows::write(chain, summary, &mut bundle).await?;
         bundle.end().await?;
         for backup in backups {
-            if request.artifacts {
-                self.write_artifact(request, backup, &mut bundle).await?;
+            if let Some(storage) = &backup.dump {
+                write_artifact(storage.as_ref(), backup, &mut bundle).await?;
             }
             bundle.add(&path(backup, "manifest.json"), backup.bytes.clone()).await?;
         }
@@ -195,47 +236,44 @@ impl Exporter {
         bundle.add("checkpoint", note.into()).await?;
         bundle.add(&key_path, pem.into()).await?;
         let out = bundle.finish().await?;
-        let artifacts = if request.artifacts { backups.len() as u64 } else { 0 };
         let exported = Exported {
             rows: summary.head.seq,
             manifests: backups.len() as u64,
-            artifacts,
+            artifacts: backups.iter().filter(|backup| backup.dump.is_some()).count() as u64,
             head: summary.head.hash,
+            missing: Vec::new(),
         };
         Ok((out, exported))
     }
+}
 
-    async fn write_artifact<W: Write + Send + 'static>(
-        &self,
-        request: &ExportRequest,
-        backup: &Backup,
-        bundle: &mut Writing<W>,
-    ) -> Result<()> {
-        let body = backup.manifest.body();
-        let name = ObjectName::new(body.artifact_key.clone())?;
-        let mut measure = crate::pipeline::Measure::default();
-        bundle.begin(&path(backup, "artifact.dump"), body.size_bytes).await?;
-        let mut chunks = request.from.get(&name, None).await?.body;
-        while let Some(chunk) = chunks.next().await {
-            let chunk = chunk?;
-            measure.update(&chunk);
-            bundle.write(chunk).await?;
-        }
-        bundle.end().await?;
-        if measure.finish().sha256 == body.checksum_sha256 {
-            return Ok(());
-        }
-        Err(Error::new(
-            Code::ArtifactMismatch,
-            format!("the dump is not what its manifest names name={name}"),
-        ))
+async fn write_artifact<W: Write + Send + 'static>(
+    storage: &dyn Storage,
+    backup: &Backup,
+    bundle: &mut Writing<W>,
+) -> Result<()> {
+    let body = backup.manifest.body();
+    let name = ObjectName::new(body.artifact_key.clone())?;
+    let mut measure = crate::pipeline::Measure::default();
+    bundle.begin(&path(backup, "artifact.dump"), body.size_bytes).await?;
+    let mut chunks = storage.get(&name, None).await?.body;
+    while let Some(chunk) = chunks.next().await {
+        let chunk = chunk?;
+        measure.update(&chunk);
+        bundle.write(chunk).await?;
     }
+    bundle.end().await?;
+    if measure.finish().sha256 == body.checksum_sha256 {
+        return Ok(());
+    }
+    Err(Error::new(Code::ArtifactMismatch, format!("the dump is not what its manifest names name={name}")))
 }
 
 /// A bundle that no verifier would take is not made.
-fn check_size(request: &ExportRequest, backups: &[Backup], summary: &Summary) -> Result<()> {
-    let dumps = backups.iter().map(|backup| backup.manifest.body().size_bytes);
-    let size_bytes = summary.size_bytes + if request.artifacts { dumps.sum::<u64>() } else { 0 };
+fn check_size(backups: &[Backup], summary: &Summary) -> Result<()> {
+    let with_dump = backups.iter().filter(|backup| backup.dump.is_some());
+    let dumps: u64 = with_dump.map(|backup| backup.manifest.body().size_bytes).sum();
+    let size_bytes = summary.size_bytes + dumps;
     let limit = Budget::default().input_bytes;
     if size_bytes < limit {
         return Ok(());
