@@ -10,10 +10,10 @@ mod settings;
 mod signals;
 mod verification;
 
-use std::io::{self, IsTerminal as _};
+use std::io::{self, IsTerminal as _, Write as _};
 use std::process::ExitCode;
 
-use arguments::Arguments;
+use arguments::{Arguments, masked};
 use clap::Parser as _;
 use exit::Stop;
 use output::Output;
@@ -38,12 +38,18 @@ fn main() -> ExitCode {
 
 /// Help and version are answers; everything else is wrong use, told as JSON too where that was asked for.
 fn refuse(refusal: &clap::Error) -> ExitCode {
-    let _ = refusal.print();
     if !refusal.use_stderr() {
+        let _ = refusal.print();
         return ExitCode::SUCCESS;
     }
-    if std::env::args_os().any(|argument| argument == "--json") {
-        let line = refusal.to_string().lines().next().unwrap_or_default().replace("error: ", "");
+    let typed: Vec<String> =
+        std::env::args_os().map(|argument| argument.to_string_lossy().into_owned()).collect();
+    let rendered = refusal.render();
+    let text = if io::stderr().is_terminal() { rendered.ansi().to_string() } else { rendered.to_string() };
+    let _ = write!(io::stderr().lock(), "{}", masked(&text, typed.iter().cloned()));
+    if typed.iter().any(|argument| argument == "--json") {
+        let line =
+            masked(&rendered.to_string(), typed).lines().next().unwrap_or_default().replace("error: ", "");
         let _ = Output::new(true).record(&exit::record(&Error::new(Code::ArgumentInvalid, line)));
     }
     ExitCode::from(walwarden_core::Exit::UserError as u8)

@@ -2,13 +2,15 @@ use clap::{Args, Subcommand};
 use walwarden_core::verify::{DatabaseId, JobId};
 
 use super::database::DumpArguments;
+use super::variable_name;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum BackupCommand {
     /// Back up one database now
     ///
-    /// With --dsn and --to nothing needs to be configured but a key. The database is then called after its name
-    /// inside Postgres: lower-cased, with a hyphen for everything else than a-z and 0-9.
+    /// With --dsn and --to nothing needs to be configured but a key. Unless --database says how to call it, the
+    /// database is then called after its name inside Postgres (lower-cased, with a hyphen for everything else than a-z
+    /// and 0-9) and a digest of host, port and name: databases of one name on two servers have a chain each.
     Run(Box<BackupRun>),
     /// List backups, newest first
     List(Listing),
@@ -23,14 +25,20 @@ pub(crate) enum BackupCommand {
 
 #[derive(Debug, Args)]
 pub(crate) struct BackupRun {
-    /// The configured database; with --dsn, the name to file the backup under
-    #[arg(long, value_name = "NAME", required_unless_present = "dsn")]
+    /// The configured database; with --dsn or --dsn-env, the name to file the backup under
+    #[arg(long, value_name = "NAME", required_unless_present = "source")]
     pub(crate) database: Option<DatabaseId>,
-    /// Back up this source instead of a configured one
-    #[arg(long, value_name = "DSN", requires = "to")]
+    /// Back up this source instead of a configured one: a postgres:// URL or key=value pairs
+    ///
+    /// Other users of the machine can read what is typed here. Keep the password out of it with --dsn-env or
+    /// PGPASSWORD.
+    #[arg(long, value_name = "DSN", requires = "to", group = "source")]
     pub(crate) dsn: Option<String>,
-    /// Where to store, together with --dsn
-    #[arg(long, value_name = "URL", requires = "dsn")]
+    /// The same from the environment variable of this name
+    #[arg(long, value_name = "VARIABLE", value_parser = variable_name, requires = "to", group = "source")]
+    pub(crate) dsn_env: Option<String>,
+    /// Where to store, together with --dsn or --dsn-env
+    #[arg(long, value_name = "URL", requires = "source")]
     pub(crate) to: Option<String>,
     #[command(flatten)]
     pub(crate) dump: DumpArguments,

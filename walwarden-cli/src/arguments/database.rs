@@ -1,6 +1,8 @@
 use clap::{Args, Subcommand};
 use walwarden_core::verify::DatabaseId;
 
+use super::variable_name;
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum DatabaseCommand {
     /// Add a database to the settings file
@@ -44,7 +46,7 @@ pub(crate) struct SourceChoice {
     #[arg(long, value_name = "DSN")]
     pub(crate) dsn: Option<String>,
     /// Name of the environment variable that holds the DSN at each run, so that it is not stored
-    #[arg(long, value_name = "VARIABLE")]
+    #[arg(long, value_name = "VARIABLE", value_parser = variable_name)]
     pub(crate) dsn_env: Option<String>,
 }
 

@@ -3,6 +3,7 @@
 mod backup;
 mod database;
 mod demo;
+mod masking;
 mod restore;
 
 use std::path::PathBuf;
@@ -14,6 +15,7 @@ use walwarden_core::verify::DatabaseId;
 pub(crate) use backup::{BackupCommand, BackupRun, Listing};
 pub(crate) use database::{DatabaseAdd, DatabaseCommand, DumpArguments};
 pub(crate) use demo::DemoArguments;
+pub(crate) use masking::masked;
 pub(crate) use restore::{RestoreArguments, RestoreMode};
 
 use crate::verification::VerifyArguments;
@@ -114,14 +116,14 @@ pub(crate) struct EvidenceExport {
     /// Put the dumps themselves into the bundle, so that their digests can be checked too
     #[arg(long)]
     pub(crate) with_artifacts: bool,
-}
-
     /// Make the bundle although manifests or dumps are gone, and name them
     ///
     /// The audit chain still announces them: the verifier reports each missing manifest and does not reach level 2
     /// (exit status 4).
     #[arg(long)]
     pub(crate) allow_missing: bool,
+}
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum CatalogCommand {
     /// Rebuild the catalogue's chains and jobs from a destination alone
@@ -146,6 +148,16 @@ impl Arguments {
     }
 }
 
+/// The name of an environment variable. A connection string typed here by mistake must not go further.
+pub(crate) fn variable_name(text: &str) -> std::result::Result<String, &'static str> {
+    let plain = text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+    if plain && !text.is_empty() && !text.as_bytes()[0].is_ascii_digit() {
+        Ok(text.to_owned())
+    } else {
+        Err("this takes the name of an environment variable: letters, digits and underscores")
+    }
+}
+
 const GLOBAL: &str = "Global options";
 
 const AFTER_HELP: &str = "\
@@ -158,4 +170,7 @@ Exit status (`walwarden verify` has a table of its own, see its help):
 
 Environment, before the settings file: WALWARDEN_ORG, WALWARDEN_KEY_FILE, WALWARDEN_CLIENT_DIRS,
 WALWARDEN_SPOOL_DIR. Connections take PGPASSWORD and the other variables of libpq, destinations the
-credentials that their providers' tools read (AWS_…, GOOGLE_…, AZURE_…).";
+credentials that their providers' tools read (AWS_…, GOOGLE_…, AZURE_…).
+
+Arguments can be read by every user of the machine. A connection string with a password is better put into
+an environment variable, whose name --dsn-env and --target-env take.";

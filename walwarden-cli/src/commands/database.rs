@@ -29,7 +29,12 @@ pub(crate) async fn run(command: DatabaseCommand, home: &Home, output: Output) -
 fn add(add: DatabaseAdd, home: &Home, output: Output) -> Ending {
     let source = match (add.source.dsn, add.source.dsn_env) {
         (Some(dsn), _) => {
-            Dsn::parse(&dsn)?;
+            if Dsn::parse(&dsn)?.password().is_some() {
+                output.note(
+                    "warning: the password now stands in the settings file, and other users of this machine could read \
+                     it while it was typed; --dsn-env or --password-file keep it out of both",
+                );
+            }
             SourceSettings::Dsn(Secret::new(dsn))
         }
         (None, variable) => SourceSettings::Environment(variable.unwrap_or_default()),

@@ -14,6 +14,7 @@ use walwarden_core::storage::{self, Location, Options, Patience, Scheme, Storage
 use walwarden_core::{Code, Error, Result};
 
 use super::Home;
+use crate::output::Output;
 use crate::settings::{DatabaseSettings, DumpSettings, SourceSettings};
 
 impl Home {
@@ -68,21 +69,54 @@ impl Home {
         Dsn::parse(text)?.with_environment(self.environment.all())
     }
 
+    /// The DSN in an environment variable.
+    ///
+    /// # Errors
+    /// `argument-invalid` when the variable is not set; `dsn-invalid`.
+    pub(crate) fn dsn_in(&self, variable: &str) -> Result<Dsn> {
+        let text = self.environment.text(variable)?.ok_or_else(|| {
+            let message = format!("environment variable with the DSN is not set name={variable}");
+            Error::new(Code::ArgumentInvalid, message)
+        })?;
+        self.dsn(&text)
+    }
+
+    /// The DSN given with a command: itself, or the variable that holds it. A password that every user of the machine
+    /// can read is warned of.
+    ///
+    /// # Errors
+    /// As [`dsn`](Self::dsn) and [`dsn_in`](Self::dsn_in); `argument-invalid` when neither is given.
+    pub(crate) fn dsn_given(
+        &self,
+        flag: &str,
+        dsn: Option<&str>,
+        variable: Option<&str>,
+        output: Output,
+    ) -> Result<Dsn> {
+        match (dsn, variable) {
+            (Some(text), _) => {
+                if Dsn::parse(text)?.password().is_some() {
+                    output.note(format_args!(
+                        "warning: other users of this machine can read a password given with {flag}; {flag}-env or \
+                         PGPASSWORD keep it from them"
+                    ));
+                }
+                self.dsn(text)
+            }
+            (None, Some(variable)) => self.dsn_in(variable),
+            (None, None) => Err(Error::new(Code::ArgumentInvalid, format!("give {flag} or {flag}-env"))),
+        }
+    }
+
     /// How to reach a configured source.
     ///
     /// # Errors
     /// `dsn-invalid`; `argument-invalid` when the named variable is not set; `file-failed` when the password file
     /// cannot be read.
     pub(crate) fn source(&self, database: &DatabaseSettings) -> Result<Dsn> {
-        let text = match &database.source {
-            SourceSettings::Dsn(dsn) => dsn.clone(),
-            SourceSettings::Environment(variable) => {
-                let value = self.environment.text(variable)?.ok_or_else(|| {
-                    let message = format!("environment variable with the DSN is not set name={variable}");
-                    Error::new(Code::ArgumentInvalid, message)
-                })?;
-                Secret::new(value)
-            }
+        let dsn = match &database.source {
+            SourceSettings::Dsn(dsn) => self.dsn(dsn.expose())?,
+            SourceSettings::Environment(variable) => self.dsn_in(variable)?,
         };
         let dsn = self.dsn(text.expose())?;
         match &database.password_file {

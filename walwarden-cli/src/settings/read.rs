@@ -59,7 +59,7 @@ impl Reader<'_> {
         for (key, item) in table.iter() {
             match key {
                 "dsn" => dsn = Some(Secret::new(self.text_of(key, item)?)),
-                "dsn_env" => dsn_env = Some(self.text_of(key, item)?),
+                "dsn_env" => dsn_env = Some(self.variable(key, item)?),
                 "password_file" => password_file = Some(self.path(key, item)?),
                 "destination" => destination = Some(self.text_of(key, item)?),
                 "compression" => dump.compression = Some(self.text_of(key, item)?),
@@ -95,6 +95,12 @@ impl Reader<'_> {
             Some(text) => Ok(text.to_owned()),
             None => Err(self.wrong(item, &format!("`{key}` is to be a text in quotes"))),
         }
+    }
+
+    /// A connection string that stands here by mistake is not to be shown later as a name.
+    fn variable(&self, key: &str, item: &Item) -> Result<String> {
+        crate::arguments::variable_name(&self.text_of(key, item)?)
+            .map_err(|rule| self.wrong(item, &format!("`{key}`: {rule}")))
     }
 
     fn path(&self, key: &str, item: &Item) -> Result<PathBuf> {

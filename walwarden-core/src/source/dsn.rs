@@ -200,6 +200,13 @@ impl Dsn {
         if let Some(keyword) =
             self.parameters.keys().find(|keyword| !KEYWORDS.iter().any(|(known, _)| known == keyword))
         {
+            // What looks like a keyword may be the rest of a password that was not quoted or encoded.
+            if self.password.is_some() || self.parameters.values().any(|value| value.contains('@')) {
+                return Err(invalid(
+                    "connection string has an unknown keyword (in a URL, `?`, `&`, `/` and `@` of a password are written \
+                     as %3F, %26, %2F, %40; in key=value pairs, a password with blanks stands in quotes)",
+                ));
+            }
             return Err(invalid(format!("connection string has an unknown keyword keyword={keyword:?}")));
         }
         let ports = self.parameter("port").unwrap_or_default();
@@ -208,8 +215,9 @@ impl Dsn {
         }
         let modes = ["disable", "allow", "prefer", "require", "verify-ca", "verify-full"];
         match self.parameter("sslmode") {
+            // Not repeated: it may end in the rest of a password.
             Some(mode) if !modes.contains(&mode) => {
-                Err(invalid(format!("sslmode is unknown sslmode={mode:?}")))
+                Err(invalid(format!("sslmode is none of {}", modes.join(", "))))
             }
             _ => Ok(self),
         }
