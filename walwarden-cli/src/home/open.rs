@@ -118,7 +118,6 @@ impl Home {
             SourceSettings::Dsn(dsn) => self.dsn(dsn.expose())?,
             SourceSettings::Environment(variable) => self.dsn_in(variable)?,
         };
-        let dsn = self.dsn(text.expose())?;
         match &database.password_file {
             Some(path) => Ok(dsn.with_password(password_in(&self.dir.join(path))?)),
             None => Ok(dsn),
@@ -199,7 +198,7 @@ fn compression(text: &str) -> Result<Compression> {
     let level = level.map(str::parse).transpose().ok();
     match (codec, level) {
         (Some(Codec::None), Some(None)) => Ok(Compression { codec: Codec::None, level: None }),
-        (Some(codec), Some(level)) if codec != Codec::None => Ok(Compression { codec, level }),
+        (Some(codec), Some(level)) if codec != Codec::None => Compression { codec, level }.checked(),
         _ => Err(Error::new(
             Code::ArgumentInvalid,
             format!("compression is gzip, zstd, lz4 or none, with a level as in zstd:9 compression={text:?}"),
@@ -232,7 +231,10 @@ mod tests {
         assert_eq!(read("zstd").unwrap(), (Codec::Zstd, None));
         assert_eq!(read("gzip:9").unwrap(), (Codec::Gzip, Some(9)));
         assert_eq!(read("none").unwrap(), (Codec::None, None));
-        for wrong in ["", "brotli", "zstd:", "zstd:x", "zstd:-1", "none:1", "zstd:3:4", "ZSTD"] {
+        for wrong in [
+            "", "brotli", "zstd:", "zstd:x", "zstd:-1", "none:1", "zstd:3:4", "ZSTD", "gzip:0", "zstd:23",
+            "lz4:13",
+        ] {
             assert_eq!(read(wrong).unwrap_err().code(), Code::ArgumentInvalid, "{wrong}");
         }
     }

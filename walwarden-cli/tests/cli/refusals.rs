@@ -94,3 +94,25 @@ async fn an_unreachable_source_is_tried_again_and_then_1() {
     assert!(!ended.stdout.contains("hunter2") && !ended.stderr.contains("hunter2"));
     assert_eq!(ended.records().pop().unwrap()["error"]["retryable"], true);
 }
+
+#[test]
+fn what_is_wrong_from_the_start_queues_nothing() {
+    let scene = crate::scene::Scene::with_key();
+    let (to, nowhere) = (scene.destination(), scene.text("empty"));
+    fs::create_dir(&nowhere).unwrap();
+    let run = |more: &[&str]| {
+        let arguments = [&["backup", "run", "--dsn", "host=/nonexistent dbname=x"], more].concat();
+        let mut command = scene.walwarden(&arguments);
+        crate::scene::ended(&mut command)
+    };
+    run(&["--to", &to, "--compression", "zstd:99"]).fails(2, "argument-invalid");
+    run(&["--to", &to, "--compression", "gzip:0"]).fails(2, "argument-invalid");
+    run(&["--to", "s3://"]).fails(2, "destination-invalid");
+    run(&["--to", "ftp://host/x"]).fails(2, "destination-invalid");
+    scene.run(&["backup", "run", "--database", "unknown"]).fails(2, "database-unknown");
+    fs::rename(scene.path("home/signing-key.pem"), scene.path("key.pem")).unwrap();
+    run(&["--to", &to]).fails(2, "key-missing");
+    fs::rename(scene.path("key.pem"), scene.path("home/signing-key.pem")).unwrap();
+    assert_eq!(scene.json(&["backup", "list"])["backups"], serde_json::json!([]));
+    assert!(files_below(&scene.path("backups")).is_empty());
+}

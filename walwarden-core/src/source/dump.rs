@@ -68,9 +68,11 @@ pub struct Compression {
 }
 
 impl Compression {
+    /// The same, if the codec has such a level.
+    ///
     /// # Errors
-    /// `argument-invalid` when the codec has no such level.
-    fn argument(self, client: &Client) -> Result<String> {
+    /// `argument-invalid` when it has not.
+    pub fn checked(self) -> Result<Compression> {
         let highest = match self.codec {
             Codec::None => 0,
             Codec::Gzip => 9,
@@ -84,6 +86,13 @@ impl Compression {
                 format!("compression level is out of range codec={codec} level={level}"),
             ));
         }
+        Ok(self)
+    }
+
+    /// # Errors
+    /// As [`checked`](Self::checked); `client-missing` when the client cannot write this compression.
+    fn argument(self, client: &Client) -> Result<String> {
+        self.checked()?;
         if !client.supports(self.codec) {
             return Err(Error::new(
                 Code::ClientMissing,
