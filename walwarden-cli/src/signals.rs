@@ -1,4 +1,7 @@
-//! SIGINT and SIGTERM: the first asks the job to stop and record it, the second ends the process at once.
+//! SIGINT and SIGTERM: the first asks the command to stop and record it, the second ends the process at once. So does
+//! the end of a few seconds: a store that does not answer must not keep anyone waiting.
+
+use std::time::Duration;
 
 use tokio::signal::unix::{SignalKind, signal};
 use walwarden_core::watch::Cancel;
@@ -21,11 +24,30 @@ pub(crate) fn cancel_on_signal(output: Output) -> Result<Cancel> {
         next(&mut interrupt, &mut terminate).await;
         asked.cancel();
         output.note("stopping at the next safe point; once more ends the process at once");
-        next(&mut interrupt, &mut terminate).await;
+        if tokio::time::timeout(LIMIT, next(&mut interrupt, &mut terminate)).await.is_err() {
+            output.note("stopped without waiting any longer; the next run puts the rest in order");
+        }
         std::process::exit(i32::from(Exit::Cancelled as u8));
     });
     Ok(cancel)
 }
+
+/// Does the work unless a signal ends it first.
+///
+/// # Errors
+/// `cancelled` then; otherwise what the work returns.
+pub(crate) async fn unless_signalled<T, E: From<Error>>(
+    cancel: &Cancel,
+    work: impl Future<Output = std::result::Result<T, E>>,
+) -> std::result::Result<T, E> {
+    tokio::select! {
+        ended = work => ended,
+        () = cancel.cancelled() => Err(Error::new(Code::Cancelled, "stopped by a signal").into()),
+    }
+}
+
+/// The library winds a job down in less.
+const LIMIT: Duration = Duration::from_millis(4800);
 
 async fn next(interrupt: &mut tokio::signal::unix::Signal, terminate: &mut tokio::signal::unix::Signal) {
     tokio::select! {

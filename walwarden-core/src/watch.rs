@@ -1,6 +1,7 @@
 //! What a caller sees of a job while it runs, and how it stops one.
 
 use std::fmt::Debug;
+use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 use walwarden_verify::json::Object;
@@ -68,5 +69,15 @@ impl Cancel {
     /// Waits until stopping is asked for.
     pub async fn cancelled(&self) {
         self.0.cancelled().await;
+    }
+
+    /// Does the work to its end; once stopping is asked for, for this much longer only. None if the work was dropped
+    /// then, as if the process had ended: a store or server that does not answer must not keep anyone waiting.
+    pub(crate) async fn or_grace<T>(&self, grace: Duration, work: impl Future<Output = T>) -> Option<T> {
+        tokio::select! {
+            biased;
+            done = work => Some(done),
+            () = async { self.cancelled().await; tokio::time::sleep(grace).await } => None,
+        }
     }
 }

@@ -4,6 +4,8 @@ use clap::{Args, ValueEnum};
 use walwarden_core::verify::Sha256;
 use walwarden_core::{Code, Error, Result};
 
+use super::variable_name;
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 #[value(rename_all = "snake_case")]
 pub(crate) enum RestoreMode {
@@ -23,9 +25,13 @@ pub(crate) struct RestoreArguments {
     pub(crate) from: Option<String>,
     /// The target server; with new_database any database that exists there, customarily `postgres`
     ///
-    /// The password may stand in the DSN or in PGPASSWORD; on a terminal it is asked for when the server wants one.
-    #[arg(long, value_name = "DSN")]
-    pub(crate) target: String,
+    /// The password may stand in the DSN, where other users of the machine can read it, or in PGPASSWORD; on a terminal
+    /// it is asked for when the server wants one.
+    #[arg(long, value_name = "DSN", required_unless_present = "target_env", conflicts_with = "target_env")]
+    pub(crate) target: Option<String>,
+    /// The same from the environment variable of this name
+    #[arg(long, value_name = "VARIABLE", value_parser = variable_name)]
+    pub(crate) target_env: Option<String>,
     /// Into what to restore
     #[arg(long, value_enum)]
     pub(crate) mode: RestoreMode,

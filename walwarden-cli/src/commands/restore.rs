@@ -12,36 +12,21 @@ use walwarden_core::restore::{Mode, RestorePlan, RestoreRequest, RestoreSession 
 use walwarden_core::secret::Secret;
 use walwarden_core::storage::Storage;
 use walwarden_core::verify::key::PublicKey;
+use walwarden_core::watch::Cancel;
 use walwarden_core::{Code, Error, Result};
 
 use crate::arguments::{RestoreArguments, RestoreMode};
 use crate::exit::{DONE, Ending};
 use crate::home::Home;
 use crate::output::{JobWatch, Output, bytes};
-use crate::signals::cancel_on_signal;
+use crate::signals::unless_signalled;
 
-pub(crate) async fn run(arguments: RestoreArguments, home: &Home, output: Output) -> Ending {
+pub(crate) async fn run(arguments: RestoreArguments, home: &Home, output: Output, cancel: &Cancel) -> Ending {
     let plan_only = arguments.plan;
-    let trusted = trusted_keys(&arguments.pubkey, home)?;
-    let target = home.dsn(&arguments.target)?;
-    let engine = home.engine().await?;
-    let from = backup_place(&arguments, home, &engine).await?;
-    let mode = match arguments.mode {
-        RestoreMode::NewDatabase => Mode::NewDatabase,
-        RestoreMode::InPlace => Mode::InPlace,
-    };
-    let clients = home.clients().await;
-    let mut request = RestoreRequest::new(arguments.manifest, from, trusted, target, mode, clients);
-    request.created_database = arguments.created_database;
-    // A plan drops nothing.
-    request.confirm_destructive = arguments.confirm_destructive || plan_only;
-    request.no_owner = arguments.no_owner;
-    request.no_privileges = arguments.no_privileges;
-    request.jobs = arguments.jobs;
-    request.spool_dir = arguments.spool;
-    request.cancel = cancel_on_signal(output)?;
+    let (engine, mut request) = unless_signalled(cancel, request(arguments, home, output)).await?;
+    request.cancel = cancel.clone();
 
-    let plan = plan(&engine, request, output).await?;
+    let plan = unless_signalled(cancel, plan(&engine, request, output)).await?;
     if plan_only {
         output.result(told(&plan), &json!({ "plan": described(&plan) }))?;
         return Ok(DONE);
@@ -71,6 +56,33 @@ pub(crate) async fn run(arguments: RestoreArguments, home: &Home, output: Output
         ))?;
     }
     Ok(DONE)
+}
+
+/// Everything that can be known to be wrong before the target is looked at is refused here.
+async fn request(
+    arguments: RestoreArguments,
+    home: &Home,
+    output: Output,
+) -> Result<(Engine, RestoreRequest)> {
+    let trusted = trusted_keys(&arguments.pubkey, home)?;
+    let given = (arguments.target.as_deref(), arguments.target_env.as_deref());
+    let target = home.dsn_given("--target", given.0, given.1, output)?;
+    let engine = home.engine().await?;
+    let from = backup_place(&arguments, home, &engine).await?;
+    let mode = match arguments.mode {
+        RestoreMode::NewDatabase => Mode::NewDatabase,
+        RestoreMode::InPlace => Mode::InPlace,
+    };
+    let clients = home.clients().await;
+    let mut request = RestoreRequest::new(arguments.manifest, from, trusted, target, mode, clients);
+    request.created_database = arguments.created_database;
+    // A plan drops nothing.
+    request.confirm_destructive = arguments.confirm_destructive || arguments.plan;
+    request.no_owner = arguments.no_owner;
+    request.no_privileges = arguments.no_privileges;
+    request.jobs = arguments.jobs;
+    request.spool_dir = arguments.spool;
+    Ok((engine, request))
 }
 
 /// Plans; where the target wants a password and a person is there to ask, asks once.

@@ -12,4 +12,7 @@ mod interrupted;
 mod journey;
 mod refusals;
 mod scene;
+mod secrets;
+mod settings;
 mod shop;
+mod unanswered;

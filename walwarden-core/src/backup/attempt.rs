@@ -172,7 +172,7 @@ impl Attempt<'_> {
         if self.request.cancel.is_cancelled() { Err(self.cancelled()) } else { Ok(()) }
     }
 
-    fn cancelled(&self) -> Error {
+    pub(super) fn cancelled(&self) -> Error {
         Error::new(Code::Cancelled, format!("the backup was cancelled database={}", self.database_id()))
     }
 }

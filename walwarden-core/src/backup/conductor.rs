@@ -48,6 +48,7 @@ impl BackupRunner for BackupConductor {
         };
         let run = Run { parts: &self.parts, request: &request, subject, watch };
         run.open_chain().await?;
+        run.sweep().await?;
         for job in run.unfinished().await? {
             let job = run.wait_for_lease(job).await?;
             if job.is_finished() {
@@ -80,6 +81,22 @@ impl Run<'_> {
         let genesis = Genesis { subject: self.subject.clone(), chain_id, key_id, at };
         let chain = self.parts.catalog.start_chain(genesis).await?;
         self.parts.signer_of(chain.as_ref()).await.map(drop)
+    }
+
+    /// Removes unfinished uploads of jobs that ended since the last completed backup without being able to.
+    async fn sweep(&self) -> Result<()> {
+        let query = JobQuery::of(&self.subject).kind(JobKind::Backup).limit(SWEPT_JOBS);
+        let jobs = self.parts.catalog.jobs(query).await?;
+        let since = jobs.iter().take_while(|job| job.state != JobState::Completed);
+        for job in since.filter(|job| job.is_finished()) {
+            for (name, upload) in &job.progress.uploads {
+                let abandoned = self.request.destination.abandon(name, upload);
+                if let Some(Err(error)) = self.request.cancel.or_grace(Duration::ZERO, abandoned).await {
+                    self.watch.notice(&format!("an unfinished upload stays behind for now: {error}"));
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Jobs that an earlier run left behind, oldest first.
@@ -150,14 +167,20 @@ impl Run<'_> {
             let held = held.map_err(|error| taken_over(&job, error))?;
             let attempt =
                 Attempt { parts: self.parts, request: self.request, held: &held, watch: self.watch };
-            let error = match held.while_renewing(attempt.run()).await {
-                Ok(outcome) => {
+            let ended =
+                self.request.cancel.or_grace(WIND_DOWN_GRACE, held.while_renewing(attempt.run())).await;
+            let error = match ended {
+                Some(Ok(outcome)) => {
                     self.publish_quietly().await;
                     return Ok(outcome);
                 }
-                Err(error) => error,
+                Some(Err(error)) => error,
+                None => attempt.cancelled(),
             };
-            attempt.clean_up().await;
+            if self.request.cancel.or_grace(TIDY_UP_GRACE, attempt.clean_up()).await.is_none() {
+                self.watch
+                    .notice("an unfinished upload could not be removed in time; the next run tries again");
+            }
             job = match self.end_attempt(&held, &error).await {
                 Ok(job) => job,
                 Err(recording) => {
@@ -212,11 +235,20 @@ impl Run<'_> {
     async fn publish_quietly(&self) {
         let mirror =
             Mirror { parts: self.parts, storage: self.request.destination.as_ref(), subject: &self.subject };
-        if let Err(error) = mirror.publish().await {
+        let silent = || Error::new(Code::StorageUnavailable, "it did not answer in time");
+        let published = self.request.cancel.or_grace(TIDY_UP_GRACE, mirror.publish()).await;
+        if let Err(error) = published.unwrap_or_else(|| Err(silent())) {
             self.watch.notice(&format!("events and checkpoint are not in the destination yet: {error}"));
         }
     }
 }
+
+/// Together well below the five seconds after which whoever asked to stop may lose patience.
+const WIND_DOWN_GRACE: Duration = Duration::from_millis(1500);
+const TIDY_UP_GRACE: Duration = Duration::from_secs(1);
+
+/// Newest jobs looked through for uploads that were left behind.
+const SWEPT_JOBS: usize = 20;
 
 /// A job that nobody held when we looked and that has moved on since is another worker's, and perhaps done.
 fn taken_over(job: &Job, error: Error) -> Error {

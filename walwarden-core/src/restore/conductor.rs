@@ -105,7 +105,9 @@ impl RestoreConductor {
             Recorder::Nowhere { job_id: new_job_id(clock, self.parts.random.as_ref()), clock, watch };
         recorder.reached(JobState::Triggered).await?;
         recorder.reached(JobState::Claimed).await?;
-        let outcome = self.carry_out(plan, &recorder, watch).await;
+        let carried_out =
+            plan.request.cancel.or_grace(WIND_DOWN_GRACE, self.carry_out(plan, &recorder, watch)).await;
+        let outcome = carried_out.unwrap_or_else(|| Err(cancelled()));
         match &outcome {
             Ok(restored) => recorder.reached_with(JobState::Completed, completed(restored)).await?,
             Err(error) => {
@@ -127,7 +129,9 @@ impl RestoreConductor {
         let subject = job.subject.clone();
         let held = HeldJob::claim(&self.parts, &job, watch).await?;
         let recorder = Recorder::Chain(&held);
-        let outcome = held.while_renewing(self.carry_out(plan, &recorder, watch)).await;
+        let carried_out = held.while_renewing(self.carry_out(plan, &recorder, watch));
+        let carried_out = plan.request.cancel.or_grace(WIND_DOWN_GRACE, carried_out).await;
+        let outcome = carried_out.unwrap_or_else(|| Err(cancelled()));
         let recorded = match &outcome {
             Ok(restored) => held.step(JobState::Completed, completed(restored)).await,
             Err(error) => {
@@ -138,12 +142,27 @@ impl RestoreConductor {
             watch.notice(&format!("the end of the restore could not be recorded: {error}"));
         }
         let mirror = Mirror { parts: &self.parts, storage: plan.request.from.as_ref(), subject: &subject };
-        if let Err(error) = mirror.publish().await {
+        let silent = || Error::new(Code::StorageUnavailable, "it did not answer in time");
+        let published = plan.request.cancel.or_grace(PUBLISH_GRACE, mirror.publish()).await;
+        if let Err(error) = published.unwrap_or_else(|| Err(silent())) {
             watch.notice(&format!("events and checkpoint are not in the destination yet: {error}"));
         }
         outcome
     }
 }
+
+/// The restore did not wind down in time.
+fn cancelled() -> Error {
+    Error::new(
+        Code::Cancelled,
+        "the restore was cancelled while store or target did not answer; a database walwarden_restore_… may be left",
+    )
+}
+
+/// Together below the five seconds after which whoever asked to stop may lose patience; most of it to drop what was
+/// being built.
+const WIND_DOWN_GRACE: Duration = Duration::from_millis(2500);
+const PUBLISH_GRACE: Duration = Duration::from_secs(1);
 
 fn completed(restored: &Restored) -> Object {
     Object::from([("database", restored.database.as_str())])

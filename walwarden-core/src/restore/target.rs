@@ -93,7 +93,8 @@ pub(super) async fn drop(client: &Client, database: &str) -> Result<()> {
 pub(super) async fn run(client: &Client, sql: &str, database: &str) -> Result<()> {
     client.batch_execute(sql).await.map_err(|error| {
         let code = match error.code().map(tokio_postgres::error::SqlState::code) {
-            Some("42P04") => Code::TargetExists,
+            // The second, a unique violation in pg_database, is what two at the same moment get.
+            Some("42P04" | "23505") => Code::TargetExists,
             Some("42501") => Code::TargetPermission,
             None => Code::TargetConnectionLost,
             Some(_) => Code::RestoreFailed,

@@ -9,6 +9,7 @@ use walwarden_core::catalog::{Catalog, CatalogExt as _, Job, JobKind, JobQuery, 
 use walwarden_core::chain::Subject;
 use walwarden_core::clock::{Clock as _, SystemClock};
 use walwarden_core::verify::{DatabaseId, EventKind, JobId};
+use walwarden_core::watch::Cancel;
 use walwarden_core::{Code, Error, Result};
 
 use crate::arguments::{BackupCommand, Listing};
@@ -16,12 +17,12 @@ use crate::exit::{DONE, Ending};
 use crate::home::{Home, worker_name};
 use crate::output::{Output, bytes};
 
-pub(crate) async fn run(command: BackupCommand, home: &Home, output: Output) -> Ending {
+pub(crate) async fn run(command: BackupCommand, home: &Home, output: Output, cancel: &Cancel) -> Ending {
     match command {
-        BackupCommand::Run(run) => run::run(*run, home, output).await,
+        BackupCommand::Run(run) => run::run(*run, home, output, cancel).await,
         BackupCommand::List(listing) => list(listing, home, output).await,
         BackupCommand::Show(argument) => show(argument.job, home, output).await,
-        BackupCommand::Cancel(argument) => cancel(argument.job, home, output).await,
+        BackupCommand::Cancel(argument) => self::cancel(argument.job, home, output).await,
     }
 }
 

@@ -20,15 +20,15 @@ use crate::arguments::DemoArguments;
 use crate::environment::Environment;
 use crate::exit::{Ending, Stop};
 use crate::output::Output;
-use crate::signals::cancel_on_signal;
 use stage::Demo;
 use tally::Tally;
 
+/// Dropping it stops the demo's server and removes its files.
 pub(crate) async fn run(arguments: DemoArguments, environment: &Environment, output: Output) -> Ending {
-    let cancel = cancel_on_signal(output)?;
-    tokio::select! {
-        // Dropping the demonstration stops its server and removes its files.
-        ending = demonstrate(&arguments, environment, output) => ending,
+    let arguments = &arguments;
+    let programs = programs::find(arguments.bin_dir.as_deref(), environment)?;
+    let folder = Folder::make(arguments.keep.as_deref())?;
+    let mut tally = Tally::new(output);
     match steps(arguments, &programs, folder.path(), environment, &mut tally, output).await {
         // Nobody reads on, but a check that went otherwise is not to be hidden.
         Err(Stop::PipeClosed) => Ok(tally.status()),
@@ -44,14 +44,6 @@ async fn steps(
     tally: &mut Tally,
     output: Output,
 ) -> Ending {
-        () = cancel.cancelled() => Err(Error::new(Code::Cancelled, "the demo was stopped").into()),
-    }
-}
-
-async fn demonstrate(arguments: &DemoArguments, environment: &Environment, output: Output) -> Ending {
-    let programs = programs::find(arguments.bin_dir.as_deref(), environment)?;
-    let folder = Folder::make(arguments.keep.as_deref())?;
-    let mut tally = Tally::new(output);
     if !output.is_json() {
         output.line("Backs up, restores, damages and proves a throw-away Postgres. Nothing but its own files is touched.")?;
     }
