@@ -22,6 +22,8 @@ struct Standing {
     last: Option<Job>,
     newest: Option<Job>,
     chain: Option<(ChainRecord, Head)>,
+    /// When the chain's last row was written.
+    last_row: Option<Timestamp>,
 }
 
 pub(crate) async fn run(home: &Home, output: Output) -> Ending {
@@ -51,24 +53,39 @@ async fn standings(home: &Home, catalog: &dyn Catalog) -> Result<Vec<Standing>> 
         let mut of_it = jobs.iter().filter(|job| job.subject == subject);
         let newest = of_it.clone().next().cloned();
         let last = of_it.find(|job| job.state == JobState::Completed).cloned();
-        let chain = match catalog.chain(&subject).await? {
+        let (chain, last_row) = match catalog.chain(&subject).await? {
             Some(record) => {
                 let head = record.audit.head().await?;
-                Some((record, head))
+                let last_row = record.audit.rows(head.seq, 1).await?.first().map(|row| row.at);
+                (Some((record, head)), last_row)
             }
-            None => None,
+            None => (None, None),
         };
-        standings.push(Standing { configured: configured.contains(&name), name, last, newest, chain });
+        let configured = configured.contains(&name);
+        standings.push(Standing { configured, name, last, newest, chain, last_row });
     }
     Ok(standings)
 }
 
-/// How much would be lost if the source vanished now: all that came after the last backup began to read. Rounded up,
-/// so that «at most» holds.
-fn exposure(job: &Job, now: Timestamp) -> Duration {
-    let since = job.started_at.unwrap_or(job.queued_at);
-    let millis = u64::try_from(now.unix_millis() - since.unix_millis()).unwrap_or(0);
-    Duration::from_secs(millis.div_ceil(1000).max(1))
+impl Standing {
+    /// How much would be lost if the source vanished now: all that came after the last backup began to read. Rounded
+    /// up, so that «at most» holds. None without a backup, and when the clock is of no use.
+    fn exposure(&self, now: Timestamp) -> Option<Duration> {
+        let job = self.last.as_ref()?;
+        let since = job.started_at.unwrap_or(job.queued_at);
+        self.clock_behind(now).is_none().then(|| between(since, now))?
+    }
+
+    /// How far this machine's clock is behind the chain's last row, if it is.
+    fn clock_behind(&self, now: Timestamp) -> Option<Duration> {
+        between(now, self.last_row?)
+    }
+}
+
+/// The time from one moment to a later one, rounded up to whole seconds; none if the other is not later.
+fn between(one: Timestamp, other: Timestamp) -> Option<Duration> {
+    let millis = u64::try_from(other.unix_millis() - one.unix_millis()).ok().filter(|millis| *millis > 0)?;
+    Some(Duration::from_secs(millis.div_ceil(1000)))
 }
 
 fn told(standing: &Standing, now: Timestamp) -> String {
@@ -80,11 +97,19 @@ fn told(standing: &Standing, now: Timestamp) -> String {
             let at = job.finished_at.unwrap_or(job.queued_at);
             let size = job.size_bytes.map(|size| format!(", {}", bytes(size))).unwrap_or_default();
             text.push_str(&format!("  last backup  {at}{size}\n"));
-            text.push_str(&format!("  you would lose at most {}\n", span(exposure(job, now))));
+            if let Some(exposure) = standing.exposure(now) {
+                text.push_str(&format!("  you would lose at most {}\n", span(exposure)));
+            }
             if let Some(hash) = job.manifest_sha256 {
                 text.push_str(&format!("  manifest     {hash}\n"));
             }
         }
+    }
+    if let (Some(behind), Some(at)) = (standing.clock_behind(now), standing.last_row) {
+        text.push_str(&format!(
+            "  this machine's clock is {} behind the chain's last row ({at}): how much you would lose cannot be told\n",
+            span(behind)
+        ));
     }
     if let Some(job) = &standing.newest
         && job.state != JobState::Completed
@@ -102,13 +127,14 @@ fn told(standing: &Standing, now: Timestamp) -> String {
 }
 
 fn described(standing: &Standing, now: Timestamp) -> Value {
-    let exposure = standing.last.as_ref().map(|job| exposure(job, now).as_secs());
+    let exposure = standing.exposure(now).map(|exposure| exposure.as_secs());
     json!({
         "name": standing.name.as_str(),
         "configured": standing.configured,
         "lastBackup": standing.last.as_ref().map(backup::described),
         "newestJob": standing.newest.as_ref().map(backup::described),
         "exposureSeconds": exposure,
+        "clockBehindSeconds": standing.clock_behind(now).map(|behind| behind.as_secs()),
         "rpoMinutes": exposure.map(|seconds| seconds.div_ceil(60)),
         "chain": standing.chain.as_ref().map(|(record, head)| json!({
             "chainId": record.chain_id.to_string(),
@@ -118,4 +144,38 @@ fn described(standing: &Standing, now: Timestamp) -> Value {
             "checkpointSize": record.checkpoint.as_ref().map(|(size, _)| size),
         })),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(millis: i64) -> Timestamp {
+        Timestamp::from_unix_millis(millis).unwrap()
+    }
+
+    fn chain_ending_at(last_row: Option<Timestamp>) -> Standing {
+        let name = "shop".parse().unwrap();
+        Standing { name, configured: true, last: None, newest: None, chain: None, last_row }
+    }
+
+    #[test]
+    fn a_clock_behind_the_chain_is_told() {
+        let standing = chain_ending_at(Some(at(600_000)));
+        assert_eq!(standing.clock_behind(at(300_000)), Some(Duration::from_secs(300)));
+        assert_eq!(standing.clock_behind(at(600_000)), None);
+        assert_eq!(standing.clock_behind(at(900_000)), None);
+        assert_eq!(chain_ending_at(None).clock_behind(at(0)), None);
+        let text = told(&standing, at(300_000));
+        assert!(text.contains("clock is 5m 00s behind the chain's last row"), "{text}");
+        assert!(!told(&standing, at(900_000)).contains("clock"));
+    }
+
+    #[test]
+    fn times_are_rounded_up() {
+        assert_eq!(between(at(0), at(1)), Some(Duration::from_secs(1)));
+        assert_eq!(between(at(0), at(1000)), Some(Duration::from_secs(1)));
+        assert_eq!(between(at(0), at(1001)), Some(Duration::from_secs(2)));
+        assert_eq!(between(at(1), at(0)), None);
+    }
 }
