@@ -70,7 +70,13 @@ pub(crate) enum Command {
     Status,
     /// Watch a throw-away Postgres being backed up, proven and restored
     Demo(Box<DemoArguments>),
-    /// Print a completion script for a shell
+    /// Print a completion script for a shell, to be loaded at its start
+    ///
+    /// bash:  walwarden completions bash > ~/.local/share/bash-completion/completions/walwarden
+    ///
+    /// zsh:   walwarden completions zsh > a folder of $fpath, as _walwarden
+    ///
+    /// fish:  walwarden completions fish > ~/.config/fish/completions/walwarden.fish
     Completions {
         /// The shell to complete for
         shell: Shell,

@@ -180,6 +180,8 @@ fn bash_understands_its_completions() {
     std::fs::write(scene.path("script"), scene.run(&["completions", "bash"]).succeeds().stdout).unwrap();
     let read = std::process::Command::new("bash").arg("-n").arg(scene.path("script")).output().unwrap();
     assert!(read.status.success() && read.stderr.is_empty(), "{read:?}");
+    assert!(scene.run(&["completions", "--help"]).succeeds().stdout.contains("bash-completion/completions"));
+    assert!(scene.run(&["man", "--help"]).succeeds().stdout.contains("man -l -"));
 }
 
 #[test]
