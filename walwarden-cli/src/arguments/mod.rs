@@ -170,7 +170,7 @@ const AFTER_HELP: &str = "\
 Exit status (`walwarden verify` has a table of its own, see its help):
   0  done
   1  a transient fault; try again
-  2  wrong use, or a target that cannot be used; nothing was begun
+  2  something to correct first: arguments, settings, key, login or target
   3  failed for good
   4  stopped by SIGINT or SIGTERM
 

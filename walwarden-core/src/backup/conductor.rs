@@ -47,8 +47,11 @@ impl BackupRunner for BackupConductor {
             database_id: Some(request.database_id.clone()),
         };
         let run = Run { parts: &self.parts, request: &request, subject, watch };
-        run.open_chain().await?;
-        run.sweep().await?;
+        let opened = request.cancel.or_grace(Duration::ZERO, async {
+            run.open_chain().await?;
+            run.sweep().await
+        });
+        opened.await.unwrap_or_else(|| Err(run.cancelled_before()))?;
         for job in run.unfinished().await? {
             let job = run.wait_for_lease(job).await?;
             if job.is_finished() {
@@ -90,9 +93,9 @@ impl Run<'_> {
         let since = jobs.iter().take_while(|job| job.state != JobState::Completed);
         for job in since.filter(|job| job.is_finished()) {
             for (name, upload) in &job.progress.uploads {
-                let abandoned = self.request.destination.abandon(name, upload);
-                if let Some(Err(error)) = self.request.cancel.or_grace(Duration::ZERO, abandoned).await {
-                    self.watch.notice(&format!("an unfinished upload stays behind for now: {error}"));
+                if let Err(error) = self.request.destination.abandon(name, upload).await {
+                    let causes = error.with_causes();
+                    self.watch.notice(&format!("an unfinished upload stays behind for now: {causes}"));
                 }
             }
         }
@@ -121,7 +124,7 @@ impl Run<'_> {
         tokio::select! {
             () = tokio::time::sleep(wait + Duration::from_millis(50)) => {}
             () = self.request.cancel.cancelled() => {
-                return Err(Error::new(Code::Cancelled, "the backup was cancelled before it began"));
+                return Err(self.cancelled_before());
             }
         }
         let again = self.parts.catalog.jobs(JobQuery::one(job.id)).await?.into_iter().next().unwrap_or(job);
@@ -135,6 +138,10 @@ impl Run<'_> {
             )),
             _ => Ok(again),
         }
+    }
+
+    fn cancelled_before(&self) -> Error {
+        Error::new(Code::Cancelled, "the backup was cancelled before it began")
     }
 
     /// Queues a new job. Its time is that of its row, also when the clock went backwards: the row is all that a
