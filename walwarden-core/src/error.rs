@@ -97,7 +97,7 @@ codes! {
     /// An argument or a setting has no meaning here.
     ArgumentInvalid "argument-invalid" Invalid UserError "Correct the named argument or setting and run the command again.";
     /// The settings file cannot be read or understood.
-    SettingsInvalid "settings-invalid" Invalid UserError "Correct the named line of the settings file.";
+    SettingsInvalid "settings-invalid" Invalid UserError "Correct the named line of the settings file, or the named variable.";
     /// No database of that name is configured.
     DatabaseUnknown "database-unknown" Invalid UserError "Run `walwarden database list` for the configured names, or add it with `walwarden database add`.";
     /// A database of that name is configured already.
@@ -191,7 +191,7 @@ codes! {
     /// The database to be created exists.
     TargetExists "target-exists" Refused UserError "Drop it, restore under another name with --created-database, or use --mode in_place.";
     /// The database to be replaced does not exist.
-    TargetMissing "target-missing" Invalid UserError "Create the database first, or use --mode new_database.";
+    TargetMissing "target-missing" Invalid UserError "Name a database that exists: with new_database any will do, customarily `postgres`; for in_place create it first.";
     /// The target server is too old for the archive.
     TargetTooOld "target-too-old" Refused UserError "Restore into a server of the source's major version or newer.";
     /// The role lacks a right on the target.
@@ -206,7 +206,7 @@ codes! {
     ContentMismatch "content-mismatch" Damaged Terminal "Do not use the restored database; keep it for inspection and report the named tables.";
 
     /// A local file could not be read or written.
-    FileFailed "file-failed" Invalid UserError "Check the path, its permissions and the free space.";
+    FileFailed "file-failed" Invalid UserError "Check the path, its permissions and the free space; a file that exists is never overwritten.";
     /// No room left for temporary files.
     SpoolFull "spool-full" Unavailable Retryable "Free space, or name a larger folder with --spool.";
     /// Stopped on request.
@@ -260,6 +260,22 @@ impl Error {
     pub fn with_source(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
         self.0.source = Some(source.into());
         self
+    }
+
+    /// The message and those of all causes in one line, for notes that nobody else gives the causes of.
+    pub(crate) fn with_causes(&self) -> String {
+        let mut line = self.to_string();
+        let mut source = StdError::source(self);
+        while let Some(cause) = source {
+            let words = cause.to_string().split_whitespace().collect::<Vec<_>>().join(" ");
+            // Wrappers that repeat their cause's text add nothing.
+            if !words.is_empty() && !line.ends_with(&words) {
+                line.push_str(": ");
+                line.push_str(&words);
+            }
+            source = cause.source();
+        }
+        line
     }
 
     /// The same, under another message made from the present one.

@@ -57,6 +57,10 @@ pub(crate) struct Listing {
 #[derive(Debug, Args)]
 pub(crate) struct JobArgument {
     /// The job's id, as `backup list` shows it
-    #[arg(value_name = "JOB")]
+    #[arg(value_name = "JOB", value_parser = job_id)]
     pub(crate) job: JobId,
+}
+
+fn job_id(text: &str) -> Result<JobId, &'static str> {
+    text.parse().map_err(|_| "give the job's id as `walwarden backup list` shows it")
 }

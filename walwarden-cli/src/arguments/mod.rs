@@ -82,6 +82,9 @@ pub(crate) enum Command {
         shell: Shell,
     },
     /// Print the manual page, or write one page for each command
+    ///
+    /// To read it at once: walwarden man | man -l -. To install all pages: walwarden man --out
+    /// ~/.local/share/man/man1
     Man {
         /// Write the pages into this folder instead
         #[arg(long, value_name = "DIR")]
@@ -172,7 +175,7 @@ Exit status (`walwarden verify` has a table of its own, see its help):
   1  a transient fault; try again
   2  something to correct first: arguments, settings, key, login or target
   3  failed for good
-  4  stopped by SIGINT or SIGTERM
+  4  stopped by SIGINT or SIGTERM, within five seconds; a second signal ends it at once
 
 Environment, before the settings file: WALWARDEN_ORG, WALWARDEN_KEY_FILE, WALWARDEN_CLIENT_DIRS,
 WALWARDEN_SPOOL_DIR. Connections take PGPASSWORD and the other variables of libpq, destinations the

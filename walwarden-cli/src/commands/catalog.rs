@@ -26,11 +26,13 @@ async fn rebuild(arguments: &CatalogRebuild, home: &Home, output: Output) -> End
     let engine: Engine = home.engine().await?;
     let rebuilt = engine.rebuild().rebuild(from.as_ref(), arguments.database.as_ref(), &trusted).await?;
     if rebuilt.is_empty() {
-        return Err(Error::new(
-            Code::ArgumentInvalid,
-            "nothing to enter: the destination holds no such chain, or the catalogue has it already",
-        )
-        .into());
+        let wanted = arguments.database.as_ref().map_or("any database", |name| name.as_str());
+        let message = format!(
+            "nothing to rebuild: the destination holds no audit chain of {wanted}, or the catalogue has it already; a \
+             chain that it has is never replaced from={}",
+            arguments.from
+        );
+        return Err(Error::new(Code::ArgumentInvalid, message).into());
     }
     let text: String = rebuilt.iter().map(told).collect();
     let chains: Vec<Value> = rebuilt.iter().map(described).collect();

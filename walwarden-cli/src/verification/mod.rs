@@ -96,6 +96,9 @@ pub(crate) fn verify(arguments: &VerifyArguments) -> Result<Report, Unusable> {
 /// # Errors
 /// When it cannot be read.
 pub(crate) fn verify_file(verifier: &Verifier, bundle: &Path) -> Result<Report, Unusable> {
+    if bundle.is_dir() {
+        return Err(Unusable::file("bundle", bundle, "this is a folder; name the *.evidence.tgz file"));
+    }
     File::open(bundle)
         .and_then(|file| verifier.verify(io::BufReader::new(file)))
         .map_err(|error| Unusable::file("bundle", bundle, error))

@@ -104,6 +104,18 @@ fn a_settings_error_names_the_line() {
 }
 
 #[test]
+fn a_wrong_variable_is_named() {
+    let scene = Scene::empty();
+    let mut status = scene.walwarden(&["status"]);
+    let ended = crate::scene::ended(status.env("WALWARDEN_ORG", "No Spaces")).fails(2, "settings-invalid");
+    assert!(
+        ended.stderr.contains("WALWARDEN_ORG") && ended.stderr.contains("named variable"),
+        "{}",
+        ended.stderr
+    );
+}
+
+#[test]
 fn nothing_configured_is_no_error() {
     let scene = Scene::empty();
     assert!(scene.run(&["status"]).succeeds().stdout.contains("no database is configured"));

@@ -118,6 +118,14 @@ async fn a_restore_that_is_stopped_ends_with_4_and_leaves_no_pg_restore() {
     let (status, states) = stuck.ends();
     assert_eq!(status, Some(4), "{states:?}");
     assert_eq!(shop.orders_in(&shop.name).await, 2000, "nothing was dropped");
+    shop.server.sql("postgres", "CREATE DATABASE walwarden_restore_0123456789ab").await;
+    let again = scene.run(&restore).succeeds();
+    shop.server.sql("postgres", "DROP DATABASE walwarden_restore_0123456789ab").await;
+    assert!(
+        again.stderr.contains("left the database \"walwarden_restore_0123456789ab\""),
+        "{}",
+        again.stderr
+    );
     let waiting = shop.server.connect("postgres").await;
     let sessions =
         "SELECT count(*) FROM pg_stat_activity WHERE datname = $1 AND application_name LIKE 'pg_restore%'";

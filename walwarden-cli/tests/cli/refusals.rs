@@ -79,6 +79,10 @@ async fn an_unreachable_target_is_2() {
     let target = "postgres://u@127.0.0.1:1/postgres?connect_timeout=2";
     let restore = ["restore", "--manifest", manifest, "--target", target, "--mode", "new_database"];
     scene.run(&restore).fails(2, "target-unreachable");
+    let target = shop.server.dsn("no_such_database");
+    let restore = ["restore", "--manifest", manifest, "--target", &target, "--mode", "new_database"];
+    let missing = scene.run(&restore).fails(2, "target-missing");
+    assert!(missing.stderr.contains("customarily `postgres`"), "{}", missing.stderr);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -93,6 +97,9 @@ async fn an_unreachable_source_is_tried_again_and_then_1() {
     assert_eq!(states.last().map(String::as_str), Some("failed_terminal"));
     assert!(!ended.stdout.contains("hunter2") && !ended.stderr.contains("hunter2"));
     assert_eq!(ended.records().pop().unwrap()["error"]["retryable"], true);
+    assert_eq!(ended.stderr.matches("refused").count(), 3, "each try tells its cause: {}", ended.stderr);
+    let listed = scene.run(&["backup", "list"]).succeeds().stdout;
+    assert!(listed.contains("failed_terminal") && listed.contains("source-unreachable"), "{listed}");
 }
 
 #[test]

@@ -60,7 +60,8 @@ impl Attempt<'_> {
     pub(super) async fn clean_up(&self) {
         let job = self.held.job().await;
         if let Err(error) = self.abandon_uploads(&job).await {
-            self.watch.notice(&format!("an unfinished upload could not be removed yet: {error}"));
+            self.watch
+                .notice(&format!("an unfinished upload could not be removed yet: {}", error.with_causes()));
         }
     }
 

@@ -192,7 +192,8 @@ impl Run<'_> {
                 Ok(job) => job,
                 Err(recording) => {
                     // The lease tells the next run. What the reader needs is the first cause.
-                    self.watch.notice(&format!("the failure could not be recorded: {recording}"));
+                    let causes = recording.with_causes();
+                    self.watch.notice(&format!("the failure could not be recorded: {causes}"));
                     return Err(error);
                 }
             };
@@ -215,7 +216,8 @@ impl Run<'_> {
 
     async fn pause(&self, job: &Job, error: &Error) -> Result<()> {
         let pause = self.backoff(job.attempt);
-        self.watch.notice(&format!("{error}; trying again in {:.1} s", pause.as_secs_f32()));
+        let causes = error.with_causes();
+        self.watch.notice(&format!("{causes}; trying again in {:.1} s", pause.as_secs_f32()));
         tokio::select! {
             () = tokio::time::sleep(pause) => Ok(()),
             () = self.request.cancel.cancelled() => {
@@ -245,7 +247,10 @@ impl Run<'_> {
         let silent = || Error::new(Code::StorageUnavailable, "it did not answer in time");
         let published = self.request.cancel.or_grace(TIDY_UP_GRACE, mirror.publish()).await;
         if let Err(error) = published.unwrap_or_else(|| Err(silent())) {
-            self.watch.notice(&format!("events and checkpoint are not in the destination yet: {error}"));
+            self.watch.notice(&format!(
+                "events and checkpoint are not in the destination yet: {}",
+                error.with_causes()
+            ));
         }
     }
 }

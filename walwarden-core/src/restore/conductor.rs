@@ -139,13 +139,16 @@ impl RestoreConductor {
             }
         };
         if let Err(error) = recorded {
-            watch.notice(&format!("the end of the restore could not be recorded: {error}"));
+            watch.notice(&format!("the end of the restore could not be recorded: {}", error.with_causes()));
         }
         let mirror = Mirror { parts: &self.parts, storage: plan.request.from.as_ref(), subject: &subject };
         let silent = || Error::new(Code::StorageUnavailable, "it did not answer in time");
         let published = plan.request.cancel.or_grace(PUBLISH_GRACE, mirror.publish()).await;
         if let Err(error) = published.unwrap_or_else(|| Err(silent())) {
-            watch.notice(&format!("events and checkpoint are not in the destination yet: {error}"));
+            watch.notice(&format!(
+                "events and checkpoint are not in the destination yet: {}",
+                error.with_causes()
+            ));
         }
         outcome
     }

@@ -25,16 +25,15 @@ pub(super) async fn plan(request: RestoreRequest, manifest: VerifiedManifest) ->
             server.version
         ));
     }
+    for left in target::left_behind(&connection).await? {
+        notices
+            .push(format!("an interrupted restore left the database {left:?} behind; drop it when unused"));
+    }
     let mut in_one_transaction = false;
     let (database, dropped) = match request.mode {
         Mode::NewDatabase => {
             let name = request.created_database.clone().unwrap_or_else(|| body.database_name.clone());
             check_name_is_free(&connection, &name).await?;
-            for left in target::left_behind(&connection).await? {
-                notices.push(format!(
-                    "an interrupted restore left the database {left:?} behind; drop it when unused"
-                ));
-            }
             (name, Vec::new())
         }
         Mode::InPlace => {

@@ -28,9 +28,10 @@ pub(super) async fn exists(client: &Client, database: &str) -> Result<bool> {
     Ok(row.get(0))
 }
 
-/// Databases that interrupted restores left behind.
+/// Databases that interrupted restores left behind: nobody is connected to them.
 pub(super) async fn left_behind(client: &Client) -> Result<Vec<String>> {
-    let sql = "select datname::text from pg_catalog.pg_database where starts_with(datname, $1) order by 1";
+    let sql = "select datname::text from pg_catalog.pg_database d where starts_with(datname, $1) \
+         and not exists (select from pg_catalog.pg_stat_activity a where a.datname = d.datname) order by 1";
     let rows = client
         .query(sql, &[&BUILDING_PREFIX])
         .await

@@ -33,10 +33,12 @@ async fn list(listing: Listing, home: &Home, output: Output) -> Ending {
     let mut text = String::new();
     for job in &jobs {
         let size = job.size_bytes.map(bytes).unwrap_or_default();
-        let manifest = job.manifest_sha256.map(|hash| hash.to_string()).unwrap_or_default();
+        let manifest = job.manifest_sha256.map(|hash| hash.to_string());
+        // A backup has one or the other, or neither yet.
+        let outcome = manifest.or_else(|| job.failure.clone()).unwrap_or_default();
         let database = name_of(job);
         text.push_str(&format!(
-            "{}  {}  {:<16}  {database:<16}  {size:>10}  {manifest}\n",
+            "{}  {}  {:<16}  {database:<16}  {size:>10}  {outcome}\n",
             job.queued_at,
             job.id,
             job.state.text(),
