@@ -140,8 +140,10 @@ const FOLDER: &str = "WALWARDEN_CRASH_FOLDER";
 const SOURCE: &str = "WALWARDEN_CRASH_SOURCE";
 const DIES_AT: &str = "WALWARDEN_CRASH_AT";
 
-/// The child's part: a backup that dies at its appointed call. Does nothing unless the parent set the stage.
+/// The child's part: a backup that dies at its appointed call. Not a test by itself, and nothing unless the parent has set
+/// the stage.
 #[test]
+#[ignore = "a process of a_backup_killed_at_any_door_is_carried_on_by_the_next_run"]
 #[allow(clippy::disallowed_methods)] // the parent speaks to its child through the environment
 fn mortal_child() {
     let (Ok(folder), Ok(source), Ok(dies_at)) =
@@ -177,7 +179,7 @@ async fn a_backup_killed_at_any_door_is_carried_on_by_the_next_run() {
     for dies_at in 1..400 {
         let folder = tempfile::tempdir().unwrap();
         let status = Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "mortal_child", "--nocapture"])
+            .args(["--ignored", "--exact", "mortal_child", "--nocapture"])
             .env(FOLDER, folder.path())
             .env(SOURCE, &source)
             .env(DIES_AT, dies_at.to_string())
