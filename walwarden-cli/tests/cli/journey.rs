@@ -167,6 +167,24 @@ async fn databases_of_one_name_on_two_servers_have_a_chain_each() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_name_that_suddenly_means_another_database_is_told() {
+    let (shop, other) = (Shop::open().await, Shop::open().await);
+    let scene = shop.configured();
+    let run = || scene.run(&["backup", "run", "--database", "shop"]).succeeds();
+    let told = "this is not the database that the last backup of shop was of";
+    assert!(!run().stderr.contains(told));
+    assert!(!run().stderr.contains(told));
+    let settings = fs::read_to_string(scene.path("home/walwarden.toml")).unwrap();
+    fs::write(scene.path("home/walwarden.toml"), settings.replace(&shop.dsn, &other.dsn)).unwrap();
+    assert!(run().stderr.contains(told));
+    assert!(!run().stderr.contains(told), "it is told once");
+    let (bundle, public) = (scene.text("shop.evidence.tgz"), scene.text("public.pem"));
+    fs::write(&public, scene.run(&["key", "show", "--pem"]).succeeds().stdout).unwrap();
+    scene.run(&["evidence", "export", "--database", "shop", "--out", &bundle]).succeeds();
+    verifier(&["--bundle", &bundle, "--pubkey", &public]).exits(0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_configured_name_is_not_taken_for_another_database() {
     let shop = Shop::open().await;
     let scene = shop.configured();

@@ -12,7 +12,7 @@ use walwarden_verify::{DatabaseId, Sha256};
 
 use super::receipt::Receipt;
 use super::{BackupRequest, SealedBackup};
-use super::{read_back, recovery, statement, transfer};
+use super::{origin, read_back, recovery, statement, transfer};
 use crate::catalog::{Job, JobState};
 use crate::engine::Parts;
 use crate::error::{Code, Error, Result};
@@ -42,7 +42,11 @@ impl Attempt<'_> {
             Some(receipt) => (receipt, false),
             None => (transfer::dump(self).await?, true),
         };
-        self.held.step(JobState::Finalizing, Object::new()).await?;
+        let mut stored = Object::new();
+        if let Some(source) = &receipt.source_sha256 {
+            stored.insert(origin::FIELD, source.as_str());
+        }
+        self.held.step(JobState::Finalizing, stored).await?;
         self.read_back(&receipt).await?;
         let sealed = self.seal(&receipt).await?;
         let body = sealed.manifest.body();

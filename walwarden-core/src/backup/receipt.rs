@@ -19,6 +19,9 @@ pub(super) struct Receipt {
     pub(super) server_version: String,
     pub(super) dump_version: String,
     pub(super) compression: String,
+    /// Of which database of which cluster; none where that is not known.
+    #[serde(default)]
+    pub(super) source_sha256: Option<String>,
     pub(super) artifact: Object,
     pub(super) globals: Option<Object>,
 }
@@ -56,6 +59,7 @@ impl Receipt {
             server_version: body.server_version.clone(),
             dump_version: body.dump_version.clone(),
             compression: body.compression.text().to_owned(),
+            source_sha256: None,
             artifact: artifact.into(),
             globals: globals.map(|object| Object {
                 size_bytes: object.size_bytes,

@@ -4,6 +4,7 @@ use bytes::Bytes;
 use walwarden_verify::layout::BackupObject;
 
 use super::attempt::Attempt;
+use super::origin;
 use super::read_back;
 use super::receipt::Receipt;
 use crate::catalog::{Job, Progress};
@@ -19,6 +20,16 @@ pub(super) async fn dump(attempt: &Attempt<'_>) -> Result<Receipt> {
     let job = attempt.held.job().await;
     let compression = request.options.compression.codec;
     let server = attempt.unless_cancelled(look(&request.source)).await?;
+    let source = origin::of(&server);
+    if let Some(source) = source
+        && origin::has_changed(attempt.parts.catalog.as_ref(), &job.subject, source).await?
+    {
+        attempt.watch.notice(&format!(
+            "this is not the database that the last backup of {} was of: another cluster or another database name (one \
+             that was restored or upgraded is another, too)",
+            attempt.database_id()
+        ));
+    }
     let client = request.clients.choose_for_dump(server.major, compression)?;
     let globals = match request.globals {
         true => Some(attempt.unless_cancelled(source::globals(client, &request.source)).await?),
@@ -55,6 +66,7 @@ pub(super) async fn dump(attempt: &Attempt<'_>) -> Result<Receipt> {
         server_version: server.version,
         dump_version,
         compression: compression.text().to_owned(),
+        source_sha256: source.map(|source| source.to_string()),
         artifact: measured.into(),
         globals: globals.map(Into::into),
     };

@@ -16,6 +16,8 @@ pub struct Server {
     pub major: u32,
     /// The database's name inside Postgres.
     pub database: String,
+    /// The number that `initdb` gave the cluster and that its replicas share; none where the role may not read it.
+    pub system_identifier: Option<String>,
 }
 
 impl Server {
@@ -29,6 +31,8 @@ impl Server {
         let row = client.query_one(sql, &[]).await.map_err(|error| explain(dsn, &error))?;
         let (printed, number): (String, i32) = (row.get(0), row.get(1));
         let version = printed.split_whitespace().next().unwrap_or(&printed).to_owned();
-        Ok(Server { version, major: number.unsigned_abs() / 10_000, database: row.get(2) })
+        let sql = "select system_identifier::text from pg_catalog.pg_control_system()";
+        let system_identifier = client.query_one(sql, &[]).await.ok().map(|row| row.get(0));
+        Ok(Server { version, major: number.unsigned_abs() / 10_000, database: row.get(2), system_identifier })
     }
 }
