@@ -21,6 +21,8 @@ struct Standing {
     configured: bool,
     last: Option<Job>,
     newest: Option<Job>,
+    /// Restores whose worker is gone.
+    interrupted: Vec<Job>,
     chain: Option<(ChainRecord, Head)>,
     /// When the chain's last row was written.
     last_row: Option<Timestamp>,
@@ -29,7 +31,7 @@ struct Standing {
 pub(crate) async fn run(home: &Home, output: Output) -> Ending {
     let catalog = home.catalog().await?;
     let now = SystemClock.now();
-    let standings = standings(home, catalog.as_ref()).await?;
+    let standings = standings(home, catalog.as_ref(), now).await?;
     let mut text: String = standings.iter().map(|standing| told(standing, now)).collect();
     if text.is_empty() {
         text.push_str("no database is configured and no backup was made\nnext: walwarden database add NAME --dsn DSN --destination URL");
@@ -40,8 +42,10 @@ pub(crate) async fn run(home: &Home, output: Output) -> Ending {
 }
 
 /// Every database that is configured, or was backed up without.
-async fn standings(home: &Home, catalog: &dyn Catalog) -> Result<Vec<Standing>> {
+async fn standings(home: &Home, catalog: &dyn Catalog, now: Timestamp) -> Result<Vec<Standing>> {
     let jobs = catalog.jobs(JobQuery::default().kind(JobKind::Backup)).await?;
+    let restores = catalog.jobs(JobQuery::default().kind(JobKind::Restore).unfinished()).await?;
+    let gone = |job: &&Job| job.lease.as_ref().is_some_and(|lease| lease.until <= now);
     let configured: BTreeSet<DatabaseId> =
         home.databases().iter().map(|database| database.name.clone()).collect();
     let mut names = configured.clone();
@@ -62,7 +66,9 @@ async fn standings(home: &Home, catalog: &dyn Catalog) -> Result<Vec<Standing>> 
             None => (None, None),
         };
         let configured = configured.contains(&name);
-        standings.push(Standing { configured, name, last, newest, chain, last_row });
+        let interrupted =
+            restores.iter().filter(|job| job.subject == subject).filter(gone).cloned().collect();
+        standings.push(Standing { configured, name, last, newest, interrupted, chain, last_row });
     }
     Ok(standings)
 }
@@ -117,6 +123,13 @@ fn told(standing: &Standing, now: Timestamp) -> String {
         let failure = job.failure.as_ref().map(|class| format!(" ({class})")).unwrap_or_default();
         text.push_str(&format!("  newest job   {} {}{failure}\n", job.id, job.state.text()));
     }
+    for job in &standing.interrupted {
+        text.push_str(&format!(
+            "  restore      {} was interrupted while {}; its target may hold a database walwarden_restore_…\n",
+            job.id,
+            job.state.text()
+        ));
+    }
     if let Some((record, head)) = &standing.chain {
         text.push_str(&format!(
             "  chain head   {} {}\n  in the destination up to row {}\n",
@@ -133,6 +146,7 @@ fn described(standing: &Standing, now: Timestamp) -> Value {
         "configured": standing.configured,
         "lastBackup": standing.last.as_ref().map(backup::described),
         "newestJob": standing.newest.as_ref().map(backup::described),
+        "interruptedRestores": standing.interrupted.iter().map(|job| job.id.to_string()).collect::<Vec<_>>(),
         "exposureSeconds": exposure,
         "clockBehindSeconds": standing.clock_behind(now).map(|behind| behind.as_secs()),
         "rpoMinutes": exposure.map(|seconds| seconds.div_ceil(60)),
@@ -156,7 +170,15 @@ mod tests {
 
     fn chain_ending_at(last_row: Option<Timestamp>) -> Standing {
         let name = "shop".parse().unwrap();
-        Standing { name, configured: true, last: None, newest: None, chain: None, last_row }
+        Standing {
+            name,
+            configured: true,
+            last: None,
+            newest: None,
+            interrupted: Vec::new(),
+            chain: None,
+            last_row,
+        }
     }
 
     #[test]

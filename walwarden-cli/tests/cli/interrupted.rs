@@ -139,6 +139,34 @@ async fn a_restore_that_is_stopped_ends_with_4_and_leaves_no_pg_restore() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_killed_restore_shows_in_status_once_its_lease_is_over() {
+    let shop = Shop::open().await;
+    let scene = shop.configured();
+    let completed = scene.run(&["backup", "run", "--database", "shop"]).succeeds().records().pop().unwrap();
+    let manifest = completed["payload"]["manifestSha256"].as_str().unwrap();
+    let restore = [
+        "restore",
+        "--manifest",
+        manifest,
+        "--target",
+        &shop.dsn,
+        "--mode",
+        "in_place",
+        "--confirm-destructive",
+    ];
+    let stuck = Stuck::start_with(&shop, &scene, &restore, "restoring").await;
+    stuck.signal("-KILL");
+    assert_eq!(stuck.ends().0, None);
+    let interrupted =
+        || scene.json(&["status"])["databases"][0]["interruptedRestores"].as_array().unwrap().len();
+    assert_eq!(interrupted(), 0, "its lease holds");
+    tokio::time::sleep(Duration::from_secs(16)).await;
+    assert_eq!(interrupted(), 1);
+    let text = scene.run(&["status"]).succeeds().stdout;
+    assert!(text.contains("was interrupted while restoring"), "{text}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn no_password_stands_in_any_argument_list() {
     let shop = Shop::open().await;
     let scene = shop.configured();
