@@ -9,7 +9,7 @@ use super::receipt::Receipt;
 use crate::catalog::{Job, Progress};
 use crate::error::{Code, Error, Result};
 use crate::pipeline::{Measure, Measured};
-use crate::source::{self, Dsn, Dump, Server};
+use crate::source::{self, Client, Dsn, Dump, Server};
 use crate::storage::{ObjectName, StorageExt, Upload};
 use crate::watch::Transfer;
 
@@ -21,7 +21,7 @@ pub(super) async fn dump(attempt: &Attempt<'_>) -> Result<Receipt> {
     let server = attempt.unless_cancelled(look(&request.source)).await?;
     let client = request.clients.choose_for_dump(server.major, compression)?;
     let globals = match request.globals {
-        true => Some(attempt.unless_cancelled(source::globals(client, &request.source)).await?),
+        true => Some(attempt.unless_cancelled(Globals::take(attempt, &job, client)).await?),
         false => None,
     };
 
@@ -40,14 +40,6 @@ pub(super) async fn dump(attempt: &Attempt<'_>) -> Result<Receipt> {
             return Err(given_up(attempt, upload, error).await);
         }
     };
-    // Not before the dump is whole: what fails until here leaves nothing visible.
-    let globals = match globals {
-        None => None,
-        Some(globals) => match store_globals(attempt, &job, globals).await {
-            Ok(measured) => Some(measured),
-            Err(error) => return Err(given_up(attempt, upload, error).await),
-        },
-    };
     let receipt = Receipt {
         database_name: server.database,
         started_at: started_at.to_string(),
@@ -56,7 +48,7 @@ pub(super) async fn dump(attempt: &Attempt<'_>) -> Result<Receipt> {
         dump_version,
         compression: compression.text().to_owned(),
         artifact: measured.into(),
-        globals: globals.map(Into::into),
+        globals: globals.as_ref().map(|globals| globals.measured().into()),
     };
     // A manifest signed for an earlier dump, which has vanished since, must not speak of this one.
     let note = |progress: &mut Progress| {
@@ -64,6 +56,12 @@ pub(super) async fn dump(attempt: &Attempt<'_>) -> Result<Receipt> {
         progress.manifest = None;
     };
     attempt.held.note(note).await?;
+    // Not before the dump is whole: what fails until here leaves nothing visible.
+    if let Some(globals) = &globals
+        && let Err(error) = globals.store(attempt, &job).await
+    {
+        return Err(given_up(attempt, upload, error).await);
+    }
     upload.finish().await?;
     attempt.held.note(|progress| progress.uploads.clear()).await?;
     Ok(receipt)
@@ -102,14 +100,58 @@ async fn given_up(attempt: &Attempt<'_>, upload: Box<dyn Upload>, error: Error) 
     error
 }
 
-/// Stores roles and tablespaces. An object that an earlier attempt of this job stored is as good.
-async fn store_globals(attempt: &Attempt<'_>, job: &Job, globals: Bytes) -> Result<Measured> {
-    let key = attempt.key(job, BackupObject::Globals)?;
-    let mut measure = Measure::default();
-    measure.update(&globals);
-    match attempt.destination().put(&key, globals).await {
-        Ok(_) => Ok(measure.finish()),
-        Err(error) if error.code() == Code::ObjectExists => read_back::measure(attempt, &key).await,
-        Err(error) => Err(error),
+/// Roles and tablespaces, whose text differs from run to run (`\restrict` has a random word).
+enum Globals {
+    /// Still to be stored.
+    Taken(Bytes),
+    /// Stored by an earlier attempt of this job, byte for byte as that attempt noted.
+    Stored(Measured),
+}
+
+impl Globals {
+    async fn take(attempt: &Attempt<'_>, job: &Job, client: &Client) -> Result<Globals> {
+        let key = attempt.key(job, BackupObject::Globals)?;
+        if job.attempt > 1 && attempt.holds(&key).await? {
+            let receipt = job.progress.receipt.as_deref().map(Receipt::from_bytes).transpose()?;
+            let noted =
+                receipt.and_then(|receipt| receipt.globals).ok_or_else(|| not_ours(&key))?.measured()?;
+            read_back::compare(attempt, &key, noted).await?;
+            return Ok(Globals::Stored(noted));
+        }
+        source::globals(client, &attempt.request.source).await.map(Globals::Taken)
     }
+
+    fn measured(&self) -> Measured {
+        match self {
+            Globals::Stored(measured) => *measured,
+            Globals::Taken(text) => {
+                let mut measure = Measure::default();
+                measure.update(text);
+                measure.finish()
+            }
+        }
+    }
+
+    /// Stores what is not stored yet, once its digest is noted.
+    async fn store(&self, attempt: &Attempt<'_>, job: &Job) -> Result<()> {
+        let Globals::Taken(text) = self else { return Ok(()) };
+        let key = attempt.key(job, BackupObject::Globals)?;
+        match attempt.destination().put(&key, text.clone()).await {
+            Ok(_) => Ok(()),
+            // Ours after all, if a lost answer made the storage try twice; nobody else's is ever stated as ours.
+            Err(error) if error.code() == Code::ObjectExists => {
+                match read_back::measure(attempt, &key).await? == self.measured() {
+                    true => Ok(()),
+                    false => Err(not_ours(&key)),
+                }
+            }
+            Err(error) => Err(error),
+        }
+    }
+}
+
+fn not_ours(key: &ObjectName) -> Error {
+    let message =
+        format!("the destination holds roles and tablespaces that this job did not store name={key}");
+    Error::new(Code::ObjectExists, message)
 }
