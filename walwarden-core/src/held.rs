@@ -8,6 +8,7 @@ use walwarden_verify::Timestamp;
 use walwarden_verify::json::{Object, Value};
 
 use crate::catalog::{Job, JobState, Lease, Progress, Step, Write, Written};
+use crate::clock::later;
 use crate::engine::Parts;
 use crate::error::{Code, Error, Result, Retry};
 use crate::watch::{StateChange, Watch};
@@ -119,13 +120,4 @@ pub(crate) fn reported(watch: &dyn Watch, written: Written) -> Result<Job> {
         watch.state(&StateChange { job_id: job.id, state: job.state, at: row.at, payload: row.payload });
     }
     Ok(job)
-}
-
-/// The time `pause` after `at`, or the end of time.
-pub(crate) fn later(at: Timestamp, pause: Duration) -> Timestamp {
-    i64::try_from(pause.as_millis())
-        .ok()
-        .and_then(|pause| at.unix_millis().checked_add(pause))
-        .and_then(Timestamp::from_unix_millis)
-        .unwrap_or(Timestamp::MAX)
 }

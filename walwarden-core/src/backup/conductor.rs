@@ -107,9 +107,12 @@ impl Run<'_> {
                 return Err(Error::new(Code::Cancelled, "the backup was cancelled before it began"));
             }
         }
-        let again = self.parts.catalog.jobs(JobQuery::one(job.id)).await?.into_iter().next().unwrap_or(job);
+        let again = self.parts.catalog.jobs(JobQuery::one(job.id)).await?.into_iter().next();
+        let again = again.unwrap_or_else(|| job.clone());
+        let (now, length) = (self.parts.clock.now(), self.parts.settings.lease);
         match &again.lease {
-            Some(lease) if lease.until > self.parts.clock.now() => Err(Error::new(
+            // Renewed while we waited: alive, whatever our clocks say.
+            Some(lease) if again.lease != job.lease || lease.holds(now, length) => Err(Error::new(
                 Code::JobHeld,
                 format!(
                     "another worker is backing up this database job={} holder={}",

@@ -1,7 +1,10 @@
+use std::time::Duration;
+
 use bytes::Bytes;
 use walwarden_verify::{JobId, Sha256, Timestamp};
 
 use crate::chain::Subject;
+use crate::clock::later;
 use crate::storage::{ObjectName, UploadId};
 
 /// What kind of work a job is.
@@ -105,4 +108,14 @@ pub struct Lease {
     pub holder: String,
     /// Until when, unless renewed.
     pub until: Timestamp,
+}
+
+impl Lease {
+    /// Whether the lease still keeps others off at this time. `length` is how long leases last.
+    ///
+    /// One that would last for more than twice that was given before the clock was set back; as each renewal says anew
+    /// until when, its holder has not been heard of since. Clocks of workers may differ by up to one length.
+    pub fn holds(&self, at: Timestamp, length: Duration) -> bool {
+        at < self.until && self.until <= later(later(at, length), length)
+    }
 }
