@@ -13,6 +13,7 @@ use walwarden_core::Code;
 use walwarden_core::catalog::JobState;
 use walwarden_core::clock::Clock;
 use walwarden_core::manifest::ManifestSigner;
+use walwarden_core::mirror::RebuildOptions;
 use walwarden_core::verify::Timestamp;
 use walwarden_testkit::clock::{FixedClock, after};
 use walwarden_testkit::postgres::shared;
@@ -39,9 +40,9 @@ async fn assert_in_order(home: &Home, backups: usize) {
     std::fs::copy(home.folder.join("key.pem"), elsewhere.path().join("key.pem")).unwrap();
     let setup = Setup { storage: Some(Arc::clone(&home.storage)), ..Setup::default() };
     let rebuilt = Home::set_up(elsewhere.path(), setup).await;
-    let keys = [*home.signer.public_key()];
-    let found = rebuilt.engine.rebuild().rebuild(home.storage.as_ref(), None, &keys).await.unwrap();
-    assert!(found[0].authenticated);
+    let options = RebuildOptions::new(vec![*home.signer.public_key()]);
+    let found = rebuilt.engine.rebuild().rebuild(home.storage.as_ref(), &options).await.unwrap();
+    assert_eq!(found[0].uncovered_rows(), 0);
     assert_eq!(rebuilt.rows().await, rows);
     for (ours, theirs) in home.jobs().await.iter().zip(rebuilt.jobs().await) {
         assert_eq!((ours.queued_at, &ours.artifact_key), (theirs.queued_at, &theirs.artifact_key));

@@ -74,12 +74,31 @@ impl BackupRunner for BackupConductor {
 impl Run<'_> {
     /// Starts the database's chain, or checks that the present one was begun with our key.
     async fn open_chain(&self) -> Result<()> {
+        if self.parts.catalog.chain(&self.subject).await?.is_none() {
+            self.refuse_second_chain().await?;
+        }
         let key_id = self.parts.signer()?.public_key().key_id();
         let at = self.parts.clock.now();
         let chain_id = new_chain_id(self.parts.clock.as_ref(), self.parts.random.as_ref());
         let genesis = Genesis { subject: self.subject.clone(), chain_id, key_id, at };
         let chain = self.parts.catalog.start_chain(genesis).await?;
         self.parts.signer_of(chain.as_ref()).await.map(drop)
+    }
+
+    /// A destination that holds a chain of the database already is that of a catalogue which is lost, or another
+    /// installation's. A second chain beside it would be complete in itself and hide the first.
+    async fn refuse_second_chain(&self) -> Result<()> {
+        let folder = layout::chains_prefix(&self.subject.org_id, &self.request.database_id);
+        match self.request.destination.list(folder.trim_end_matches('/')).await?.first() {
+            None => Ok(()),
+            Some(listed) => Err(Error::new(
+                Code::ChainExists,
+                format!(
+                    "the destination holds a chain that the catalogue does not have name={}",
+                    listed.name
+                ),
+            )),
+        }
     }
 
     /// Jobs that an earlier run left behind, oldest first.

@@ -8,7 +8,7 @@ mod push;
 mod rebuild;
 
 pub(crate) use push::{Mirror, Mirrored};
-pub use rebuild::{Rebuilder, Rebuilt};
+pub use rebuild::{RebuildOptions, Rebuilder, Rebuilt};
 
 /// Numbers of the first and last row in a segment, from the last part of its name.
 fn segment(file: &str) -> Option<(u64, u64)> {
