@@ -14,7 +14,7 @@ use walwarden_core::chain::Subject;
 use walwarden_core::clock::{Clock, SystemClock, SystemRandom, new_job_id};
 use walwarden_core::restore::{Mode, RestoreSession};
 use walwarden_core::source::Dsn;
-use walwarden_core::watch::{Transfer, Watch};
+use walwarden_core::watch::{StateChange, Transfer, Watch};
 use walwarden_testkit::postgres::{Postgres, shared};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -99,6 +99,37 @@ async fn the_spool_is_private_and_what_a_killed_restore_left_is_swept() {
     assert!(!modes.is_empty());
     assert!(modes.iter().all(|mode| *mode == 0o700), "{modes:?}");
     assert!(std::fs::read_dir(&spool).unwrap().next().is_none(), "something is left in the spool folder");
+}
+
+/// Changes a byte of the spooled dump once it was fetched, as a failing disk could.
+#[derive(Debug)]
+struct Decay(std::path::PathBuf);
+
+impl Watch for Decay {
+    fn state(&self, change: &StateChange) {
+        if change.state == JobState::Verifying {
+            let folder = std::fs::read_dir(&self.0).unwrap().next().unwrap().unwrap();
+            let archive = folder.path().join("archive.dump");
+            let mut bytes = std::fs::read(&archive).unwrap();
+            let middle = bytes.len() / 2;
+            bytes[middle] ^= 1;
+            std::fs::write(&archive, bytes).unwrap();
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_verified_is_what_lies_in_the_spool_not_what_came_over_the_wire() {
+    let scene = Scene::new(17).await;
+    let spool = scene.folder.path().join("spool");
+    std::fs::create_dir_all(&spool).unwrap();
+    let name = unique("decayed");
+    let mut request = scene.named(&name).await;
+    request.spool_dir = Some(spool.clone());
+    let plan = scene.home.engine.restore().plan(request).await.unwrap();
+    let error = scene.home.engine.restore().apply(plan, &Decay(spool)).await.unwrap_err();
+    assert_eq!(error.code(), Code::ArtifactMismatch, "{error:?}");
+    assert!(!Scene::databases(scene.postgres).await.contains(&name));
 }
 
 #[tokio::test(flavor = "multi_thread")]

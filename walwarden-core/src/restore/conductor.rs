@@ -90,7 +90,7 @@ impl RestoreConductor {
         let spool_dir = self.spool_dir(plan);
         let spooled = spool::fetch(request.from.as_ref(), body, &spool_dir, &request.cancel, watch).await?;
         progress.reached(JobState::Verifying).await?;
-        let dump = spooled.verify(body)?;
+        let dump = spooled.verify(body, &request.cancel).await?;
         progress.reached(JobState::ManifestVerified).await?;
         progress.reached(JobState::Restoring).await?;
         let application = Application { plan, dump: &dump, random: self.parts.random_bytes() };
