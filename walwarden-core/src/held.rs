@@ -11,7 +11,7 @@ use crate::catalog::{Job, JobState, Lease, Progress, Step, Write, Written};
 use crate::clock::later;
 use crate::engine::Parts;
 use crate::error::{Code, Error, Result, Retry};
-use crate::watch::{StateChange, Watch};
+use crate::watch::{Cancel, StateChange, Watch};
 
 /// A claimed job. Its writes are serialised, so that each goes out under the lease as last renewed.
 #[derive(Debug)]
@@ -80,6 +80,23 @@ impl<'a> HeldJob<'a> {
         tokio::select! {
             outcome = work => outcome,
             lost = self.renew_for_ever() => Err(lost),
+        }
+    }
+
+    /// The same for work that has to clean up behind itself: when the lease is lost it is asked to stop, and waited for.
+    pub(crate) async fn while_renewing_or_stopped<T>(
+        &self,
+        stop: &Cancel,
+        work: impl Future<Output = Result<T>>,
+    ) -> Result<T> {
+        let mut work = std::pin::pin!(work);
+        tokio::select! {
+            outcome = &mut work => outcome,
+            lost = self.renew_for_ever() => {
+                stop.cancel();
+                let _stopped = work.await;
+                Err(lost)
+            }
         }
     }
 

@@ -127,7 +127,8 @@ impl RestoreConductor {
         let subject = job.subject.clone();
         let held = HeldJob::claim(&self.parts, &job, watch).await?;
         let recorder = Recorder::Chain(&held);
-        let outcome = held.while_renewing(self.carry_out(plan, &recorder, watch)).await;
+        let work = self.carry_out(plan, &recorder, watch);
+        let outcome = held.while_renewing_or_stopped(&plan.request.cancel, work).await;
         let recorded = match &outcome {
             Ok(restored) => held.step(JobState::Completed, completed(restored)).await,
             Err(error) => {
@@ -201,7 +202,9 @@ impl RestoreSession for RestoreConductor {
         inspect::plan(request, manifest).await
     }
 
-    async fn apply(&self, plan: RestorePlan, watch: &dyn Watch) -> Result<Restored> {
+    async fn apply(&self, mut plan: RestorePlan, watch: &dyn Watch) -> Result<Restored> {
+        // A lost lease stops this restore alone, not what else the caller may stop with it.
+        plan.request.cancel = plan.request.cancel.child();
         match self.enter(&plan.manifest, watch).await? {
             Some(job) => self.record_and_carry_out(&plan, job, watch).await,
             None => self.carry_out_unrecorded(&plan, watch).await,

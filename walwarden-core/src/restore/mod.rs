@@ -11,6 +11,7 @@ mod pg_restore;
 mod properties;
 mod spool;
 mod target;
+mod unfinished;
 
 use std::fmt::Debug;
 use std::path::PathBuf;
