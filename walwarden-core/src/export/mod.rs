@@ -26,6 +26,8 @@ use rows::Summary;
 use writer::Writing;
 
 const MANIFEST_LIMIT_BYTES: u64 = 1 << 20;
+/// README.txt, audit_events.json, bundle.json, checkpoint and the key.
+const OWN_FILES: usize = 5;
 const README: &[u8] = include_bytes!("README.txt");
 
 /// A bundle to be made.
@@ -180,7 +182,7 @@ impl Exporter {
         let index = evidence::index(&statement, signer.as_ref()).await?;
 
         // In the order of the names, so that the same evidence makes the same bytes.
-        let mut bundle = Writing::start(out);
+        let mut bundle = Writing::start(out, request.artifacts);
         bundle.add("README.txt", Bytes::from_static(README)).await?;
         bundle.begin("audit_events.json", summary.size_bytes).await?;
         rows::write(chain, summary, &mut bundle).await?;
@@ -236,7 +238,13 @@ impl Exporter {
 fn check_size(request: &ExportRequest, backups: &[Backup], summary: &Summary) -> Result<()> {
     let dumps = backups.iter().map(|backup| backup.manifest.body().size_bytes);
     let size_bytes = summary.size_bytes + if request.artifacts { dumps.sum::<u64>() } else { 0 };
-    let limit = Budget::default().input_bytes;
+    let Budget { input_bytes: limit, entries, .. } = Budget::default();
+    let files = OWN_FILES + backups.len() * if request.artifacts { 2 } else { 1 };
+    if files > entries {
+        let message =
+            format!("the bundle would hold more files than verifiers take files={files} limit={entries}");
+        return Err(Error::new(Code::ArgumentInvalid, message));
+    }
     if size_bytes < limit {
         return Ok(());
     }
