@@ -9,7 +9,7 @@ use super::receipt::Receipt;
 use crate::catalog::{Job, Progress};
 use crate::error::{Code, Error, Result};
 use crate::pipeline::{Measure, Measured};
-use crate::source::{self, Client, Dsn, Dump, Server};
+use crate::source::{self, Client, Dump, Server};
 use crate::storage::{ObjectName, StorageExt, Upload};
 use crate::watch::Transfer;
 
@@ -18,7 +18,7 @@ pub(super) async fn dump(attempt: &Attempt<'_>) -> Result<Receipt> {
     let request = attempt.request;
     let job = attempt.held.job().await;
     let compression = request.options.compression.codec;
-    let server = attempt.unless_cancelled(look(&request.source)).await?;
+    let server = attempt.unless_cancelled(look(attempt)).await?;
     let client = request.clients.choose_for_dump(server.major, compression)?;
     let globals = match request.globals {
         true => Some(attempt.unless_cancelled(Globals::take(attempt, &job, client)).await?),
@@ -67,8 +67,14 @@ pub(super) async fn dump(attempt: &Attempt<'_>) -> Result<Receipt> {
     Ok(receipt)
 }
 
-async fn look(dsn: &Dsn) -> Result<Server> {
-    Server::of(&source::connect(dsn).await?, dsn).await
+/// What the server is; what the options exclude and is not there, is told or refused.
+async fn look(attempt: &Attempt<'_>) -> Result<Server> {
+    let request = attempt.request;
+    let connection = source::connect(&request.source).await?;
+    for idle in source::idle_exclusions(&connection, &request.source, &request.options).await? {
+        attempt.watch.notice(&idle);
+    }
+    Server::of(&connection, &request.source).await
 }
 
 /// Moves the stream, measuring it, and notes the upload's id as soon as the store has given one.
