@@ -25,7 +25,7 @@ async fn a_database_that_took_the_name_meanwhile_is_left_alone() {
     let mut request = scene.request("postgres", Mode::NewDatabase).await;
     request.target = Dsn::parse(&target.dsn("postgres")).unwrap();
     let plan = scene.home.engine.restore().plan(request).await.unwrap();
-    let name = plan.database.clone();
+    let name = plan.database().to_owned();
     target.create_database(&name).await;
     target.sql(&name, "create table somebody_elses (id int); insert into somebody_elses values (1)").await;
 
@@ -63,8 +63,8 @@ async fn in_place_into_an_older_server_has_no_transaction_and_says_so() {
     request.target = Dsn::parse(&server.dsn(&database)).unwrap();
     request.confirm_destructive = true;
     let plan = scene.home.engine.restore().plan(request).await.unwrap();
-    assert!(!plan.in_one_transaction);
-    assert!(plan.notices.iter().any(|notice| notice.contains("half replaced")), "{:?}", plan.notices);
+    assert!(!plan.in_one_transaction());
+    assert!(plan.notices().iter().any(|notice| notice.contains("half replaced")), "{:?}", plan.notices());
     scene.home.engine.restore().apply(plan, &Diary::default()).await.unwrap();
     assert_eq!(content(scene.postgres, &scene.source).await, content(server, &database).await);
 }
