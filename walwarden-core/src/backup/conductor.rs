@@ -5,18 +5,18 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use walwarden_verify::json::Object;
-use walwarden_verify::{JobId, Timestamp, layout};
+use walwarden_verify::layout::{self, BackupObject};
+use walwarden_verify::{JobId, Timestamp};
 
 use super::attempt::Attempt;
 use super::{BackupRequest, BackupRunner, SealedBackup};
-use crate::catalog::{Genesis, Job, JobKind, JobQuery, JobState, NewJob, Step, Write};
+use crate::catalog::{Genesis, Job, JobKind, JobQuery, JobState, NewJob, Step, Write, object_name};
 use crate::chain::Subject;
 use crate::clock::new_chain_id;
 use crate::engine::Parts;
 use crate::error::{Code, Error, Result, Retry};
 use crate::held::{HeldJob, reported};
 use crate::mirror::Mirror;
-use crate::storage::ObjectName;
 use crate::watch::Watch;
 
 /// Makes backups with the engine's parts.
@@ -147,8 +147,8 @@ impl Run<'_> {
     async fn enter(&self) -> Result<Job> {
         let at = self.parts.clock.now().max(self.last_row_at().await?);
         let id = JobId::from_parts(at.unix_millis(), self.parts.random_bytes());
-        let key = layout::artifact_key(&self.subject.org_id, &self.request.database_id, at, id, false);
-        let new = NewJob::backup(id, self.subject.clone(), at, ObjectName::new(key)?);
+        let key = object_name(&self.subject, at, id, BackupObject::Artifact)?;
+        let new = NewJob::backup(id, self.subject.clone(), at, key);
         reported(self.watch, self.parts.catalog.write(Write::Enter(new)).await?)
     }
 

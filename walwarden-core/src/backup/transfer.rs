@@ -26,7 +26,7 @@ pub(super) async fn dump(attempt: &Attempt<'_>) -> Result<Receipt> {
     };
 
     let started_at = attempt.parts.clock.now().max(job.queued_at);
-    let key = attempt.key(&job, BackupObject::Artifact)?;
+    let key = job.object_name(BackupObject::Artifact)?;
     let mut dump = Dump::start(client, &request.source, &request.options)?;
     let mut upload = attempt.destination().upload(&key).await?;
     let (measured, dump_version) = match pump(attempt, &key, &mut dump, upload.as_mut()).await {
@@ -116,7 +116,7 @@ enum Globals {
 
 impl Globals {
     async fn take(attempt: &Attempt<'_>, job: &Job, client: &Client) -> Result<Globals> {
-        let key = attempt.key(job, BackupObject::Globals)?;
+        let key = job.object_name(BackupObject::Globals)?;
         if job.attempt > 1 && attempt.holds(&key).await? {
             let receipt = job.progress.receipt.as_deref().map(Receipt::from_bytes).transpose()?;
             let noted =
@@ -141,7 +141,7 @@ impl Globals {
     /// Stores what is not stored yet, once its digest is noted.
     async fn store(&self, attempt: &Attempt<'_>, job: &Job) -> Result<()> {
         let Globals::Taken(text) = self else { return Ok(()) };
-        let key = attempt.key(job, BackupObject::Globals)?;
+        let key = job.object_name(BackupObject::Globals)?;
         match attempt.destination().put(&key, text.clone()).await {
             Ok(_) => Ok(()),
             // Ours after all, if a lost answer made the storage try twice; nobody else's is ever stated as ours.

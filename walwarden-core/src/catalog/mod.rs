@@ -23,6 +23,7 @@ mod state;
 mod write;
 
 pub use ext::CatalogExt;
+pub(crate) use job::object_name;
 pub use job::{Job, JobKind, JobState, Lease, Progress};
 pub use memory::MemoryCatalog;
 pub use sqlite::SqliteCatalog;

@@ -11,21 +11,21 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use futures::StreamExt;
-use walwarden_verify::layout::{self, BackupObject};
+use walwarden_verify::layout::BackupObject;
 use walwarden_verify::manifest::Manifest;
 use walwarden_verify::statement::Statement;
 use walwarden_verify::{Budget, DatabaseId, JobId, Sha256};
 
-use crate::catalog::{Job, JobKind, JobQuery};
+use crate::catalog::{JobKind, JobQuery};
 use crate::chain::{AuditChain, Subject};
 use crate::engine::Parts;
 use crate::error::{Code, Error, Result};
 use crate::evidence;
+use crate::manifest;
 use crate::storage::{ObjectName, Storage, StorageExt};
 use rows::Summary;
 use writer::Writing;
 
-const MANIFEST_LIMIT_BYTES: u64 = 1 << 20;
 /// README.txt, audit_events.json, bundle.json, checkpoint and the key.
 const OWN_FILES: usize = 5;
 const README: &[u8] = include_bytes!("README.txt");
@@ -124,8 +124,8 @@ impl Exporter {
                     format!("the chain names a job that the catalogue lacks job={job_id}"),
                 )
             })?;
-            let name = key(job, &request.database_id, BackupObject::Manifest)?;
-            let bytes = request.from.read(&name, MANIFEST_LIMIT_BYTES).await?;
+            let name = job.object_name(BackupObject::Manifest)?;
+            let bytes = request.from.read(&name, manifest::LIMIT_BYTES).await?;
             if Sha256::of(&bytes) != *announced {
                 let message = format!("the manifest is not the one the chain names name={name}");
                 return Err(Error::new(Code::ManifestInvalid, message));
@@ -256,8 +256,4 @@ fn check_size(request: &ExportRequest, backups: &[Backup], summary: &Summary) ->
 
 fn path(backup: &Backup, file: &str) -> String {
     format!("backups/{}/{file}", backup.job_id)
-}
-
-fn key(job: &Job, database_id: &DatabaseId, object: BackupObject) -> Result<ObjectName> {
-    ObjectName::new(layout::backup_key(&job.subject.org_id, database_id, job.queued_at, job.id, object))
 }

@@ -6,18 +6,17 @@ use std::sync::Arc;
 use walwarden_verify::chain::Replay;
 use walwarden_verify::checkpoint::{Checkpoint, SignedNote, origin};
 use walwarden_verify::key::PublicKey;
+use walwarden_verify::layout::BackupObject;
 use walwarden_verify::merkle::Tree;
-use walwarden_verify::{ChainId, DatabaseId, OrgId, Row, layout};
+use walwarden_verify::{ChainId, DatabaseId, OrgId, Row};
 
-use super::{number, segment};
+use super::{SEGMENT_LIMIT_BYTES, number, segment};
 use crate::catalog::{JobKind, jobs_told_by};
 use crate::chain::Subject;
 use crate::engine::Parts;
 use crate::error::{Code, Error, Result};
 use crate::storage::{ObjectName, Storage, StorageExt};
 
-/// One segment read back into memory at most.
-const SEGMENT_LIMIT_BYTES: u64 = 1 << 30;
 const NOTE_LIMIT_BYTES: u64 = 1 << 20;
 
 /// What was found in a destination and entered into the catalogue.
@@ -150,11 +149,8 @@ impl Rebuilder {
             notices.push(what);
         }
         let mut jobs = jobs_told_by(&subject, &rows);
-        if let Some(database_id) = &subject.database_id {
-            for job in jobs.iter_mut().filter(|job| job.kind == JobKind::Backup) {
-                let key = layout::artifact_key(&subject.org_id, database_id, job.queued_at, job.id, false);
-                job.artifact_key = Some(ObjectName::new(key)?);
-            }
+        for job in jobs.iter_mut().filter(|job| job.kind == JobKind::Backup) {
+            job.artifact_key = Some(job.object_name(BackupObject::Artifact)?);
         }
         let backups = jobs.iter().filter(|job| job.kind == JobKind::Backup).count() as u64;
         self.parts.catalog.adopt(&subject, rows, jobs).await?;

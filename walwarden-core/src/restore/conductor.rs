@@ -7,7 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use walwarden_verify::JobId;
 use walwarden_verify::json::Object;
-use walwarden_verify::layout;
+use walwarden_verify::layout::BackupObject;
 use walwarden_verify::manifest::VerifiedManifest;
 
 use super::apply::Application;
@@ -39,9 +39,7 @@ impl RestoreConductor {
         let query = JobQuery::default().kind(JobKind::Backup).manifest(request.manifest_sha256);
         let jobs = self.parts.catalog.jobs(query).await?;
         let Some(job) = jobs.first() else { return Ok(None) };
-        let Some(database_id) = &job.subject.database_id else { return Ok(None) };
-        let key = layout::manifest_key(&job.subject.org_id, database_id, job.queued_at, job.id);
-        ObjectName::new(key).map(Some)
+        job.object_name(BackupObject::Manifest).map(Some)
     }
 
     /// Enters a job where this installation keeps the chain of the backup's database.
