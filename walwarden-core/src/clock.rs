@@ -1,6 +1,7 @@
 //! Time and randomness, passed in so that evidence is reproducible to the byte in a test.
 
 use std::fmt::Debug;
+use std::time::Duration;
 
 use walwarden_verify::{ChainId, JobId, Timestamp};
 
@@ -61,4 +62,13 @@ fn uuid_parts(clock: &dyn Clock, random: &dyn Random) -> (i64, [u8; 10]) {
     let mut bytes = [0; 10];
     random.fill(&mut bytes);
     (clock.now().unix_millis(), bytes)
+}
+
+/// The time `pause` after `at`, or the end of time.
+pub(crate) fn later(at: Timestamp, pause: Duration) -> Timestamp {
+    i64::try_from(pause.as_millis())
+        .ok()
+        .and_then(|pause| at.unix_millis().checked_add(pause))
+        .and_then(Timestamp::from_unix_millis)
+        .unwrap_or(Timestamp::MAX)
 }

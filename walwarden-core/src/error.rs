@@ -172,6 +172,10 @@ codes! {
     WorkerLost "worker-lost" Unavailable Retryable "Nothing to do: the next run carries the job on.";
     /// The chain contradicts itself.
     ChainDamaged "chain-damaged" Damaged Terminal "Stop and keep everything as it is: the audit chain contradicts itself. Compare it with the copy in the destination.";
+    /// The destination holds a chain of this database that the catalogue does not have.
+    ChainExists "chain-exists" Refused UserError "Run `walwarden catalog rebuild --from URL` with this destination to go on with its chain; to begin a new one, add the database under another name.";
+    /// Rows of the chain are covered by no checkpoint of a trusted key.
+    ChainUncovered "chain-uncovered" Refused UserError "Compare the last row with a bundle or checkpoint kept elsewhere; if they agree, or a worker died before its checkpoint, rebuild again with --accept-uncovered.";
     /// The chain's key was revoked without a successor.
     ChainEnded "chain-ended" Refused Terminal "Add the database under a new name with a fresh key: a chain whose key was revoked takes no more rows. Rotate first, revoke after.";
 

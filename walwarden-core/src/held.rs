@@ -8,9 +8,10 @@ use walwarden_verify::Timestamp;
 use walwarden_verify::json::{Object, Value};
 
 use crate::catalog::{Job, JobState, Lease, Progress, Step, Write, Written};
+use crate::clock::later;
 use crate::engine::Parts;
 use crate::error::{Code, Error, Result, Retry};
-use crate::watch::{StateChange, Watch};
+use crate::watch::{Cancel, StateChange, Watch};
 
 /// A claimed job. Its writes are serialised, so that each goes out under the lease as last renewed.
 #[derive(Debug)]
@@ -82,6 +83,23 @@ impl<'a> HeldJob<'a> {
         }
     }
 
+    /// The same for work that has to clean up behind itself: when the lease is lost it is asked to stop, and waited for.
+    pub(crate) async fn while_renewing_or_stopped<T>(
+        &self,
+        stop: &Cancel,
+        work: impl Future<Output = Result<T>>,
+    ) -> Result<T> {
+        let mut work = std::pin::pin!(work);
+        tokio::select! {
+            outcome = &mut work => outcome,
+            lost = self.renew_for_ever() => {
+                stop.cancel();
+                let _stopped = work.await;
+                Err(lost)
+            }
+        }
+    }
+
     async fn renew_for_ever(&self) -> Error {
         loop {
             tokio::time::sleep(self.parts.settings.lease / 3).await;
@@ -119,13 +137,4 @@ pub(crate) fn reported(watch: &dyn Watch, written: Written) -> Result<Job> {
         watch.state(&StateChange { job_id: job.id, state: job.state, at: row.at, payload: row.payload });
     }
     Ok(job)
-}
-
-/// The time `pause` after `at`, or the end of time.
-pub(crate) fn later(at: Timestamp, pause: Duration) -> Timestamp {
-    i64::try_from(pause.as_millis())
-        .ok()
-        .and_then(|pause| at.unix_millis().checked_add(pause))
-        .and_then(Timestamp::from_unix_millis)
-        .unwrap_or(Timestamp::MAX)
 }

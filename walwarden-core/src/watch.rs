@@ -61,6 +61,11 @@ impl Cancel {
         self.0.cancel();
     }
 
+    /// One that follows this one, and can be cancelled without it.
+    pub(crate) fn child(&self) -> Cancel {
+        Cancel(self.0.child_token())
+    }
+
     /// Whether stopping was asked for.
     pub fn is_cancelled(&self) -> bool {
         self.0.is_cancelled()

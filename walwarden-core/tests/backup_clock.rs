@@ -13,6 +13,7 @@ use walwarden_core::Code;
 use walwarden_core::catalog::JobState;
 use walwarden_core::clock::Clock;
 use walwarden_core::manifest::ManifestSigner;
+use walwarden_core::mirror::RebuildOptions;
 use walwarden_core::verify::Timestamp;
 use walwarden_testkit::clock::{FixedClock, after};
 use walwarden_testkit::postgres::shared;
@@ -39,9 +40,9 @@ async fn assert_in_order(home: &Home, backups: usize) {
     std::fs::copy(home.folder.join("key.pem"), elsewhere.path().join("key.pem")).unwrap();
     let setup = Setup { storage: Some(Arc::clone(&home.storage)), ..Setup::default() };
     let rebuilt = Home::set_up(elsewhere.path(), setup).await;
-    let keys = [*home.signer.public_key()];
-    let found = rebuilt.engine.rebuild().rebuild(home.storage.as_ref(), None, &keys).await.unwrap();
-    assert!(found[0].authenticated);
+    let options = RebuildOptions::new(vec![*home.signer.public_key()]);
+    let found = rebuilt.engine.rebuild().rebuild(home.storage.as_ref(), &options).await.unwrap();
+    assert_eq!(found[0].uncovered_rows(), 0);
     assert_eq!(rebuilt.rows().await, rows);
     for (ours, theirs) in home.jobs().await.iter().zip(rebuilt.jobs().await) {
         assert_eq!((ours.queued_at, &ours.artifact_key), (theirs.queued_at, &theirs.artifact_key));
@@ -89,30 +90,53 @@ async fn a_clock_that_runs_backwards_during_jobs_hides_no_backup() {
     }
 }
 
-/// A lease names a time. While the clock is behind it nobody can tell a dead holder from a live one.
-#[tokio::test(flavor = "multi_thread")]
-async fn a_clock_set_back_keeps_a_dead_workers_job_until_its_lease_ends() {
-    let source = shop().await;
-    let folder = tempfile::tempdir().unwrap();
-    let clock = Arc::new(FixedClock::at("2026-03-02T12:00:00.000Z"));
-    let home = home(folder.path(), clock.clone()).await;
-    let hanging = scene::programs::Program::new("touch \"$HERE/begun\"; exec sleep 300");
-    let mut request = home.request(&source).await;
-    request.clients = hanging.clients().await;
-    let runner = home.engine.backup();
-    let worker = tokio::spawn(async move {
-        use walwarden_core::backup::BackupRunner;
-        runner.run(request, &walwarden_core::watch::Unwatched).await
-    });
-    hanging.reached("begun").await;
-    worker.abort(); // it vanishes without a word
-    let _ = worker.await;
+/// A job whose first worker hangs in the middle of the dump, under a clock that the test moves.
+struct Hanging {
+    folder: tempfile::TempDir,
+    clock: Arc<FixedClock>,
+    home: Home,
+    source: String,
+    worker: tokio::task::JoinHandle<()>,
+}
 
-    clock.advance_millis(-3_600_000);
-    assert_eq!(home.backup(&source).await.unwrap_err().code(), Code::JobHeld);
-    assert_eq!(home.job().await.state, JobState::Running);
-    clock.advance_millis(3_600_000 + 700);
-    home.backup(&source).await.unwrap();
-    assert_eq!(home.failures().await, [("worker-lost".to_owned(), true, 1)]);
-    assert_in_order(&home, 1).await;
+impl Hanging {
+    async fn start() -> Hanging {
+        let source = shop().await;
+        let folder = tempfile::tempdir().unwrap();
+        let clock = Arc::new(FixedClock::at("2026-03-02T12:00:00.000Z"));
+        let home = home(folder.path(), clock.clone()).await;
+        let hanging = scene::programs::Program::new("touch \"$HERE/begun\"; exec sleep 300");
+        let mut request = home.request(&source).await;
+        request.clients = hanging.clients().await;
+        let runner = home.engine.backup();
+        let worker = tokio::spawn(async move {
+            use walwarden_core::backup::BackupRunner;
+            let _cut_short = runner.run(request, &walwarden_core::watch::Unwatched).await;
+        });
+        hanging.reached("begun").await;
+        Hanging { folder, clock, home, source, worker }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_clock_set_back_does_not_keep_a_dead_workers_job() {
+    let scene = Hanging::start().await;
+    scene.worker.abort(); // it vanishes without a word
+    let _ = scene.worker.await;
+    scene.clock.advance_millis(-3_600_000);
+    scene.home.backup(&scene.source).await.unwrap();
+    assert_eq!(scene.home.failures().await, [("worker-lost".to_owned(), true, 1)]);
+    assert_in_order(&scene.home, 1).await;
+    drop(scene.folder);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_clock_set_back_does_not_take_the_job_from_a_living_worker() {
+    let scene = Hanging::start().await;
+    scene.clock.advance_millis(-3_600_000);
+    assert_eq!(scene.home.backup(&scene.source).await.unwrap_err().code(), Code::JobHeld);
+    assert_eq!(scene.home.job().await.state, JobState::Running);
+    assert!(!scene.worker.is_finished());
+    scene.worker.abort();
+    drop(scene.folder);
 }

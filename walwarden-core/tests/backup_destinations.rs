@@ -4,6 +4,7 @@
 
 mod scene;
 
+use std::ops::Range;
 use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
@@ -16,8 +17,11 @@ use walwarden_core::clock::SystemRandom;
 use walwarden_core::manifest::ManifestSigner;
 use walwarden_core::restore::{Mode, RestoreRequest, RestoreSession};
 use walwarden_core::source::{Dsn, fingerprint};
-use walwarden_core::storage::{LocalStorage, Location, Options, Storage, open};
-use walwarden_core::verify::EventKind;
+use walwarden_core::storage::{
+    Abilities, Fetched, Listed, LocalStorage, Location, ObjectName, Options, Storage, StorageExt, Upload,
+    UploadId, open,
+};
+use walwarden_core::verify::{EventKind, Sha256};
 use walwarden_core::watch::Unwatched;
 use walwarden_core::{Code, Exit};
 use walwarden_testkit::postgres::shared;
@@ -220,4 +224,83 @@ impl Drop for SmallDisk {
     fn drop(&mut self) {
         let _ = Command::new("umount").arg(&self.0).status();
     }
+}
+
+/// The dump's own last call fails after roles and tablespaces were stored, and so the job is tried again.
+async fn globals_of_two_attempts(
+    storage: &FaultyStorage,
+    home: &Home,
+) -> walwarden_core::Result<SealedBackup> {
+    let source = shared(17).dsn(&database(SHOP).await);
+    storage.misbehave(Call::Finish, 2, Misbehaviour::Fail(Code::StorageUnavailable));
+    let mut request = home.request(&source).await;
+    request.globals = true;
+    home.engine.backup().run(request, &Unwatched).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn globals_of_an_earlier_attempt_are_stated_as_that_attempt_noted_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let (storage, home) = falsified(folder.path()).await;
+    let sealed = globals_of_two_attempts(&storage, &home).await.unwrap();
+    assert_eq!(home.job().await.attempt, 2);
+    let stated = sealed.manifest.body().globals.clone().unwrap();
+    let stored = std::fs::read(folder.path().join("store").join(&stated.key)).unwrap();
+    assert_eq!(stated.checksum_sha256, Sha256::of(&stored));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn globals_that_changed_between_two_attempts_are_never_stated() {
+    let folder = tempfile::tempdir().unwrap();
+    let (storage, home) = falsified(folder.path()).await;
+    storage.misread(".globals.sql", Misbehaviour::FlipByte(40));
+    let error = globals_of_two_attempts(&storage, &home).await.unwrap_err();
+    assert_eq!(error.code(), Code::ReadBackMismatch, "{error}");
+    assert_eq!(home.job().await.state, JobState::FailedTerminal);
+    assert!(!home.stored().iter().any(|name| name.ends_with(".manifest.json")));
+}
+
+/// Has globals of somebody else's under the job's name before the job stores its own.
+#[derive(Debug)]
+struct Squatted(Arc<dyn Storage>);
+
+#[async_trait::async_trait]
+impl Storage for Squatted {
+    async fn upload(&self, name: &ObjectName) -> walwarden_core::Result<Box<dyn Upload>> {
+        if let Some(job) = name.as_str().strip_suffix(".dump") {
+            let globals = ObjectName::new(format!("{job}.globals.sql"))?;
+            self.0.put(&globals, "create role intruder superuser;".into()).await?;
+        }
+        self.0.upload(name).await
+    }
+
+    async fn get(&self, name: &ObjectName, range: Option<Range<u64>>) -> walwarden_core::Result<Fetched> {
+        self.0.get(name, range).await
+    }
+
+    async fn list(&self, prefix: &str) -> walwarden_core::Result<Vec<Listed>> {
+        self.0.list(prefix).await
+    }
+
+    async fn abandon(&self, name: &ObjectName, upload: &UploadId) -> walwarden_core::Result<()> {
+        self.0.abandon(name, upload).await
+    }
+
+    async fn abilities(&self) -> walwarden_core::Result<Abilities> {
+        self.0.abilities().await
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn globals_of_somebody_elses_are_never_stated() {
+    let source = shared(17).dsn(&database(SHOP).await);
+    let folder = tempfile::tempdir().unwrap();
+    let local = LocalStorage::open(folder.path().join("store"), Arc::new(SystemRandom)).await.unwrap();
+    let storage: Arc<dyn Storage> = Arc::new(Squatted(Arc::new(local)));
+    let home = Home::set_up(folder.path(), Setup { storage: Some(storage), ..Setup::default() }).await;
+    let mut request = home.request(&source).await;
+    request.globals = true;
+    let error = home.engine.backup().run(request, &Unwatched).await.unwrap_err();
+    assert_eq!(error.code(), Code::ObjectExists, "{error}");
+    assert_eq!(home.job().await.state, JobState::FailedTerminal);
 }

@@ -12,9 +12,10 @@ use walwarden_core::backup::BackupRunner;
 use walwarden_core::catalog::{Job, JobState};
 use walwarden_core::clock::SystemRandom;
 use walwarden_core::manifest::{FileKey, ManifestSigner};
-use walwarden_core::mirror::Rebuilt;
+use walwarden_core::mirror::{RebuildOptions, Rebuilt};
 use walwarden_core::storage::{LocalStorage, Storage};
-use walwarden_core::verify::EventKind;
+use walwarden_core::verify::json::Object;
+use walwarden_core::verify::{EventKind, Head, Row};
 use walwarden_core::watch::Unwatched;
 use walwarden_core::{Code, Result};
 use walwarden_testkit::postgres::shared;
@@ -35,10 +36,27 @@ async fn bereft(folder: &Path, storage: Option<Arc<dyn Storage>>) -> Home {
 }
 
 async fn rebuild(home: &Home) -> Result<Rebuilt> {
-    let keys = [*home.signer.public_key()];
-    let mut rebuilt = home.engine.rebuild().rebuild(home.storage.as_ref(), None, &keys).await?;
+    rebuild_with(home, &RebuildOptions::new(vec![*home.signer.public_key()])).await
+}
+
+async fn rebuild_with(home: &Home, options: &RebuildOptions) -> Result<Rebuilt> {
+    let mut rebuilt = home.engine.rebuild().rebuild(home.storage.as_ref(), options).await?;
     assert_eq!(rebuilt.len(), 1);
     Ok(rebuilt.remove(0))
+}
+
+/// Refused unless rows beyond the newest checkpoint are accepted. Returns what was then entered.
+async fn rebuild_uncovered(home: &Home, options: RebuildOptions) -> Rebuilt {
+    let refused = rebuild_with(home, &options).await.unwrap_err();
+    assert_eq!(refused.code(), Code::ChainUncovered, "{refused}");
+    assert_eq!(home.rows().await, [], "nothing of it is taken over");
+    let rebuilt = rebuild_with(home, &options.accept_uncovered()).await.unwrap();
+    let (rows, covered, rest) = (rebuilt.rows, rebuilt.covered_rows, rebuilt.uncovered_rows());
+    for told in [refused.message(), rebuilt.notices[0].as_str()] {
+        assert!(told.ends_with(&format!("rows={rows} covered={covered} uncovered={rest}")), "{told}");
+    }
+    assert!(rest > 0);
+    rebuilt
 }
 
 /// Jobs without what only the lost catalogue could know: notes, leases, pauses.
@@ -63,7 +81,7 @@ async fn assert_rebuilds(folder: &Path, storage: Option<Arc<dyn Storage>>) {
     assert_eq!(home.rows().await, []);
     let rebuilt = rebuild(&home).await.unwrap();
     assert_eq!((rebuilt.rows, rebuilt.backups), (rows.len() as u64, 3));
-    assert!(rebuilt.authenticated);
+    assert_eq!(rebuilt.covered_rows, rebuilt.rows);
     assert_eq!(rebuilt.notices, Vec::<String>::new());
     assert_eq!(home.rows().await, rows);
     assert_eq!(known(&home).await, jobs);
@@ -94,7 +112,8 @@ async fn rebuilding_twice_changes_nothing() {
     let home = Home::open(folder.path()).await;
     home.backup(&shop().await).await.unwrap();
     let rows = home.rows().await;
-    let again = home.engine.rebuild().rebuild(home.storage.as_ref(), None, &[]).await.unwrap();
+    let again =
+        home.engine.rebuild().rebuild(home.storage.as_ref(), &RebuildOptions::default()).await.unwrap();
     assert_eq!(again, []);
     assert_eq!(home.rows().await, rows);
 }
@@ -202,9 +221,8 @@ async fn a_checkpoint_that_was_tampered_with_counts_for_nothing() {
         for file in ruin.files("checkpoint") {
             ruin.change(&file, |bytes| replace(bytes, part, &format!("{part}x")));
         }
-        let rebuilt = rebuild(&ruin.home).await.unwrap();
-        assert!(!rebuilt.authenticated);
-        assert!(rebuilt.notices[0].contains("trusted key"), "{:?}", rebuilt.notices);
+        let options = RebuildOptions::new(vec![*ruin.home.signer.public_key()]);
+        assert_eq!(rebuild_uncovered(&ruin.home, options).await.covered_rows, 0);
         assert_eq!(ruin.home.assert_provable().await, 2, "the rows themselves are sound");
     }
 }
@@ -213,10 +231,46 @@ async fn a_checkpoint_that_was_tampered_with_counts_for_nothing() {
 async fn checkpoints_by_a_stranger_authenticate_nothing() {
     let ruin = Ruin::new().await;
     let stranger = FileKey::generate(&ruin.folder.path().join("stranger.pem"), &SystemRandom).unwrap();
-    let rebuilder = ruin.home.engine.rebuild();
+    let options = RebuildOptions::new(vec![*stranger.public_key()]);
+    assert_eq!(rebuild_uncovered(&ruin.home, options).await.covered_rows, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_appended_by_who_can_write_to_the_destination_are_not_taken_for_ours() {
+    let ruin = Ruin::new().await;
+    let last = ruin.files(".jsonl").pop().unwrap();
+    let text = std::fs::read_to_string(&last).unwrap();
+    let head = Row::parse(text.lines().last().unwrap().as_bytes()).unwrap();
+    // As good as any row of ours: the hashes need no key.
+    let payload = Object::from([("scheduleId", "none")]);
+    let at = Head { seq: head.seq, hash: head.hash };
+    let forged = Row::link(at, head.at, None, EventKind::ScheduleChanged, payload).unwrap();
+    let mut line = forged.to_canonical().to_vec();
+    line.push(b'\n');
+    let seq = format!("{:020}", forged.seq);
+    std::fs::write(last.with_file_name(format!("{seq}-{seq}.jsonl")), line).unwrap();
+
     let rebuilt =
-        rebuilder.rebuild(ruin.home.storage.as_ref(), None, &[*stranger.public_key()]).await.unwrap();
-    assert!(!rebuilt[0].authenticated);
+        rebuild_uncovered(&ruin.home, RebuildOptions::new(vec![*ruin.home.signer.public_key()])).await;
+    assert_eq!((rebuilt.covered_rows, rebuilt.uncovered_rows()), (head.seq, 1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lost_catalogue_does_not_begin_a_second_chain() {
+    let ruin = Ruin::new().await;
+    let (stored, source) = (ruin.home.stored(), shop().await);
+    let refused = ruin.home.backup(&source).await.unwrap_err();
+    assert_eq!(refused.code(), Code::ChainExists, "{refused}");
+    assert_eq!(ruin.home.stored(), stored, "nothing was written");
+    assert_eq!(ruin.home.rows().await, [], "and nothing entered");
+
+    // Either way out of it works: another name, or the chain that is there.
+    let mut request = ruin.home.request(&source).await;
+    request.database_id = "shop-2".parse().unwrap();
+    ruin.home.engine.backup().run(request, &Unwatched).await.unwrap();
+    rebuild(&ruin.home).await.unwrap();
+    ruin.home.backup(&source).await.unwrap();
+    assert_eq!(ruin.home.assert_provable().await, 3);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -243,7 +297,14 @@ async fn lost_at(folder: &Path, source: &str, upload: usize) -> Home {
     worker.abort();
     let _ = worker.await;
     let home = bereft(folder, None).await;
-    assert!(rebuild(&home).await.unwrap().authenticated, "a checkpoint over the first rows is enough");
+    // Which rows reached the destination before the worker died differs; a checkpoint covers those of the first backup.
+    match rebuild(&home).await {
+        Ok(rebuilt) => assert_eq!(upload, 2, "no row was stored: {rebuilt:?}"),
+        Err(_) => {
+            let keys = vec![*home.signer.public_key()];
+            assert!(rebuild_uncovered(&home, RebuildOptions::new(keys)).await.covered_rows > 0);
+        }
+    }
     home
 }
 

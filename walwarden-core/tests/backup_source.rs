@@ -4,7 +4,7 @@
 
 mod scene;
 
-use scene::{Home, SHOP};
+use scene::{Diary, Home, SHOP};
 use walwarden_core::backup::{BackupRequest, BackupRunner};
 use walwarden_core::catalog::JobState;
 use walwarden_core::source::{ClientSearch, ClientSet};
@@ -109,3 +109,35 @@ async fn a_table_pattern_that_matches_nothing_is_dump_failed() {
 }
 
 const SECRET: &str = "hunter2-never-shown";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_exclusion_that_names_nothing_is_refused() {
+    for (option, misspelt) in [
+        ("exclude-table", "custommers"),
+        ("exclude-table-data", "public.\"Customers\""),
+        ("exclude-schema", "publik"),
+    ] {
+        let (_folder, home) = home().await;
+        let mut request = home.request(&shared(17).dsn(&shop().await)).await;
+        let patterns = match option {
+            "exclude-table" => &mut request.options.exclude_tables,
+            "exclude-table-data" => &mut request.options.exclude_table_data,
+            _ => &mut request.options.exclude_schemas,
+        };
+        patterns.push(misspelt.to_owned());
+        let says = format!("{option}={misspelt:?}");
+        assert_fails(&home, request, Code::ArgumentInvalid, Exit::UserError, &says).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_exclusion_with_wildcards_that_matches_nothing_now_is_told_of() {
+    let (_folder, home) = home().await;
+    let mut request = home.request(&shared(17).dsn(&shop().await)).await;
+    request.options.exclude_tables =
+        vec!["tmp_*".to_owned(), "CUSTOM*".to_owned(), "public.orders".to_owned()];
+    request.options.exclude_table_data = vec!["pictures".to_owned()];
+    let diary = Diary::default();
+    home.engine.backup().run(request, &diary).await.unwrap();
+    assert_eq!(diary.notices(), "an exclusion matches nothing in the database exclude-table=\"tmp_*\"");
+}

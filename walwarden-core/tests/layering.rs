@@ -67,11 +67,46 @@ fn assert_uses_only(room: &str, allowed: &BTreeSet<&str>) {
     let files = rust_files(&source_root().join(room));
     assert!(!files.is_empty(), "room {room} has no file");
     for file in files {
-        let text = fs::read_to_string(&file).unwrap();
+        let text = rooted(&fs::read_to_string(&file).unwrap(), depth(&file));
         for used in crate_paths(&text) {
             assert!(allowed.contains(used.as_str()), "{} must not use crate::{used}", file.display());
         }
     }
+}
+
+/// How many modules lie between the crate's root and what the file holds: 1 for `backup/mod.rs`, 2 for `backup/x.rs`.
+fn depth(file: &Path) -> usize {
+    let names = file.strip_prefix(source_root()).unwrap().components().count();
+    if file.file_name().is_some_and(|name| name == "mod.rs") { names - 1 } else { names }
+}
+
+/// The text with `crate::` in place of every `super::super::…` that leads from this depth to the root.
+fn rooted(text: &str, depth: usize) -> String {
+    let mut rooted = String::new();
+    let mut rest = text;
+    while let Some(at) = rest.find("super::") {
+        rooted.push_str(&rest[..at]);
+        rest = &rest[at..];
+        let mut steps = 0;
+        while let Some(further) = rest.strip_prefix("super::") {
+            steps += 1;
+            rest = further;
+        }
+        rooted.push_str(&if steps >= depth { "crate::".to_owned() } else { "super::".repeat(steps) });
+    }
+    rooted + rest
+}
+
+#[test]
+fn ways_around_the_rule_are_seen() {
+    let used = |text: &str, depth| crate_paths(&rooted(text, depth)).into_iter().collect::<Vec<_>>();
+    assert_eq!(used("use crate::backup::X;", 2), ["backup"]);
+    assert_eq!(used("use crate::{error::Code, held};", 2), ["error", "held"]);
+    assert_eq!(used("use super::super::backup::X;", 2), ["backup"]);
+    assert_eq!(used("use super::super::{backup, chain::Y};", 2), ["backup", "chain"]);
+    assert_eq!(used("fn f() { super::backup::run() }", 1), ["backup"]);
+    assert_eq!(used("use super::{a, b};", 2), [""; 0]);
+    assert_eq!(used("use super::super::a;", 3), [""; 0]);
 }
 
 /// First path segments after `crate::`, also those of `use crate::{a::…, b::…}`.

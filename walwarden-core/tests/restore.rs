@@ -89,7 +89,7 @@ async fn an_older_server_takes_a_newer_backup_with_a_word_about_what_was_ignored
     let mut request = scene.named(&name).await;
     request.target = Dsn::parse(&server.dsn("postgres")).unwrap();
     let plan = scene.home.engine.restore().plan(request).await.unwrap();
-    assert!(plan.notices.iter().any(|notice| notice.contains("does not know")), "{:?}", plan.notices);
+    assert!(plan.notices().iter().any(|notice| notice.contains("does not know")), "{:?}", plan.notices());
     let restored = scene.home.engine.restore().apply(plan, &Diary::default()).await.unwrap();
     assert!(restored.notices.iter().any(|n| n.contains("transaction_timeout")), "{:?}", restored.notices);
     assert_eq!(content(scene.postgres, &scene.source).await, content(server, &name).await);
@@ -146,7 +146,7 @@ async fn in_place_replaces_the_contents_or_leaves_them_as_they_were() {
     assert_eq!(error.code(), Code::ArgumentInvalid);
     request.jobs = 1;
     let plan = scene.home.engine.restore().plan(request.clone()).await.unwrap();
-    assert!(plan.dropped.iter().any(|name| name == "public.orders"), "{:?}", plan.dropped);
+    assert!(plan.dropped().iter().any(|name| name == "public.orders"), "{:?}", plan.dropped());
 
     // A view of the user's own on a table to be dropped makes the restore fail: nothing may have changed then.
     scene.postgres.sql(&scene.source, "create view in_the_way as select * from customers").await;
@@ -176,8 +176,8 @@ async fn in_place_replaces_partitions_with_inherited_keys_and_says_that_it_has_n
     request.manifest_sha256 = sealed.manifest_sha256;
     request.confirm_destructive = true;
     let plan = scene.home.engine.restore().plan(request).await.unwrap();
-    assert!(!plan.in_one_transaction);
-    assert!(plan.notices.iter().any(|notice| notice.contains("half replaced")), "{:?}", plan.notices);
+    assert!(!plan.in_one_transaction());
+    assert!(plan.notices().iter().any(|notice| notice.contains("half replaced")), "{:?}", plan.notices());
     let restored = scene.home.engine.restore().apply(plan, &Diary::default()).await.unwrap();
     assert!(
         restored.notices.iter().any(|notice| notice.contains("inherited keys")),

@@ -6,15 +6,16 @@ mod scene;
 use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
+use scene::programs::Program;
 use scene::restore::{Scene, content, unique};
 use scene::{Diary, Home};
-use walwarden_core::Code;
-use walwarden_core::catalog::{Catalog, CatalogExt, JobKind, JobQuery, JobState, NewJob};
+use walwarden_core::catalog::{Catalog, CatalogExt, JobKind, JobQuery, JobState, NewJob, Step};
 use walwarden_core::chain::Subject;
 use walwarden_core::clock::{Clock, SystemClock, SystemRandom, new_job_id};
-use walwarden_core::restore::{Mode, RestoreSession};
+use walwarden_core::restore::{Mode, RestoreSession, Restored};
 use walwarden_core::source::Dsn;
-use walwarden_core::watch::{Transfer, Watch};
+use walwarden_core::watch::{StateChange, Transfer, Unwatched, Watch};
+use walwarden_core::{Code, Result};
 use walwarden_testkit::postgres::{Postgres, shared};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -24,7 +25,7 @@ async fn a_database_that_took_the_name_meanwhile_is_left_alone() {
     let mut request = scene.request("postgres", Mode::NewDatabase).await;
     request.target = Dsn::parse(&target.dsn("postgres")).unwrap();
     let plan = scene.home.engine.restore().plan(request).await.unwrap();
-    let name = plan.database.clone();
+    let name = plan.database().to_owned();
     target.create_database(&name).await;
     target.sql(&name, "create table somebody_elses (id int); insert into somebody_elses values (1)").await;
 
@@ -62,8 +63,8 @@ async fn in_place_into_an_older_server_has_no_transaction_and_says_so() {
     request.target = Dsn::parse(&server.dsn(&database)).unwrap();
     request.confirm_destructive = true;
     let plan = scene.home.engine.restore().plan(request).await.unwrap();
-    assert!(!plan.in_one_transaction);
-    assert!(plan.notices.iter().any(|notice| notice.contains("half replaced")), "{:?}", plan.notices);
+    assert!(!plan.in_one_transaction());
+    assert!(plan.notices().iter().any(|notice| notice.contains("half replaced")), "{:?}", plan.notices());
     scene.home.engine.restore().apply(plan, &Diary::default()).await.unwrap();
     assert_eq!(content(scene.postgres, &scene.source).await, content(server, &database).await);
 }
@@ -101,6 +102,37 @@ async fn the_spool_is_private_and_what_a_killed_restore_left_is_swept() {
     assert!(std::fs::read_dir(&spool).unwrap().next().is_none(), "something is left in the spool folder");
 }
 
+/// Changes a byte of the spooled dump once it was fetched, as a failing disk could.
+#[derive(Debug)]
+struct Decay(std::path::PathBuf);
+
+impl Watch for Decay {
+    fn state(&self, change: &StateChange) {
+        if change.state == JobState::Verifying {
+            let folder = std::fs::read_dir(&self.0).unwrap().next().unwrap().unwrap();
+            let archive = folder.path().join("archive.dump");
+            let mut bytes = std::fs::read(&archive).unwrap();
+            let middle = bytes.len() / 2;
+            bytes[middle] ^= 1;
+            std::fs::write(&archive, bytes).unwrap();
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_verified_is_what_lies_in_the_spool_not_what_came_over_the_wire() {
+    let scene = Scene::new(17).await;
+    let spool = scene.folder.path().join("spool");
+    std::fs::create_dir_all(&spool).unwrap();
+    let name = unique("decayed");
+    let mut request = scene.named(&name).await;
+    request.spool_dir = Some(spool.clone());
+    let plan = scene.home.engine.restore().plan(request).await.unwrap();
+    let error = scene.home.engine.restore().apply(plan, &Decay(spool)).await.unwrap_err();
+    assert_eq!(error.code(), Code::ArtifactMismatch, "{error:?}");
+    assert!(!Scene::databases(scene.postgres).await.contains(&name));
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn stored_dumps_are_readable_by_their_owner_only() {
     let scene = Scene::new(17).await;
@@ -127,4 +159,61 @@ async fn a_restore_whose_worker_vanished_is_sealed_as_timed_out_by_the_next() {
     let state = |wanted| jobs.iter().find(|job| job.id == wanted).unwrap().state;
     assert_eq!(state(id), JobState::TimedOut);
     assert_eq!(scene.home.assert_provable().await, 1);
+}
+
+/// A restore that hangs in `pg_restore`, its database half built.
+struct Hanging {
+    scene: Scene,
+    target: Postgres,
+    program: Program,
+}
+
+impl Hanging {
+    async fn start() -> (Hanging, tokio::task::JoinHandle<Result<Restored>>) {
+        let scene = Scene::new(17).await;
+        let target = Postgres::start(17);
+        let program = Program::new("").with("pg_restore", "touch \"$HERE/begun\"; exec sleep 300");
+        let mut request = scene.named("wanted").await;
+        request.target = Dsn::parse(&target.dsn("postgres")).unwrap();
+        request.clients = program.clients().await;
+        let session = scene.home.engine.restore();
+        let plan = session.plan(request).await.unwrap();
+        let worker = tokio::spawn(async move { session.apply(plan, &Unwatched).await });
+        program.reached("begun").await;
+        let hanging = Hanging { scene, target, program };
+        assert_eq!(hanging.own_databases().await, 1, "the stage is set");
+        (hanging, worker)
+    }
+
+    async fn own_databases(&self) -> usize {
+        let names = Scene::databases(&self.target).await;
+        names.iter().filter(|name| name.starts_with("walwarden_restore_") || *name == "wanted").count()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restore_that_is_dropped_halfway_still_removes_what_it_built() {
+    let (hanging, worker) = Hanging::start().await;
+    worker.abort();
+    let _ = worker.await;
+    for _ in 0..300 {
+        if hanging.own_databases().await == 0 {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    panic!("the half-built database is still there");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restore_that_loses_its_lease_cleans_up_before_it_says_so() {
+    let (hanging, worker) = Hanging::start().await;
+    let catalog = &hanging.scene.home.catalog;
+    let job = catalog.jobs(JobQuery::default().kind(JobKind::Restore)).await.unwrap().remove(0);
+    let at = walwarden_testkit::clock::after(SystemClock.now(), 3_600_000);
+    catalog.step(Step::new(job.id, JobState::TimedOut, at)).await.unwrap();
+    let error = worker.await.unwrap().unwrap_err();
+    assert_eq!(error.code(), Code::JobHeld, "{error:?}");
+    assert_eq!(hanging.own_databases().await, 0);
+    drop(hanging.program);
 }

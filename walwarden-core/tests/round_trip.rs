@@ -38,7 +38,7 @@ async fn a_backup_goes_through_its_states_and_restores_under_its_own_name() {
         clients().await,
     );
     let plan = home.engine.restore().plan(request).await.unwrap();
-    assert_eq!(plan.database, "shop");
+    assert_eq!(plan.database(), "shop");
     let restored = home.engine.restore().apply(plan, &Diary::default()).await.unwrap();
     assert_eq!(restored.database, "shop");
     assert_eq!(restored.notices, Vec::<String>::new());

@@ -148,6 +148,84 @@ async fn the_first_host_that_answers_is_used_and_environment_fills_in() {
     connect(&dsn(&server.socket_dsn("postgres"))).await.unwrap();
 }
 
+/// A server that is stopped, or a pooler without one, takes the connection and then says nothing.
+#[tokio::test]
+async fn a_host_that_takes_the_connection_and_stays_silent_is_given_up() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let held = tokio::spawn(async move {
+        let mut connections = Vec::new();
+        while let Ok((connection, _)) = listener.accept().await {
+            connections.push(connection);
+        }
+    });
+    for mode in ["disable", "prefer", "verify-full&sslrootcert=system"] {
+        let silent =
+            dsn(&format!("postgres://u:wrong-password@127.0.0.1:{port}/d?connect_timeout=1&sslmode={mode}"));
+        let outcome = tokio::time::timeout(std::time::Duration::from_secs(5), connect(&silent)).await;
+        let error = outcome.expect("the login ends by itself").unwrap_err();
+        assert_eq!(error.code(), Code::SourceUnreachable, "{mode}: {error}");
+    }
+    // The next host gets its turn.
+    let server = postgres::shared(15);
+    let text = format!(
+        "host=127.0.0.1,127.0.0.1 port={port},{} user={USER} dbname=postgres connect_timeout=1",
+        server.port()
+    );
+    let environment = [("PGPASSWORD".to_owned(), PASSWORD.to_owned())];
+    connect(&dsn(&text).with_environment(environment).unwrap()).await.unwrap();
+    held.abort();
+}
+
+#[tokio::test]
+async fn the_password_is_looked_up_where_libpq_looks() {
+    use std::os::unix::fs::PermissionsExt;
+    let server = postgres::shared(15);
+    let home = tempfile::tempdir().unwrap();
+    let file = home.path().join(".pgpass");
+    let escaped = PASSWORD.replace('\\', "\\\\").replace(':', "\\:");
+    let line =
+        format!("# a comment\n127.0.0.1:1:*:*:wrong\n127.0.0.1:{}:*:{USER}:{escaped}\n", server.port());
+    std::fs::write(&file, line).unwrap();
+    std::fs::set_permissions(&file, PermissionsExt::from_mode(0o600)).unwrap();
+    let text = format!("postgres://{USER}@127.0.0.1:{}/postgres", server.port());
+    let named = format!("{text}?passfile={}", file.display());
+    let at_home = || dsn(&text).with_environment([("HOME".to_owned(), home.path().display().to_string())]);
+    connect(&dsn(&named)).await.unwrap();
+    connect(&at_home().unwrap()).await.unwrap();
+    // Nothing is looked up that the caller did not name.
+    assert_eq!(connect(&dsn(&text)).await.unwrap_err().code(), Code::SourceLoginRefused);
+    std::fs::set_permissions(&file, PermissionsExt::from_mode(0o640)).unwrap();
+    assert_eq!(connect(&at_home().unwrap()).await.unwrap_err().code(), Code::SourceLoginRefused);
+}
+
+/// Each of these guards something that libpq would enforce for pg_dump and that our own connection cannot.
+#[tokio::test]
+async fn what_cannot_be_enforced_is_refused_by_name() {
+    let server = postgres::shared(15);
+    for parameter in [
+        "require_auth=scram-sha-256",
+        "requirepeer=postgres",
+        "gssencmode=require",
+        "sslcertmode=require",
+        "sslcrl=/some/list",
+        "sslcrldir=/some/folder",
+        "min_protocol_version=3.2",
+        "ssl_max_protocol_version=TLSv1.1",
+        "channel_binding=always",
+        "sslnegotiation=direct",
+        "sslrootcert=system&sslmode=require",
+        "ssl_min_protocol_version=TLSv1.3&ssl_max_protocol_version=TLSv1.2",
+    ] {
+        let error = connect(&dsn(&format!("{}?{parameter}", server.dsn("postgres")))).await.unwrap_err();
+        assert_eq!(error.code(), Code::DsnInvalid, "{parameter}: {error}");
+        assert!(error.message().contains(parameter.split('=').next().unwrap()), "{parameter}: {error}");
+    }
+    // The system's roots are asked for a certificate in any case; this server has none.
+    let system = server.dsn("postgres") + "?sslrootcert=system";
+    assert_eq!(connect(&dsn(&system)).await.unwrap_err().code(), Code::SourceUnreachable);
+}
+
 // ---- TLS ----
 
 #[tokio::test]

@@ -51,6 +51,7 @@ pub async fn suite<C: Catalog>(make: impl AsyncFn() -> Arc<C>) {
     states::a_job_is_entered_once_and_where_there_is_a_chain(&*started().await).await;
     leases::one_of_racing_workers_wins(started().await).await;
     leases::only_the_holder_changes_a_held_job(&*started().await).await;
+    leases::a_lease_from_the_future_keeps_nobody_off(&*started().await).await;
     leases::a_vanished_worker_is_written_down(&*started().await).await;
     leases::notes_are_kept_for_the_next_worker(&*started().await).await;
     leases::the_chain_alone_does_not_move_a_job(&*started().await).await;

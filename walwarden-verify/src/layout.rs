@@ -122,7 +122,12 @@ pub fn checkpoint_key(org_id: &OrgId, database_id: &DatabaseId, chain_id: ChainI
 
 /// Where the rows and checkpoints of one chain lie, with a slash at the end.
 pub fn audit_prefix(org_id: &OrgId, database_id: &DatabaseId, chain_id: ChainId) -> String {
-    format!("{}audit/{chain_id}/", database_prefix(org_id, database_id))
+    format!("{}{chain_id}/", chains_prefix(org_id, database_id))
+}
+
+/// Where all chains of one database lie, with a slash at the end. There is more than one only where one was abandoned.
+pub fn chains_prefix(org_id: &OrgId, database_id: &DatabaseId) -> String {
+    format!("{}audit/", database_prefix(org_id, database_id))
 }
 
 fn dated_key(

@@ -126,7 +126,7 @@ impl Verifier {
     ///
     /// # Errors
     ///
-    /// Only when `input` cannot be read.
+    /// Only when `input` cannot be read, or shows another content when it is read again.
     pub fn verify<R: Read + Seek>(&self, mut input: R) -> io::Result<Report> {
         let mut findings = Findings::new(self.budget.failures_told);
         let input_bytes = input.seek(SeekFrom::End(0))?;
@@ -170,7 +170,7 @@ impl Verifier {
         })?;
         documents.conclude(findings);
         if documents.has_chunks() {
-            survey::visit_chunks(
+            survey.visit_chunks(
                 input,
                 input_bytes,
                 &self.budget,

@@ -147,6 +147,10 @@ pub(crate) struct CatalogRebuild {
     /// Only this database [default: every database found there]
     #[arg(long, value_name = "NAME")]
     pub(crate) database: Option<DatabaseId>,
+    /// Enter also rows that no checkpoint of your key covers: a backup that was killed leaves such rows, and so does
+    /// whoever forges them
+    #[arg(long)]
+    pub(crate) accept_uncovered: bool,
 }
 
 impl Arguments {

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use walwarden_core::engine::Engine;
 use walwarden_core::manifest::ManifestSigner as _;
-use walwarden_core::mirror::Rebuilt;
+use walwarden_core::mirror::{RebuildOptions, Rebuilt};
 use walwarden_core::{Code, Error};
 
 use crate::arguments::{CatalogCommand, CatalogRebuild};
@@ -24,7 +24,10 @@ async fn rebuild(arguments: &CatalogRebuild, home: &Home, output: Output) -> End
     };
     let from = home.destination(&arguments.from).await?;
     let engine: Engine = home.engine().await?;
-    let rebuilt = engine.rebuild().rebuild(from.as_ref(), arguments.database.as_ref(), &trusted).await?;
+    let mut options = RebuildOptions::new(trusted);
+    options.only = arguments.database.clone();
+    options.accept_uncovered = arguments.accept_uncovered;
+    let rebuilt = engine.rebuild().rebuild(from.as_ref(), &options).await?;
     if rebuilt.is_empty() {
         let wanted = arguments.database.as_ref().map_or("any database", |name| name.as_str());
         let message = format!(
@@ -45,7 +48,10 @@ fn name_of(rebuilt: &Rebuilt) -> &str {
 }
 
 fn told(rebuilt: &Rebuilt) -> String {
-    let trust = if rebuilt.authenticated { "signed by your key" } else { "NOT authenticated" };
+    let trust = match rebuilt.uncovered_rows() {
+        0 => "all covered by a checkpoint of your key".to_owned(),
+        rest => format!("the last {rest} NOT covered by a checkpoint of your key"),
+    };
     let mut text =
         format!("{}: {} rows, {} backups, {trust}\n", name_of(rebuilt), rebuilt.rows, rebuilt.backups);
     for notice in &rebuilt.notices {
@@ -60,7 +66,9 @@ fn described(rebuilt: &Rebuilt) -> Value {
         "databaseId": rebuilt.subject.database_id.as_ref().map(|id| id.as_str()),
         "rows": rebuilt.rows,
         "backups": rebuilt.backups,
-        "authenticated": rebuilt.authenticated,
+        "authenticated": rebuilt.uncovered_rows() == 0,
+        "coveredRows": rebuilt.covered_rows,
+        "uncoveredRows": rebuilt.uncovered_rows(),
         "notices": rebuilt.notices,
     })
 }

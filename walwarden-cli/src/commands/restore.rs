@@ -36,7 +36,7 @@ pub(crate) async fn run(arguments: RestoreArguments, home: &Home, output: Output
     }
     // The text for people has them already.
     if output.is_json() {
-        plan.notices.iter().for_each(|notice| output.note(format_args!("note: {notice}")));
+        plan.notices().iter().for_each(|notice| output.note(format_args!("note: {notice}")));
     }
     let watch = JobWatch::new(output);
     let restored = engine.restore().apply(plan, &watch).await?;
@@ -154,7 +154,7 @@ async fn backup_place(
 }
 
 fn told(plan: &RestorePlan) -> String {
-    let manifest = plan.manifest.body();
+    let manifest = plan.manifest().body();
     let mut text = format!(
         "backup    {} of {}, Postgres {}, {} ({})\nsigned by {}\ntarget    {}, Postgres {}\ninto      database {} ({})\nwith      {} ({})\n",
         manifest.finished_at,
@@ -163,52 +163,52 @@ fn told(plan: &RestorePlan) -> String {
         bytes(manifest.size_bytes),
         manifest.compression.text(),
         manifest.signer,
-        plan.request.target,
-        plan.target_version,
-        plan.database,
-        match plan.request.mode {
+        plan.request().target,
+        plan.target_version(),
+        plan.database(),
+        match plan.request().mode {
             Mode::NewDatabase => "to be created",
             Mode::InPlace => "what the dump holds too is dropped and restored",
         },
-        plan.client.program("pg_restore").display(),
-        plan.client.version(),
+        plan.client().program("pg_restore").display(),
+        plan.client().version(),
     );
-    if !plan.dropped.is_empty() {
+    if !plan.dropped().is_empty() {
         text.push_str(&format!(
             "holds     {} objects; those that the dump holds too are dropped:\n",
-            plan.dropped.len()
+            plan.dropped().len()
         ));
-        for name in plan.dropped.iter().take(SHOWN_DROPS) {
+        for name in plan.dropped().iter().take(SHOWN_DROPS) {
             text.push_str(&format!("          {name}\n"));
         }
-        if plan.dropped.len() > SHOWN_DROPS {
+        if plan.dropped().len() > SHOWN_DROPS {
             text.push_str(&format!(
                 "          and {} more (all of them with --plan --json)\n",
-                plan.dropped.len() - SHOWN_DROPS
+                plan.dropped().len() - SHOWN_DROPS
             ));
         }
     }
-    for notice in &plan.notices {
+    for notice in plan.notices() {
         text.push_str(&format!("note: {notice}\n"));
     }
     text
 }
 
 fn described(plan: &RestorePlan) -> Value {
-    let manifest = plan.manifest.body();
+    let manifest = plan.manifest().body();
     json!({
-        "manifestSha256": plan.request.manifest_sha256.to_string(),
+        "manifestSha256": plan.request().manifest_sha256.to_string(),
         "databaseId": manifest.database_id.as_str(),
         "finishedAt": manifest.finished_at.to_string(),
         "sizeBytes": manifest.size_bytes,
         "serverVersion": manifest.server_version,
-        "target": plan.request.target.to_string(),
-        "targetVersion": plan.target_version,
-        "database": plan.database,
-        "client": plan.client.program("pg_restore"),
-        "clientVersion": plan.client.version(),
-        "dropped": plan.dropped,
-        "notices": plan.notices,
+        "target": plan.request().target.to_string(),
+        "targetVersion": plan.target_version(),
+        "database": plan.database(),
+        "client": plan.client().program("pg_restore"),
+        "clientVersion": plan.client().version(),
+        "dropped": plan.dropped(),
+        "notices": plan.notices(),
     })
 }
 

@@ -6,7 +6,7 @@
 
 use bytes::Bytes;
 use walwarden_verify::json::{Object, Value};
-use walwarden_verify::layout::{self, BackupObject};
+use walwarden_verify::layout::BackupObject;
 use walwarden_verify::manifest::Manifest;
 use walwarden_verify::{DatabaseId, Sha256};
 
@@ -17,12 +17,10 @@ use crate::catalog::{Job, JobState};
 use crate::engine::Parts;
 use crate::error::{Code, Error, Result};
 use crate::held::HeldJob;
+use crate::manifest;
 use crate::mirror::Mirror;
 use crate::storage::{ObjectName, Storage, StorageExt};
 use crate::watch::Watch;
-
-/// Largest manifest we write or read back.
-pub(super) const MANIFEST_LIMIT_BYTES: u64 = 1 << 20;
 
 /// What one attempt works with.
 #[derive(Debug)]
@@ -86,7 +84,7 @@ impl Attempt<'_> {
             None if job.attempt > 1 => return recovery::receipt(self, job).await,
             None => return Ok(None),
         };
-        let key = self.key(job, BackupObject::Artifact)?;
+        let key = job.object_name(BackupObject::Artifact)?;
         Ok(self.holds(&key).await?.then_some(receipt))
     }
 
@@ -101,10 +99,10 @@ impl Attempt<'_> {
 
     async fn read_back(&self, receipt: &Receipt) -> Result<()> {
         let job = self.held.job().await;
-        let artifact = self.key(&job, BackupObject::Artifact)?;
+        let artifact = job.object_name(BackupObject::Artifact)?;
         read_back::compare(self, &artifact, receipt.artifact.measured()?).await?;
         if let Some(globals) = &receipt.globals {
-            let key = self.key(&job, BackupObject::Globals)?;
+            let key = job.object_name(BackupObject::Globals)?;
             read_back::compare(self, &key, globals.measured()?).await?;
         }
         Ok(())
@@ -117,18 +115,18 @@ impl Attempt<'_> {
             Some(noted) => noted.clone(),
             None => self.sign(&job, receipt).await?,
         };
-        let key = self.key(&job, BackupObject::Manifest)?;
+        let key = job.object_name(BackupObject::Manifest)?;
         match self.destination().put(&key, bytes.clone()).await {
             Ok(_) => {}
             // Ours, if it holds the noted bytes: an earlier attempt ended between storing and recording.
             Err(error) if error.code() == Code::ObjectExists => {
-                if self.destination().read(&key, MANIFEST_LIMIT_BYTES).await? != bytes {
+                if self.destination().read(&key, manifest::LIMIT_BYTES).await? != bytes {
                     return Err(error);
                 }
             }
             Err(error) => return Err(error),
         }
-        let stored = self.destination().read(&key, MANIFEST_LIMIT_BYTES).await?;
+        let stored = self.destination().read(&key, manifest::LIMIT_BYTES).await?;
         if stored != bytes {
             return Err(Error::new(
                 Code::ReadBackMismatch,
@@ -157,12 +155,6 @@ impl Attempt<'_> {
 
     pub(super) fn database_id(&self) -> &DatabaseId {
         &self.request.database_id
-    }
-
-    /// Where one of the job's objects lies.
-    pub(super) fn key(&self, job: &Job, object: BackupObject) -> Result<ObjectName> {
-        let key = layout::backup_key(&job.subject.org_id, self.database_id(), job.queued_at, job.id, object);
-        ObjectName::new(key)
     }
 
     /// Does the work unless the job is cancelled first; what was begun ends with its future.

@@ -5,18 +5,18 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use walwarden_verify::json::Object;
-use walwarden_verify::{JobId, Timestamp, layout};
+use walwarden_verify::layout::{self, BackupObject};
+use walwarden_verify::{JobId, Timestamp};
 
 use super::attempt::Attempt;
 use super::{BackupRequest, BackupRunner, SealedBackup};
-use crate::catalog::{Genesis, Job, JobKind, JobQuery, JobState, NewJob, Step, Write};
+use crate::catalog::{Genesis, Job, JobKind, JobQuery, JobState, NewJob, Step, Write, object_name};
 use crate::chain::Subject;
 use crate::clock::new_chain_id;
 use crate::engine::Parts;
 use crate::error::{Code, Error, Result, Retry};
 use crate::held::{HeldJob, reported};
 use crate::mirror::Mirror;
-use crate::storage::ObjectName;
 use crate::watch::Watch;
 
 /// Makes backups with the engine's parts.
@@ -78,6 +78,9 @@ impl BackupRunner for BackupConductor {
 impl Run<'_> {
     /// Starts the database's chain, or checks that the present one was begun with our key.
     async fn open_chain(&self) -> Result<()> {
+        if self.parts.catalog.chain(&self.subject).await?.is_none() {
+            self.refuse_second_chain().await?;
+        }
         let key_id = self.parts.signer()?.public_key().key_id();
         let at = self.parts.clock.now();
         let chain_id = new_chain_id(self.parts.clock.as_ref(), self.parts.random.as_ref());
@@ -100,6 +103,22 @@ impl Run<'_> {
             }
         }
         Ok(())
+    }
+
+    /// A destination that holds a chain of the database already is that of a catalogue which is lost, or another
+    /// installation's. A second chain beside it would be complete in itself and hide the first.
+    async fn refuse_second_chain(&self) -> Result<()> {
+        let folder = layout::chains_prefix(&self.subject.org_id, &self.request.database_id);
+        match self.request.destination.list(folder.trim_end_matches('/')).await?.first() {
+            None => Ok(()),
+            Some(listed) => Err(Error::new(
+                Code::ChainExists,
+                format!(
+                    "the destination holds a chain that the catalogue does not have name={}",
+                    listed.name
+                ),
+            )),
+        }
     }
 
     /// Jobs that an earlier run left behind, oldest first.
@@ -127,9 +146,12 @@ impl Run<'_> {
                 return Err(self.cancelled_before());
             }
         }
-        let again = self.parts.catalog.jobs(JobQuery::one(job.id)).await?.into_iter().next().unwrap_or(job);
+        let again = self.parts.catalog.jobs(JobQuery::one(job.id)).await?.into_iter().next();
+        let again = again.unwrap_or_else(|| job.clone());
+        let (now, length) = (self.parts.clock.now(), self.parts.settings.lease);
         match &again.lease {
-            Some(lease) if lease.until > self.parts.clock.now() => Err(Error::new(
+            // Renewed while we waited: alive, whatever our clocks say.
+            Some(lease) if again.lease != job.lease || lease.holds(now, length) => Err(Error::new(
                 Code::JobHeld,
                 format!(
                     "another worker is backing up this database job={} holder={}",
@@ -149,8 +171,8 @@ impl Run<'_> {
     async fn enter(&self) -> Result<Job> {
         let at = self.parts.clock.now().max(self.last_row_at().await?);
         let id = JobId::from_parts(at.unix_millis(), self.parts.random_bytes());
-        let key = layout::artifact_key(&self.subject.org_id, &self.request.database_id, at, id, false);
-        let new = NewJob::backup(id, self.subject.clone(), at, ObjectName::new(key)?);
+        let key = object_name(&self.subject, at, id, BackupObject::Artifact)?;
+        let new = NewJob::backup(id, self.subject.clone(), at, key);
         reported(self.watch, self.parts.catalog.write(Write::Enter(new)).await?)
     }
 

@@ -6,10 +6,11 @@
 use walwarden_verify::layout::BackupObject;
 use walwarden_verify::manifest::{Manifest, ManifestBody};
 
-use super::attempt::{Attempt, MANIFEST_LIMIT_BYTES};
+use super::attempt::Attempt;
 use super::receipt::Receipt;
 use crate::catalog::{Job, Progress};
 use crate::error::{Code, Error, Result};
+use crate::manifest;
 use crate::storage::StorageExt;
 
 /// The receipt of a job without notes, from its stored manifest, which is noted again.
@@ -17,15 +18,15 @@ use crate::storage::StorageExt;
 /// # Errors
 /// `object-exists` when the destination has a dump that nothing tells of, or a manifest that is not ours.
 pub(super) async fn receipt(attempt: &Attempt<'_>, job: &Job) -> Result<Option<Receipt>> {
-    let artifact = attempt.key(job, BackupObject::Artifact)?;
+    let artifact = job.object_name(BackupObject::Artifact)?;
     if !attempt.holds(&artifact).await? {
         return Ok(None);
     }
     let unknown = |what: &str| {
         Error::new(Code::ObjectExists, format!("the destination holds a dump {what} name={artifact}"))
     };
-    let name = attempt.key(job, BackupObject::Manifest)?;
-    let bytes = match attempt.destination().read(&name, MANIFEST_LIMIT_BYTES).await {
+    let name = job.object_name(BackupObject::Manifest)?;
+    let bytes = match attempt.destination().read(&name, manifest::LIMIT_BYTES).await {
         Err(error) if error.code() == Code::ObjectMissing => return Err(unknown("that nothing tells of")),
         outcome => outcome?,
     };

@@ -25,7 +25,7 @@ pub(super) async fn sign(
         Some(globals) => {
             let measured = globals.measured()?;
             Some(ObjectDigest {
-                key: attempt.key(job, BackupObject::Globals)?.to_string(),
+                key: job.object_name(BackupObject::Globals)?.to_string(),
                 size_bytes: measured.size_bytes,
                 checksum_sha256: measured.sha256,
             })
@@ -42,7 +42,7 @@ pub(super) async fn sign(
         server_version: receipt.server_version.clone(),
         dump_version: receipt.dump_version.clone(),
         snapshot_lsn: None,
-        artifact_key: attempt.key(job, BackupObject::Artifact)?.to_string(),
+        artifact_key: job.object_name(BackupObject::Artifact)?.to_string(),
         size_bytes: artifact.size_bytes,
         checksum_sha256: artifact.sha256,
         compression: receipt.compression()?,

@@ -10,7 +10,7 @@ use super::receipt::Receipt;
 use crate::catalog::{Job, Progress};
 use crate::error::{Code, Error, Result};
 use crate::pipeline::{Measure, Measured};
-use crate::source::{self, Dsn, Dump, Server};
+use crate::source::{self, Client, Dump, Server};
 use crate::storage::{ObjectName, StorageExt, Upload};
 use crate::watch::Transfer;
 
@@ -19,7 +19,7 @@ pub(super) async fn dump(attempt: &Attempt<'_>) -> Result<Receipt> {
     let request = attempt.request;
     let job = attempt.held.job().await;
     let compression = request.options.compression.codec;
-    let server = attempt.unless_cancelled(look(&request.source)).await?;
+    let server = attempt.unless_cancelled(look(attempt)).await?;
     let source = origin::of(&server);
     if let Some(source) = source
         && origin::has_changed(attempt.parts.catalog.as_ref(), &job.subject, source).await?
@@ -32,12 +32,12 @@ pub(super) async fn dump(attempt: &Attempt<'_>) -> Result<Receipt> {
     }
     let client = request.clients.choose_for_dump(server.major, compression)?;
     let globals = match request.globals {
-        true => Some(attempt.unless_cancelled(source::globals(client, &request.source)).await?),
+        true => Some(attempt.unless_cancelled(Globals::take(attempt, &job, client)).await?),
         false => None,
     };
 
     let started_at = attempt.parts.clock.now().max(job.queued_at);
-    let key = attempt.key(&job, BackupObject::Artifact)?;
+    let key = job.object_name(BackupObject::Artifact)?;
     let mut dump = Dump::start(client, &request.source, &request.options)?;
     let mut upload = attempt.destination().upload(&key).await?;
     let (measured, dump_version) = match pump(attempt, &key, &mut dump, upload.as_mut()).await {
@@ -51,14 +51,6 @@ pub(super) async fn dump(attempt: &Attempt<'_>) -> Result<Receipt> {
             return Err(given_up(attempt, upload, error).await);
         }
     };
-    // Not before the dump is whole: what fails until here leaves nothing visible.
-    let globals = match globals {
-        None => None,
-        Some(globals) => match store_globals(attempt, &job, globals).await {
-            Ok(measured) => Some(measured),
-            Err(error) => return Err(given_up(attempt, upload, error).await),
-        },
-    };
     let receipt = Receipt {
         database_name: server.database,
         started_at: started_at.to_string(),
@@ -68,7 +60,7 @@ pub(super) async fn dump(attempt: &Attempt<'_>) -> Result<Receipt> {
         compression: compression.text().to_owned(),
         source_sha256: source.map(|source| source.to_string()),
         artifact: measured.into(),
-        globals: globals.map(Into::into),
+        globals: globals.as_ref().map(|globals| globals.measured().into()),
     };
     // A manifest signed for an earlier dump, which has vanished since, must not speak of this one.
     let note = |progress: &mut Progress| {
@@ -76,13 +68,25 @@ pub(super) async fn dump(attempt: &Attempt<'_>) -> Result<Receipt> {
         progress.manifest = None;
     };
     attempt.held.note(note).await?;
+    // Not before the dump is whole: what fails until here leaves nothing visible.
+    if let Some(globals) = &globals
+        && let Err(error) = globals.store(attempt, &job).await
+    {
+        return Err(given_up(attempt, upload, error).await);
+    }
     upload.finish().await?;
     attempt.held.note(|progress| progress.uploads.clear()).await?;
     Ok(receipt)
 }
 
-async fn look(dsn: &Dsn) -> Result<Server> {
-    Server::of(&source::connect(dsn).await?, dsn).await
+/// What the server is; what the options exclude and is not there, is told or refused.
+async fn look(attempt: &Attempt<'_>) -> Result<Server> {
+    let request = attempt.request;
+    let connection = source::connect(&request.source).await?;
+    for idle in source::idle_exclusions(&connection, &request.source, &request.options).await? {
+        attempt.watch.notice(&idle);
+    }
+    Server::of(&connection, &request.source).await
 }
 
 /// Moves the stream, measuring it, and notes the upload's id as soon as the store has given one.
@@ -114,14 +118,58 @@ async fn given_up(attempt: &Attempt<'_>, upload: Box<dyn Upload>, error: Error) 
     error
 }
 
-/// Stores roles and tablespaces. An object that an earlier attempt of this job stored is as good.
-async fn store_globals(attempt: &Attempt<'_>, job: &Job, globals: Bytes) -> Result<Measured> {
-    let key = attempt.key(job, BackupObject::Globals)?;
-    let mut measure = Measure::default();
-    measure.update(&globals);
-    match attempt.destination().put(&key, globals).await {
-        Ok(_) => Ok(measure.finish()),
-        Err(error) if error.code() == Code::ObjectExists => read_back::measure(attempt, &key).await,
-        Err(error) => Err(error),
+/// Roles and tablespaces, whose text differs from run to run (`\restrict` has a random word).
+enum Globals {
+    /// Still to be stored.
+    Taken(Bytes),
+    /// Stored by an earlier attempt of this job, byte for byte as that attempt noted.
+    Stored(Measured),
+}
+
+impl Globals {
+    async fn take(attempt: &Attempt<'_>, job: &Job, client: &Client) -> Result<Globals> {
+        let key = job.object_name(BackupObject::Globals)?;
+        if job.attempt > 1 && attempt.holds(&key).await? {
+            let receipt = job.progress.receipt.as_deref().map(Receipt::from_bytes).transpose()?;
+            let noted =
+                receipt.and_then(|receipt| receipt.globals).ok_or_else(|| not_ours(&key))?.measured()?;
+            read_back::compare(attempt, &key, noted).await?;
+            return Ok(Globals::Stored(noted));
+        }
+        source::globals(client, &attempt.request.source).await.map(Globals::Taken)
     }
+
+    fn measured(&self) -> Measured {
+        match self {
+            Globals::Stored(measured) => *measured,
+            Globals::Taken(text) => {
+                let mut measure = Measure::default();
+                measure.update(text);
+                measure.finish()
+            }
+        }
+    }
+
+    /// Stores what is not stored yet, once its digest is noted.
+    async fn store(&self, attempt: &Attempt<'_>, job: &Job) -> Result<()> {
+        let Globals::Taken(text) = self else { return Ok(()) };
+        let key = job.object_name(BackupObject::Globals)?;
+        match attempt.destination().put(&key, text.clone()).await {
+            Ok(_) => Ok(()),
+            // Ours after all, if a lost answer made the storage try twice; nobody else's is ever stated as ours.
+            Err(error) if error.code() == Code::ObjectExists => {
+                match read_back::measure(attempt, &key).await? == self.measured() {
+                    true => Ok(()),
+                    false => Err(not_ours(&key)),
+                }
+            }
+            Err(error) => Err(error),
+        }
+    }
+}
+
+fn not_ours(key: &ObjectName) -> Error {
+    let message =
+        format!("the destination holds roles and tablespaces that this job did not store name={key}");
+    Error::new(Code::ObjectExists, message)
 }

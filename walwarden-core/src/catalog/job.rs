@@ -1,7 +1,12 @@
+use std::time::Duration;
+
 use bytes::Bytes;
+use walwarden_verify::layout::{self, BackupObject};
 use walwarden_verify::{JobId, Sha256, Timestamp};
 
 use crate::chain::Subject;
+use crate::clock::later;
+use crate::error::{Code, Error, Result};
 use crate::storage::{ObjectName, UploadId};
 
 /// What kind of work a job is.
@@ -105,4 +110,37 @@ pub struct Lease {
     pub holder: String,
     /// Until when, unless renewed.
     pub until: Timestamp,
+}
+
+impl Job {
+    /// Where one of a backup's objects lies in its destination.
+    ///
+    /// # Errors
+    /// `internal` for a job that concerns no database: such jobs store nothing.
+    pub fn object_name(&self, object: BackupObject) -> Result<ObjectName> {
+        object_name(&self.subject, self.queued_at, self.id, object)
+    }
+}
+
+/// Where a backup's object lies, also before there is a [`Job`].
+pub(crate) fn object_name(
+    subject: &Subject,
+    queued_at: Timestamp,
+    id: JobId,
+    object: BackupObject,
+) -> Result<ObjectName> {
+    let database_id = subject.database_id.as_ref().ok_or_else(|| {
+        Error::new(Code::Internal, format!("a job that concerns no database stores nothing id={id}"))
+    })?;
+    ObjectName::new(layout::backup_key(&subject.org_id, database_id, queued_at, id, object))
+}
+
+impl Lease {
+    /// Whether the lease still keeps others off at this time. `length` is how long leases last.
+    ///
+    /// One that would last for more than twice that was given before the clock was set back; as each renewal says anew
+    /// until when, its holder has not been heard of since. Clocks of workers may differ by up to one length.
+    pub fn holds(&self, at: Timestamp, length: Duration) -> bool {
+        at < self.until && self.until <= later(later(at, length), length)
+    }
 }

@@ -23,6 +23,7 @@ mod state;
 mod write;
 
 pub use ext::CatalogExt;
+pub(crate) use job::object_name;
 pub use job::{Job, JobKind, JobState, Lease, Progress};
 pub use memory::MemoryCatalog;
 pub use sqlite::SqliteCatalog;
@@ -106,7 +107,7 @@ pub struct ChainRecord {
 ///
 /// - [`write`](Self::write) MUST commit the change and its row together, durably, before it returns; after a crash
 ///   either both are there or neither.
-/// - Two writers MUST never hold one job at once; the loser gets `job-held`.
+/// - Two writers MUST never hold one job at once; the loser gets `job-held`. Who holds it is [`Lease::holds`]'s to say.
 /// - A write under a lease that is not the job's current one MUST fail with `job-held` and change nothing.
 /// - A step the state machine does not allow MUST fail with `job-state` and change nothing; an unknown job with
 ///   `job-unknown`; a subject without a chain with `database-unknown`.

@@ -7,6 +7,7 @@ use walwarden_verify::{EventKind, JobId, Row, Timestamp};
 
 use super::{Job, JobState, Lease, NewJob, Step, Write, Written};
 use crate::chain::{Fact, Head, Subject};
+use crate::clock::later;
 use crate::error::{Code, Error, Result};
 
 /// The facts to record and the job as it will be.
@@ -39,7 +40,7 @@ impl Plan {
             Write::Step(step) => Plan::step(job, step),
             Write::Renew { lease, until } => {
                 let mut plan = Plan::quiet(job, &lease)?;
-                plan.job.lease = Some(Lease { until: until.max(lease.until), ..lease });
+                plan.job.lease = Some(Lease { until, ..lease });
                 Ok(plan)
             }
             Write::Note { lease, progress } => {
@@ -81,7 +82,9 @@ impl Plan {
     }
 
     fn claim(job: Job, holder: String, at: Timestamp, length: Duration) -> Result<Self> {
-        refuse_held(&job, at)?;
+        if let Some(lease) = job.lease.as_ref().filter(|lease| lease.holds(at, length)) {
+            return Err(held(&job, &lease.holder));
+        }
         let lost = Object::from([("class", Code::WorkerLost.text())]);
         let facts = facts(&job, JobState::Claimed, at, lost)?;
         let lease = Some(Lease { job_id: job.id, holder, until: later(at, length) });
@@ -190,9 +193,4 @@ fn refused(job: &Job, to: &str) -> Error {
             job.state.text()
         ),
     )
-}
-
-fn later(at: Timestamp, length: Duration) -> Timestamp {
-    let millis = i64::try_from(length.as_millis()).unwrap_or(i64::MAX);
-    Timestamp::from_unix_millis(at.unix_millis().saturating_add(millis)).unwrap_or(Timestamp::MAX)
 }

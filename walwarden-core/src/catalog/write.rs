@@ -13,8 +13,8 @@ use crate::storage::ObjectName;
 pub enum Write {
     /// Enter a job, with its first row (`backup.queued`, `restore.triggered`).
     Enter(NewJob),
-    /// Take the job for `lease`, if nobody holds it, with its row (`.claimed`). A lease that ended counts as nobody:
-    /// a backup whose worker vanished is first written down as failed (`worker-lost`) and queued again. A restore is
+    /// Take the job for `lease`, if nobody holds it, with its row (`.claimed`). A lease that ended, or that was given before
+    /// the clock was set back ([`Lease::holds`]), counts as nobody: a backup whose worker vanished is first written down as failed (`worker-lost`) and queued again. A restore is
     /// not taken up again; it is ended by a step, and a new one begun.
     Claim {
         /// The job.
@@ -28,7 +28,7 @@ pub enum Write {
     },
     /// Move a job on, with its row.
     Step(Step),
-    /// Prolong a lease; no row.
+    /// Renew a lease; no row. It may end earlier than it did, when the clock was set back.
     Renew {
         /// The lease as held.
         lease: Lease,

@@ -4,12 +4,14 @@ use std::io::Write;
 
 use flate2::write::GzEncoder;
 use flate2::{Compression, GzBuilder};
+use walwarden_verify::Budget;
 
 use crate::error::{Code, Error, Result};
 
 /// Writes the files of a bundle one after the other.
 pub struct BundleWriter<W: Write> {
-    tar: GzEncoder<W>,
+    tar: GzEncoder<Counted<W>>,
+    tar_bytes: u64,
     /// Bytes the file being written still lacks, and the padding that follows it.
     open: Option<(u64, u64)>,
 }
@@ -21,9 +23,20 @@ impl<W: Write> std::fmt::Debug for BundleWriter<W> {
 }
 
 impl<W: Write> BundleWriter<W> {
-    /// Starts a bundle.
+    /// Starts a bundle of documents, which is compressed.
     pub fn new(out: W) -> Self {
-        BundleWriter { tar: GzBuilder::new().mtime(0).write(out, Compression::default()), open: None }
+        BundleWriter::with_compression(out, Compression::default())
+    }
+
+    /// Starts a bundle that holds dumps. It is not compressed: most dumps are already, and one that is not could shrink
+    /// so far that verifiers take the bundle for a bomb.
+    pub fn uncompressed(out: W) -> Self {
+        BundleWriter::with_compression(out, Compression::none())
+    }
+
+    fn with_compression(out: W, compression: Compression) -> Self {
+        let out = Counted { out, bytes: 0 };
+        BundleWriter { tar: GzBuilder::new().mtime(0).write(out, compression), tar_bytes: 0, open: None }
     }
 
     /// Adds a whole file.
@@ -48,7 +61,7 @@ impl<W: Write> BundleWriter<W> {
         header.set_mode(0o644);
         header.set_entry_type(tar::EntryType::Regular);
         header.set_cksum();
-        self.tar.write_all(header.as_bytes()).map_err(failed)?;
+        self.put(header.as_bytes())?;
         self.open = Some((size_bytes, size_bytes.next_multiple_of(512) - size_bytes));
         Ok(())
     }
@@ -60,7 +73,7 @@ impl<W: Write> BundleWriter<W> {
     pub fn write(&mut self, chunk: &[u8]) -> Result<()> {
         let (left, _) = self.open.as_mut().expect("a file was begun");
         *left = left.checked_sub(chunk.len() as u64).ok_or_else(wrong_size)?;
-        self.tar.write_all(chunk).map_err(failed)
+        self.put(chunk)
     }
 
     /// Ends the file begun.
@@ -72,16 +85,49 @@ impl<W: Write> BundleWriter<W> {
         if left > 0 {
             return Err(wrong_size());
         }
-        self.tar.write_all(&[0; 512][..padding as usize]).map_err(failed)
+        self.put(&[0; 512][..padding as usize])
     }
 
     /// Ends the bundle and returns the output.
     ///
     /// # Errors
-    /// `file-failed` when the output cannot be written.
+    /// `file-failed` when the output cannot be written; `argument-invalid` when verifiers would refuse the bundle for its
+    /// size, or for being compressed further than they take.
     pub fn finish(mut self) -> Result<W> {
-        self.tar.write_all(&[0; 1024]).map_err(failed)?;
-        self.tar.finish().map_err(failed)
+        self.put(&[0; 1024])?;
+        let Counted { out, bytes } = self.tar.finish().map_err(failed)?;
+        let limits = Budget::default();
+        let inflated_limit = limits.output_floor_bytes.max(bytes.saturating_mul(limits.output_ratio));
+        if bytes > limits.input_bytes || self.tar_bytes > inflated_limit {
+            return Err(Error::new(
+                Code::ArgumentInvalid,
+                format!("verifiers would refuse the bundle size={bytes} inflated={}", self.tar_bytes),
+            ));
+        }
+        Ok(out)
+    }
+
+    fn put(&mut self, bytes: &[u8]) -> Result<()> {
+        self.tar_bytes += bytes.len() as u64;
+        self.tar.write_all(bytes).map_err(failed)
+    }
+}
+
+/// Counts what goes into the output.
+struct Counted<W> {
+    out: W,
+    bytes: u64,
+}
+
+impl<W: Write> Write for Counted<W> {
+    fn write(&mut self, buffer: &[u8]) -> std::io::Result<usize> {
+        let count = self.out.write(buffer)?;
+        self.bytes += count as u64;
+        Ok(count)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        self.out.flush()
     }
 }
 
@@ -91,4 +137,20 @@ fn failed(error: std::io::Error) -> Error {
 
 fn wrong_size() -> Error {
     Error::new(Code::ArtifactMismatch, "a file for the bundle is not as long as announced")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bundle_that_shrinks_too_far_is_not_finished() {
+        let zeros = vec![0; 20 << 20];
+        let mut bundle = BundleWriter::new(Vec::new());
+        bundle.add("backups/x/artifact.dump", &zeros).unwrap();
+        assert_eq!(bundle.finish().unwrap_err().code(), Code::ArgumentInvalid);
+        let mut bundle = BundleWriter::uncompressed(Vec::new());
+        bundle.add("backups/x/artifact.dump", &zeros).unwrap();
+        assert!(bundle.finish().unwrap().len() > zeros.len());
+    }
 }

@@ -6,15 +6,14 @@ use bytes::Bytes;
 use walwarden_verify::Sha256;
 
 use crate::error::{Code, Error, Result};
+use crate::manifest;
 use crate::storage::{ObjectName, Storage, StorageExt};
-
-const MANIFEST_LIMIT_BYTES: u64 = 1 << 20;
 
 /// The manifest of this name and hash.
 pub(super) async fn manifest(from: &[Arc<dyn Storage>], name: &ObjectName, hash: Sha256) -> Result<Bytes> {
     let mut failure = absent(name);
     for storage in from {
-        match storage.read(name, MANIFEST_LIMIT_BYTES).await {
+        match storage.read(name, manifest::LIMIT_BYTES).await {
             Ok(bytes) if Sha256::of(&bytes) == hash => return Ok(bytes),
             Ok(_) => {
                 let message = format!("the manifest is not the one the chain names name={name}");

@@ -13,12 +13,12 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use futures::StreamExt;
-use walwarden_verify::layout::{self, BackupObject};
+use walwarden_verify::layout::BackupObject;
 use walwarden_verify::manifest::Manifest;
 use walwarden_verify::statement::Statement;
 use walwarden_verify::{Budget, DatabaseId, JobId, Sha256};
 
-use crate::catalog::{Job, JobKind, JobQuery};
+use crate::catalog::{JobKind, JobQuery};
 use crate::chain::{AuditChain, Subject};
 use crate::engine::Parts;
 use crate::error::{Code, Error, Result};
@@ -27,6 +27,8 @@ use crate::storage::{ObjectName, Storage};
 use rows::Summary;
 use writer::Writing;
 
+/// README.txt, audit_events.json, bundle.json, checkpoint and the key.
+const OWN_FILES: usize = 5;
 const README: &[u8] = include_bytes!("README.txt");
 
 /// A bundle to be made.
@@ -149,7 +151,7 @@ impl Exporter {
                     format!("the chain names a job that the catalogue lacks job={job_id}"),
                 )
             })?;
-            let name = key(job, &request.database_id, BackupObject::Manifest)?;
+            let name = job.object_name(BackupObject::Manifest)?;
             let bytes = match find::manifest(&request.from, &name, *announced).await {
                 Err(error) if request.allow_missing && find::is_gone(&error) => {
                     missing.push(Missing { name, why: error.code() });
@@ -221,7 +223,8 @@ impl Exporter {
         let index = evidence::index(&statement, signer.as_ref()).await?;
 
         // In the order of the names, so that the same evidence makes the same bytes.
-        let mut bundle = Writing::start(out);
+        let with_dumps = backups.iter().any(|backup| backup.dump.is_some());
+        let mut bundle = Writing::start(out, with_dumps);
         bundle.add("README.txt", Bytes::from_static(README)).await?;
         bundle.begin("audit_events.json", summary.size_bytes).await?;
         rows::write(chain, summary, &mut bundle).await?;
@@ -271,10 +274,16 @@ async fn write_artifact<W: Write + Send + 'static>(
 
 /// A bundle that no verifier would take is not made.
 fn check_size(backups: &[Backup], summary: &Summary) -> Result<()> {
-    let with_dump = backups.iter().filter(|backup| backup.dump.is_some());
-    let dumps: u64 = with_dump.map(|backup| backup.manifest.body().size_bytes).sum();
+    let with_dump = || backups.iter().filter(|backup| backup.dump.is_some());
+    let dumps: u64 = with_dump().map(|backup| backup.manifest.body().size_bytes).sum();
     let size_bytes = summary.size_bytes + dumps;
-    let limit = Budget::default().input_bytes;
+    let Budget { input_bytes: limit, entries, .. } = Budget::default();
+    let files = OWN_FILES + backups.len() + with_dump().count();
+    if files > entries {
+        let message =
+            format!("the bundle would hold more files than verifiers take files={files} limit={entries}");
+        return Err(Error::new(Code::ArgumentInvalid, message));
+    }
     if size_bytes < limit {
         return Ok(());
     }
@@ -286,8 +295,4 @@ fn check_size(backups: &[Backup], summary: &Summary) -> Result<()> {
 
 fn path(backup: &Backup, file: &str) -> String {
     format!("backups/{}/{file}", backup.job_id)
-}
-
-fn key(job: &Job, database_id: &DatabaseId, object: BackupObject) -> Result<ObjectName> {
-    ObjectName::new(layout::backup_key(&job.subject.org_id, database_id, job.queued_at, job.id, object))
 }

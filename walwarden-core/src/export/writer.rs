@@ -23,10 +23,11 @@ pub(super) struct Writing<W> {
 }
 
 impl<W: Write + Send + 'static> Writing<W> {
-    pub(super) fn start(out: W) -> Self {
+    pub(super) fn start(out: W, holds_dumps: bool) -> Self {
         let (pieces, mut inbox) = mpsc::channel(4);
         let thread = tokio::task::spawn_blocking(move || {
-            let mut bundle = BundleWriter::new(out);
+            let mut bundle =
+                if holds_dumps { BundleWriter::uncompressed(out) } else { BundleWriter::new(out) };
             while let Some(piece) = inbox.blocking_recv() {
                 match piece {
                     Piece::Begin(path, size_bytes) => bundle.begin(&path, size_bytes)?,

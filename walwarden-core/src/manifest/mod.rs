@@ -14,6 +14,9 @@ use crate::error::{Code, Error, Result};
 mod file_key;
 mod memory;
 
+/// Largest manifest that is written or read, in bytes; verifiers take no larger one.
+pub(crate) const LIMIT_BYTES: u64 = 1 << 20;
+
 pub use file_key::FileKey;
 pub use memory::MemoryKey;
 

@@ -8,7 +8,10 @@ mod push;
 mod rebuild;
 
 pub(crate) use push::{Mirror, Mirrored};
-pub use rebuild::{Rebuilder, Rebuilt};
+pub use rebuild::{RebuildOptions, Rebuilder, Rebuilt};
+
+/// Bytes of one segment or checkpoint that may be read back: rows are limited to well below this.
+const SEGMENT_LIMIT_BYTES: u64 = 1 << 30;
 
 /// Numbers of the first and last row in a segment, from the last part of its name.
 fn segment(file: &str) -> Option<(u64, u64)> {

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use walwarden_verify::merkle::Tree;
 use walwarden_verify::{ChainId, DatabaseId, Head, layout};
 
-use super::segment;
+use super::{SEGMENT_LIMIT_BYTES, segment};
 use crate::catalog::{CatalogExt, ChainRecord};
 use crate::chain::Subject;
 use crate::engine::Parts;
@@ -14,8 +14,6 @@ use crate::storage::{ObjectName, Storage, StorageExt};
 
 /// Rows in one segment at most; also how many are held in memory at once.
 const SEGMENT_ROWS: usize = 10_000;
-/// Bytes of one segment or checkpoint that may be read back: rows are limited to well below this.
-const SEGMENT_LIMIT_BYTES: u64 = 1 << 30;
 
 /// How far a chain lies in the destination.
 #[derive(Debug, Clone, Copy)]

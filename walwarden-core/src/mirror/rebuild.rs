@@ -6,18 +6,17 @@ use std::sync::Arc;
 use walwarden_verify::chain::Replay;
 use walwarden_verify::checkpoint::{Checkpoint, SignedNote, origin};
 use walwarden_verify::key::PublicKey;
+use walwarden_verify::layout::BackupObject;
 use walwarden_verify::merkle::Tree;
-use walwarden_verify::{ChainId, DatabaseId, OrgId, Row, layout};
+use walwarden_verify::{ChainId, DatabaseId, OrgId, Row};
 
-use super::{number, segment};
+use super::{SEGMENT_LIMIT_BYTES, number, segment};
 use crate::catalog::{JobKind, jobs_told_by};
 use crate::chain::Subject;
 use crate::engine::Parts;
 use crate::error::{Code, Error, Result};
 use crate::storage::{ObjectName, Storage, StorageExt};
 
-/// One segment read back into memory at most.
-const SEGMENT_LIMIT_BYTES: u64 = 1 << 30;
 const NOTE_LIMIT_BYTES: u64 = 1 << 20;
 
 /// What was found in a destination and entered into the catalogue.
@@ -30,10 +29,51 @@ pub struct Rebuilt {
     pub rows: u64,
     /// Backups it tells of, in whatever state.
     pub backups: u64,
-    /// Whether a checkpoint over these rows, or the first of them, is signed by a key the caller trusts.
-    pub authenticated: bool,
+    /// So many of them, from the first on, are covered by the newest checkpoint that a trusted key signed.
+    pub covered_rows: u64,
     /// What the operator should know.
     pub notices: Vec<String>,
+}
+
+impl Rebuilt {
+    /// Rows that nothing but their hashes ties to the chain: whoever can write to the destination could have added them.
+    pub fn uncovered_rows(&self) -> u64 {
+        self.rows - self.covered_rows
+    }
+}
+
+/// What is to be entered.
+#[derive(Debug, Clone, Default)]
+#[non_exhaustive]
+pub struct RebuildOptions {
+    /// Only this database's chain.
+    pub only: Option<DatabaseId>,
+    /// Keys whose checkpoints count.
+    pub trusted_keys: Vec<PublicKey>,
+    /// Enter also rows beyond the newest checkpoint that counts. A worker that died before it published its checkpoint
+    /// leaves such rows; so does a forger.
+    pub accept_uncovered: bool,
+}
+
+impl RebuildOptions {
+    /// Every chain whose rows are all covered by a checkpoint of one of these keys.
+    pub fn new(trusted_keys: Vec<PublicKey>) -> Self {
+        RebuildOptions { trusted_keys, ..RebuildOptions::default() }
+    }
+
+    /// Only this database's chain.
+    #[must_use]
+    pub fn only(mut self, database_id: DatabaseId) -> Self {
+        self.only = Some(database_id);
+        self
+    }
+
+    /// Rows that no checkpoint covers, too.
+    #[must_use]
+    pub fn accept_uncovered(mut self) -> Self {
+        self.accept_uncovered = true;
+        self
+    }
 }
 
 /// Rebuilds a catalogue with the engine's parts.
@@ -56,21 +96,16 @@ impl Rebuilder {
         Rebuilder { parts }
     }
 
-    /// Enters every chain of the destination that the catalogue does not have, and the jobs it tells of; with `only`,
-    /// that database's alone.
+    /// Enters every chain of the destination that the catalogue does not have, and the jobs it tells of.
     ///
     /// # Errors
     /// `chain-damaged` when segments are missing or contradict each other, or a trusted checkpoint contradicts them;
-    /// the store's and the catalogue's own errors. Chains entered before the error stay.
-    pub async fn rebuild(
-        &self,
-        from: &dyn Storage,
-        only: Option<&DatabaseId>,
-        trusted_keys: &[PublicKey],
-    ) -> Result<Vec<Rebuilt>> {
+    /// `chain-uncovered` when there are rows beyond the newest trusted checkpoint and they are not accepted; the store's
+    /// and the catalogue's own errors. Chains entered before the error stay.
+    pub async fn rebuild(&self, from: &dyn Storage, options: &RebuildOptions) -> Result<Vec<Rebuilt>> {
         let mut rebuilt = Vec::new();
         for (subject, mut chains) in find(from).await? {
-            if only.is_some() && subject.database_id.as_ref() != only {
+            if options.only.is_some() && subject.database_id != options.only {
                 continue;
             }
             if self.parts.catalog.chain(&subject).await?.is_some() {
@@ -84,7 +119,7 @@ impl Rebuilder {
                     "the destination holds an older chain too, which stays there chain={older}"
                 ));
             }
-            rebuilt.push(self.enter(from, subject, chain_id, found, notices, trusted_keys).await?);
+            rebuilt.push(self.enter(from, subject, chain_id, found, notices, options).await?);
         }
         Ok(rebuilt)
     }
@@ -96,25 +131,30 @@ impl Rebuilder {
         chain_id: ChainId,
         found: Found,
         mut notices: Vec<String>,
-        trusted_keys: &[PublicKey],
+        options: &RebuildOptions,
     ) -> Result<Rebuilt> {
         let rows = read_rows(from, &found.segments).await?;
         check_rows(&rows)?;
-        let authenticated = authenticate(from, &subject, chain_id, &found, &rows, trusted_keys).await?;
-        if !authenticated {
-            notices.push("no checkpoint by a trusted key covers these rows; compare the chain's head with a copy you trust".to_owned());
+        let count = rows.len() as u64;
+        let covered_rows = covered(from, &subject, chain_id, &found, &rows, &options.trusted_keys).await?;
+        let uncovered = count - covered_rows;
+        if uncovered > 0 {
+            let what = format!(
+                "no checkpoint by a trusted key covers the last rows {subject} rows={count} covered={covered_rows} \
+                 uncovered={uncovered}"
+            );
+            if !options.accept_uncovered {
+                return Err(Error::new(Code::ChainUncovered, what));
+            }
+            notices.push(what);
         }
         let mut jobs = jobs_told_by(&subject, &rows);
-        if let Some(database_id) = &subject.database_id {
-            for job in jobs.iter_mut().filter(|job| job.kind == JobKind::Backup) {
-                let key = layout::artifact_key(&subject.org_id, database_id, job.queued_at, job.id, false);
-                job.artifact_key = Some(ObjectName::new(key)?);
-            }
+        for job in jobs.iter_mut().filter(|job| job.kind == JobKind::Backup) {
+            job.artifact_key = Some(job.object_name(BackupObject::Artifact)?);
         }
         let backups = jobs.iter().filter(|job| job.kind == JobKind::Backup).count() as u64;
-        let count = rows.len() as u64;
         self.parts.catalog.adopt(&subject, rows, jobs).await?;
-        Ok(Rebuilt { subject, rows: count, backups, authenticated, notices })
+        Ok(Rebuilt { subject, rows: count, backups, covered_rows, notices })
     }
 }
 
@@ -177,15 +217,15 @@ fn check_rows(rows: &[Row]) -> Result<()> {
     Ok(())
 }
 
-/// Whether a checkpoint by a trusted key covers the first rows or all of them. One that contradicts them is an error.
-async fn authenticate(
+/// How many rows the newest checkpoint by a trusted key covers. One that contradicts them is an error.
+async fn covered(
     from: &dyn Storage,
     subject: &Subject,
     chain_id: ChainId,
     found: &Found,
     rows: &[Row],
     trusted_keys: &[PublicKey],
-) -> Result<bool> {
+) -> Result<u64> {
     let origin = origin(&subject.org_id, chain_id);
     for (size, name) in found.checkpoints.iter().rev() {
         let bytes = from.read(name, NOTE_LIMIT_BYTES).await?;
@@ -200,12 +240,12 @@ async fn authenticate(
             .take(usize::try_from(*size).unwrap_or(usize::MAX))
             .for_each(|row| tree.push(&row.to_canonical()));
         if (checkpoint.size, checkpoint.root) == (tree.size(), tree.root()) {
-            return Ok(true);
+            return Ok(*size);
         }
         let message = format!("a checkpoint by a trusted key contradicts the stored rows name={name}");
         return Err(Error::new(Code::ChainDamaged, message));
     }
-    Ok(false)
+    Ok(0)
 }
 
 fn parse(bytes: &[u8]) -> Option<(SignedNote, Checkpoint)> {

@@ -11,6 +11,7 @@ use super::pg_restore::{Arguments, PgRestore};
 use super::properties;
 use super::spool::VerifiedDump;
 use super::target::{self, BUILDING_PREFIX};
+use super::unfinished::Unfinished;
 use super::{Mode, RestorePlan};
 use crate::error::{Error, Result};
 use crate::source;
@@ -47,43 +48,46 @@ impl Application<'_> {
     }
 
     async fn build_database(&self) -> Result<Vec<String>> {
-        let maintenance = source::connect(&self.plan.request.target).await.map_err(target::as_target)?;
+        let target = &self.plan.request.target;
+        let maintenance = source::connect(target).await.map_err(target::as_target)?;
         let mut building = BUILDING_PREFIX.to_owned();
         for byte in &self.random[..6] {
             write!(building, "{byte:02x}").expect("writing to a String cannot fail");
         }
-        let outcome = self.build(&maintenance, &building).await;
-        let Err(error) = outcome else { return outcome };
-        // A failed restore leaves nothing behind, if the target still lets us clean up.
-        let cleaned = match source::connect(&self.plan.request.target).await {
-            Ok(fresh) => target::drop(&fresh, &building).await,
-            Err(gone) => Err(gone),
+        let mut unfinished = Unfinished::new(target, building);
+        let error = match self.build(&maintenance, &mut unfinished).await {
+            Ok(notices) => {
+                unfinished.keep();
+                return Ok(notices);
+            }
+            Err(error) => error,
         };
-        Err(match cleaned {
+        // A failed restore leaves nothing behind, if the target still lets us clean up.
+        let name = unfinished.name().to_owned();
+        Err(match unfinished.remove().await {
             Ok(()) => described(error, "nothing was left behind"),
-            Err(_) => described(error, &format!("drop the unfinished database {building:?} by hand")),
+            Err(_) => described(error, &format!("drop the unfinished database {name:?} by hand")),
         })
     }
 
-    async fn build(&self, maintenance: &Client, building: &str) -> Result<Vec<String>> {
+    async fn build(&self, maintenance: &Client, unfinished: &mut Unfinished) -> Result<Vec<String>> {
+        let building = unfinished.name().to_owned();
+        let mut properties = Vec::new();
         if self.plan.request.created_database.is_some() {
-            target::create(maintenance, building).await?;
-            let notices = self.fill(building).await?;
-            target::rename(maintenance, building, &self.plan.database).await?;
-            return Ok(notices);
-        }
-        let statements = properties::read(self, building).await?;
-        for statement in &statements.creation {
-            target::run(maintenance, statement, building).await?;
-        }
-        let notices = self.fill(building).await?;
-        target::rename(maintenance, building, &self.plan.database).await?;
-        // These name the database. It is complete by now, but goes away again if they fail.
-        for statement in &statements.properties {
-            if let Err(error) = target::run(maintenance, statement, &self.plan.database).await {
-                target::rename(maintenance, &self.plan.database, building).await?;
-                return Err(error);
+            target::create(maintenance, &building).await?;
+        } else {
+            let statements = properties::read(self, &building).await?;
+            for statement in &statements.creation {
+                target::run(maintenance, statement, &building).await?;
             }
+            properties = statements.properties;
+        }
+        let notices = self.fill(&building).await?;
+        target::rename(maintenance, &building, &self.plan.database).await?;
+        unfinished.renamed(&self.plan.database);
+        // These name the database. It is complete by now, but goes away again if they fail.
+        for statement in &properties {
+            target::run(maintenance, statement, &self.plan.database).await?;
         }
         Ok(notices)
     }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use walwarden_verify::JobId;
 use walwarden_verify::json::Object;
-use walwarden_verify::layout;
+use walwarden_verify::layout::BackupObject;
 use walwarden_verify::manifest::VerifiedManifest;
 
 use super::apply::Application;
@@ -39,9 +39,7 @@ impl RestoreConductor {
         let query = JobQuery::default().kind(JobKind::Backup).manifest(request.manifest_sha256);
         let jobs = self.parts.catalog.jobs(query).await?;
         let Some(job) = jobs.first() else { return Ok(None) };
-        let Some(database_id) = &job.subject.database_id else { return Ok(None) };
-        let key = layout::manifest_key(&job.subject.org_id, database_id, job.queued_at, job.id);
-        ObjectName::new(key).map(Some)
+        job.object_name(BackupObject::Manifest).map(Some)
     }
 
     /// Enters a job where this installation keeps the chain of the backup's database.
@@ -90,7 +88,7 @@ impl RestoreConductor {
         let spool_dir = self.spool_dir(plan);
         let spooled = spool::fetch(request.from.as_ref(), body, &spool_dir, &request.cancel, watch).await?;
         progress.reached(JobState::Verifying).await?;
-        let dump = spooled.verify(body)?;
+        let dump = spooled.verify(body, &request.cancel).await?;
         progress.reached(JobState::ManifestVerified).await?;
         progress.reached(JobState::Restoring).await?;
         let application = Application { plan, dump: &dump, random: self.parts.random_bytes() };
@@ -129,7 +127,8 @@ impl RestoreConductor {
         let subject = job.subject.clone();
         let held = HeldJob::claim(&self.parts, &job, watch).await?;
         let recorder = Recorder::Chain(&held);
-        let carried_out = held.while_renewing(self.carry_out(plan, &recorder, watch));
+        let work = self.carry_out(plan, &recorder, watch);
+        let carried_out = held.while_renewing_or_stopped(&plan.request.cancel, work);
         let carried_out = plan.request.cancel.or_grace(WIND_DOWN_GRACE, carried_out).await;
         let outcome = carried_out.unwrap_or_else(|| Err(cancelled()));
         let recorded = match &outcome {
@@ -223,7 +222,9 @@ impl RestoreSession for RestoreConductor {
         inspect::plan(request, manifest).await
     }
 
-    async fn apply(&self, plan: RestorePlan, watch: &dyn Watch) -> Result<Restored> {
+    async fn apply(&self, mut plan: RestorePlan, watch: &dyn Watch) -> Result<Restored> {
+        // A lost lease stops this restore alone, not what else the caller may stop with it.
+        plan.request.cancel = plan.request.cancel.child();
         match self.enter(&plan.manifest, watch).await? {
             Some(job) => self.record_and_carry_out(&plan, job, watch).await,
             None => self.carry_out_unrecorded(&plan, watch).await,

@@ -7,10 +7,9 @@ use walwarden_verify::key::PublicKey;
 use walwarden_verify::manifest::{Manifest, VerifiedManifest};
 
 use crate::error::{Code, Error, Result};
+use crate::manifest;
 use crate::storage::{ObjectName, Storage, StorageExt};
 
-/// Largest manifest we read.
-const MANIFEST_LIMIT_BYTES: u64 = 1 << 20;
 /// Manifests fetched side by side while searching.
 const SEARCH_WIDTH: usize = 16;
 
@@ -21,7 +20,7 @@ pub(super) async fn manifest(
     expected: Option<&ObjectName>,
 ) -> Result<Bytes> {
     if let Some(name) = expected {
-        let bytes = storage.read(name, MANIFEST_LIMIT_BYTES).await?;
+        let bytes = storage.read(name, manifest::LIMIT_BYTES).await?;
         if Sha256::of(&bytes) == hash {
             return Ok(bytes);
         }
@@ -31,7 +30,7 @@ pub(super) async fn manifest(
     let names = storage.list("org").await?.into_iter().map(|listed| listed.name);
     let candidates = names.filter(|name| name.as_str().ends_with(".manifest.json"));
     let mut read = stream::iter(candidates)
-        .map(|name| async move { storage.read(&name, MANIFEST_LIMIT_BYTES).await })
+        .map(|name| async move { storage.read(&name, manifest::LIMIT_BYTES).await })
         .buffer_unordered(SEARCH_WIDTH);
     let mut unreadable = None;
     while let Some(outcome) = read.next().await {

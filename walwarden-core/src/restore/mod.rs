@@ -11,6 +11,7 @@ mod pg_restore;
 mod properties;
 mod spool;
 mod target;
+mod unfinished;
 
 use std::fmt::Debug;
 use std::path::PathBuf;
@@ -97,28 +98,62 @@ impl RestoreRequest {
     }
 }
 
-/// What a restore will do, to be shown before it is done. Only [`RestoreSession::plan`] makes one.
+/// What a restore will do, to be shown before it is done. Only [`RestoreSession::plan`] makes one, and it cannot be
+/// changed: what was shown is what is applied.
 #[derive(Debug, Clone)]
-#[non_exhaustive]
 pub struct RestorePlan {
+    request: RestoreRequest,
+    manifest: VerifiedManifest,
+    target_version: String,
+    database: String,
+    client: Client,
+    in_one_transaction: bool,
+    dropped: Vec<String>,
+    notices: Vec<String>,
+}
+
+impl RestorePlan {
     /// The request as planned.
-    pub request: RestoreRequest,
+    pub fn request(&self) -> &RestoreRequest {
+        &self.request
+    }
+
     /// The manifest, its signature checked.
-    pub manifest: VerifiedManifest,
+    pub fn manifest(&self) -> &VerifiedManifest {
+        &self.manifest
+    }
+
     /// Version of the target server.
-    pub target_version: String,
+    pub fn target_version(&self) -> &str {
+        &self.target_version
+    }
+
     /// The database that will hold the data.
-    pub database: String,
+    pub fn database(&self) -> &str {
+        &self.database
+    }
+
     /// The client programs whose `pg_restore` is used.
-    pub client: Client,
+    pub fn client(&self) -> &Client {
+        &self.client
+    }
+
     /// In place: whether everything happens in one transaction, so that a failure leaves the old contents as they were.
     /// Not so where the target has partitions with inherited primary keys, which `pg_restore` cannot drop in one.
-    pub in_one_transaction: bool,
+    pub fn in_one_transaction(&self) -> bool {
+        self.in_one_transaction
+    }
+
     /// In place: the tables, views and sequences now in the target, as `schema.name`. Those that the dump holds too are
     /// dropped and made anew; others stay.
-    pub dropped: Vec<String>,
+    pub fn dropped(&self) -> &[String] {
+        &self.dropped
+    }
+
     /// What the operator should know.
-    pub notices: Vec<String>,
+    pub fn notices(&self) -> &[String] {
+        &self.notices
+    }
 }
 
 /// A finished restore.

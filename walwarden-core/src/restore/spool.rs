@@ -1,6 +1,6 @@
 //! Fetches a dump into a private file and compares it with its manifest.
 
-use std::io::ErrorKind;
+use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
 use futures::StreamExt;
@@ -19,7 +19,6 @@ use crate::watch::{Cancel, Transfer, Watch};
 pub(super) struct SpooledDump {
     folder: TempDir,
     lock: std::fs::File,
-    measured: Measured,
 }
 
 /// A local copy that is, byte for byte, what the manifest speaks of. Only [`SpooledDump::verify`] makes one, and
@@ -61,27 +60,38 @@ pub(super) async fn fetch(
     let lock = file.try_clone().map_err(|error| spool_error(spool_dir, error))?;
     let mut file = BufWriter::with_capacity(1 << 20, File::from_std(file));
     let mut body = storage.get(&name, None).await?.body;
-    let mut measure = Measure::default();
-    while let Some(chunk) = body.next().await {
-        let chunk = chunk?;
-        measure.update(&chunk);
-        if measure.size_bytes() > manifest.size_bytes {
+    let mut done_bytes = 0;
+    loop {
+        // A store that has stopped sending must not keep a cancelled restore.
+        let chunk = tokio::select! {
+            chunk = body.next() => chunk,
+            () = cancel.cancelled() => return Err(cancelled()),
+        };
+        let Some(chunk) = chunk.transpose()? else { break };
+        file.write_all(&chunk).await.map_err(|error| spool_error(spool_dir, error))?;
+        done_bytes += chunk.len() as u64;
+        if done_bytes > manifest.size_bytes {
             break;
         }
-        file.write_all(&chunk).await.map_err(|error| spool_error(spool_dir, error))?;
-        watch.transfer(Transfer { done_bytes: measure.size_bytes(), total_bytes: Some(manifest.size_bytes) });
-        if cancel.is_cancelled() {
-            return Err(Error::new(Code::Cancelled, "the restore was cancelled while the dump was fetched"));
-        }
+        watch.transfer(Transfer { done_bytes, total_bytes: Some(manifest.size_bytes) });
     }
     file.flush().await.map_err(|error| spool_error(spool_dir, error))?;
-    Ok(SpooledDump { folder, lock, measured: measure.finish() })
+    Ok(SpooledDump { folder, lock })
 }
 
 impl SpooledDump {
     /// Compares size and digest with the manifest.
-    pub(super) fn verify(self, manifest: &ManifestBody) -> Result<VerifiedDump> {
-        let Measured { size_bytes, sha256 } = self.measured;
+    ///
+    /// The digest is that of the file as it is read now, which is how `pg_restore` will read it, and not of the bytes as
+    /// they came: what a full or failing disk made of them counts. The file is mostly still in memory, so that hashing
+    /// it here takes hardly longer than hashing it on the way did.
+    pub(super) async fn verify(self, manifest: &ManifestBody, cancel: &Cancel) -> Result<VerifiedDump> {
+        let path = archive_path(&self.folder);
+        let cancel = cancel.clone();
+        let measured = tokio::task::spawn_blocking(move || measure(&path, &cancel)).await;
+        let Measured { size_bytes, sha256 } = measured.map_err(|error| {
+            Error::new(Code::Internal, "the reader of the spooled dump panicked").with_source(error)
+        })??;
         if size_bytes == manifest.size_bytes && sha256 == manifest.checksum_sha256 {
             return Ok(VerifiedDump { folder: self.folder, _lock: self.lock });
         }
@@ -93,6 +103,27 @@ impl SpooledDump {
             ),
         ))
     }
+}
+
+fn measure(path: &Path, cancel: &Cancel) -> Result<Measured> {
+    let mut file = std::fs::File::open(path).map_err(|error| spool_error(path, error))?;
+    let mut piece = vec![0; PIECE_BYTES];
+    let mut measure = Measure::default();
+    loop {
+        if cancel.is_cancelled() {
+            return Err(cancelled());
+        }
+        match file.read(&mut piece) {
+            Ok(0) => return Ok(measure.finish()),
+            Ok(count) => measure.update(&piece[..count]),
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) => return Err(spool_error(path, error)),
+        }
+    }
+}
+
+fn cancelled() -> Error {
+    Error::new(Code::Cancelled, "the restore was cancelled before the dump was verified")
 }
 
 /// A new folder that only this user can enter. What restores that were killed left behind goes first.
@@ -119,6 +150,7 @@ fn sweep(spool_dir: &Path) {
 
 const PREFIX: &str = "walwarden-spool-";
 const ARCHIVE: &str = "archive.dump";
+const PIECE_BYTES: usize = 1 << 20;
 
 fn archive_path(folder: &TempDir) -> PathBuf {
     folder.path().join(ARCHIVE)
@@ -129,7 +161,20 @@ fn spool_error(folder: &Path, error: std::io::Error) -> Error {
         ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
             (Code::SpoolFull, "no room left in the spool folder")
         }
-        _ => (Code::FileFailed, "the spool folder cannot be written"),
+        _ => (Code::FileFailed, "the spool folder cannot be used"),
     };
     Error::new(code, format!("{what} folder={}", folder.display())).with_source(error)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_disk_is_told_from_other_faults() {
+        let code = |kind: ErrorKind| spool_error(Path::new("/spool"), kind.into()).code();
+        assert_eq!(code(ErrorKind::StorageFull), Code::SpoolFull);
+        assert_eq!(code(ErrorKind::QuotaExceeded), Code::SpoolFull);
+        assert_eq!(code(ErrorKind::PermissionDenied), Code::FileFailed);
+    }
 }

@@ -8,32 +8,52 @@ use tokio_postgres::error::SqlState;
 use tokio_postgres::{Client, Config};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-use super::Dsn;
 use super::dsn::HostPort;
 use super::tls::{self, Encryption};
+use super::{Dsn, enforce, passfile};
 use crate::error::{Code, Error, Result};
+use crate::secret::Secret;
 
 /// Logs in to the first host of the connection string that answers. The connection is driven by the current tokio
 /// runtime and ends with the client.
 ///
 /// # Errors
-/// - `source-unreachable`: no host answered in time (`connect_timeout`, 15 seconds unless given), or TLS failed.
+/// - `source-unreachable`: no host answered in time (`connect_timeout`, 15 seconds unless given, for all from the first
+///   packet to the answer of a first query), or TLS failed.
 /// - `source-login-refused`: user, password or `pg_hba.conf`.
 /// - `source-database-missing`, `source-permission`: the server said so.
-/// - `dsn-invalid`: a certificate or key file cannot be used.
+/// - `dsn-invalid`: a certificate or key file cannot be used, or a parameter guards something that this connection, unlike
+///   libpq, cannot: `require_auth`, `requirepeer`, `sslcrl`, `sslcrldir`, `sslcertmode=require`, `gssencmode=require`.
+///
+/// The password is that of the connection string, or else of libpq's password file.
 pub async fn connect(dsn: &Dsn) -> Result<Client> {
+    enforce::check(dsn)?;
     let tls = MakeRustlsConnect::new(tls::client_config(dsn)?);
     let mut last = None;
     for host in dsn.hosts() {
-        match connect_host(dsn, &host, &tls).await {
-            Ok(client) => return Ok(client),
+        match tokio::time::timeout(patience(dsn), connect_host(dsn, &host, &tls)).await {
+            Ok(Ok(client)) => return Ok(client),
             // As with libpq, a server that answers ends the search, unless it is the wrong kind of server.
-            Err(error) if error.code().is_some() => return Err(explain(dsn, &error)),
-            Err(error) => last = Some(error),
+            Ok(Err(error)) if error.code().is_some() => return Err(explain(dsn, &error)),
+            Ok(Err(error)) => last = Some(explain(dsn, &error)),
+            Err(_elapsed) => last = Some(silent(dsn, &host)),
         }
     }
-    Err(last
-        .map_or_else(|| Error::new(Code::DsnInvalid, "no host to connect to"), |error| explain(dsn, &error)))
+    Err(last.unwrap_or_else(|| Error::new(Code::DsnInvalid, "no host to connect to")))
+}
+
+/// How long one host may take.
+fn patience(dsn: &Dsn) -> Duration {
+    let given = dsn.parameter("connect_timeout").and_then(|text| text.trim().parse().ok());
+    given.filter(|seconds| *seconds > 0).map_or(PATIENCE, Duration::from_secs)
+}
+
+/// Some hosts take a connection and then say nothing: a stopped server, a firewall, a pooler without a server.
+fn silent(dsn: &Dsn, host: &HostPort) -> Error {
+    let name = host.name.as_deref().or(host.address.as_deref()).unwrap_or_default();
+    let seconds = patience(dsn).as_secs();
+    let message = format!("the login did not end within {seconds} s host={name:?} port={}", host.port);
+    Error::new(Code::SourceUnreachable, message)
 }
 
 async fn connect_host(
@@ -41,13 +61,16 @@ async fn connect_host(
     host: &HostPort,
     tls: &MakeRustlsConnect,
 ) -> Result<Client, tokio_postgres::Error> {
+    let password = dsn.password().cloned().or_else(|| passfile::password(dsn, host));
     let attempt = async |mode| {
-        let (client, connection) = config(dsn, host, mode).connect(tls.clone()).await?;
+        let (client, connection) = config(dsn, host, mode, password.as_ref()).connect(tls.clone()).await?;
         tokio::spawn(async move {
             if let Err(error) = connection.await {
                 tracing::debug!(error = &error as &dyn StdError, "connection to Postgres ended");
             }
         });
+        // A pooler may let in without a server behind it.
+        client.simple_query("SELECT 1").await?;
         Ok(client)
     };
     // TLS is not spoken over Unix sockets, whatever sslmode says.
@@ -66,13 +89,11 @@ async fn connect_host(
     }
 }
 
-fn config(dsn: &Dsn, host: &HostPort, mode: SslMode) -> Config {
+fn config(dsn: &Dsn, host: &HostPort, mode: SslMode, password: Option<&Secret>) -> Config {
     let mut config = Config::new();
-    match &host.name {
-        Some(name) => config.host(name),
-        None if host.address.is_none() => config.host("localhost"),
-        None => &mut config,
-    };
+    if let Some(name) = &host.name {
+        config.host(name);
+    }
     if let Some(address) = host.address.as_ref().and_then(|address| address.parse().ok()) {
         config.hostaddr(address);
     }
@@ -81,15 +102,12 @@ fn config(dsn: &Dsn, host: &HostPort, mode: SslMode) -> Config {
     if let Some(user) = dsn.user() {
         config.user(user);
     }
-    if let Some(password) = dsn.password() {
+    if let Some(password) = password {
         config.password(password.expose());
     }
     if let Some(options) = dsn.parameter("options") {
         config.options(options);
     }
-    let timeout =
-        dsn.parameter("connect_timeout").and_then(|text| text.trim().parse().ok()).filter(|s| *s > 0);
-    config.connect_timeout(Duration::from_secs(timeout.unwrap_or(15)));
     if dsn.parameter("sslnegotiation") == Some("direct") && mode == SslMode::Require {
         config.ssl_negotiation(SslNegotiation::Direct);
     }
@@ -153,3 +171,6 @@ pub(super) fn explain(dsn: &Dsn, error: &tokio_postgres::Error) -> Error {
     let code = if starting { Code::SourceUnreachable } else { code };
     Error::new(code, format!("{} sqlstate={} {place}", dsn.mask(said.message()), state.code()))
 }
+
+/// How long one host may take unless `connect_timeout` says otherwise.
+const PATIENCE: Duration = Duration::from_secs(15);

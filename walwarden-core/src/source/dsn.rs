@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use crate::error::{Code, Error, Result};
@@ -89,10 +89,12 @@ impl Dsn {
         self
     }
 
-    /// The first host: a name, an address, or the folder of a Unix socket.
+    /// The first host: a name, an address, or the folder of a Unix socket. As with libpq, a connection string without
+    /// any means this machine's socket: in `/var/run/postgresql`, or in `/tmp` where there is no such folder.
     pub fn host(&self) -> &str {
         let first = |keyword| self.parameter(keyword).and_then(|list| list.split(',').next());
-        first("host").filter(|host| !host.is_empty()).or_else(|| first("hostaddr")).unwrap_or("localhost")
+        let given = first("host").filter(|host| !host.is_empty()).or_else(|| first("hostaddr"));
+        given.filter(|host| !host.is_empty()).unwrap_or_else(|| socket_dir())
     }
 
     /// The first port.
@@ -106,7 +108,8 @@ impl Dsn {
         self.parameter("user").filter(|user| !user.is_empty())
     }
 
-    /// The database. As with libpq, it bears the user's name when the connection string has none.
+    /// The database. As with libpq, it bears the user's name when the connection string has none; where that is open,
+    /// too, it is `postgres`.
     pub fn dbname(&self) -> &str {
         self.parameter("dbname").filter(|name| !name.is_empty()).or(self.user()).unwrap_or("postgres")
     }
@@ -124,10 +127,20 @@ impl Dsn {
         self.parameters.get(keyword).or_else(from_environment).map(String::as_str)
     }
 
-    /// Key=value pairs for a client program's arguments, where every user of the machine can read them.
+    /// Key=value pairs for a client program's arguments, where every user of the machine can read them. Host and database
+    /// are always among them, unless the environment has them, so that no program follows a default of its own.
     pub fn libpq_conninfo_without_password(&self) -> String {
         let mut text = String::new();
-        for (keyword, value) in &self.parameters {
+        let mut parameters: BTreeMap<&str, &str> =
+            self.parameters.iter().map(|(keyword, value)| (keyword.as_str(), value.as_str())).collect();
+        let is_open = |keyword| self.parameter(keyword).is_none_or(str::is_empty);
+        if is_open("host") && is_open("hostaddr") {
+            parameters.insert("host", self.host());
+        }
+        if is_open("dbname") {
+            parameters.insert("dbname", self.dbname());
+        }
+        for (keyword, value) in parameters {
             if !text.is_empty() {
                 text.push(' ');
             }
@@ -180,7 +193,8 @@ impl Dsn {
         };
         (0..count)
             .map(|at| HostPort {
-                name: item(&names, at),
+                name: item(&names, at)
+                    .or_else(|| item(&addresses, at).is_none().then(|| socket_dir().to_owned())),
                 address: item(&addresses, at),
                 port: ports
                     .get(at)
@@ -222,6 +236,11 @@ impl Dsn {
             _ => Ok(self),
         }
     }
+}
+
+/// Where the machine's own server has its socket: the packages' folder, or PostgreSQL's own default.
+pub(crate) fn socket_dir() -> &'static str {
+    if Path::new(PACKAGED_SOCKET_DIR).is_dir() { PACKAGED_SOCKET_DIR } else { "/tmp" }
 }
 
 /// One place to connect to.
@@ -277,6 +296,7 @@ fn invalid(message: impl Into<std::borrow::Cow<'static, str>>) -> Error {
 }
 
 const DEFAULT_PORT: u16 = 5432;
+const PACKAGED_SOCKET_DIR: &str = "/var/run/postgresql";
 
 /// Keywords whose values are secrets without an environment variable of their own.
 const SECRETS: [&str; 4] = ["sslpassword", "scram_client_key", "scram_server_key", "oauth_client_secret"];
@@ -285,7 +305,7 @@ const SECRETS: [&str; 4] = ["sslpassword", "scram_client_key", "scram_server_key
 const OWN_VARIABLES: [&str; 4] = ["PGTZ", "PGCLIENTENCODING", "PGDATESTYLE", "PGSERVICE"];
 
 /// Variables that client programs need beside `PG…`.
-const PASSED_VARIABLES: [&str; 8] = [
+const PASSED_VARIABLES: [&str; 9] = [
     "PATH",
     "HOME",
     "LD_LIBRARY_PATH",
@@ -294,6 +314,7 @@ const PASSED_VARIABLES: [&str; 8] = [
     "KRB5_KTNAME",
     "OPENSSL_CONF",
     "SSL_CERT_DIR",
+    "SSL_CERT_FILE",
 ];
 
 /// libpq's keywords (PostgreSQL 18) and their environment variables.

@@ -15,7 +15,9 @@ use crate::error::{Code, Error, Result};
 /// What to dump and how; plain data for settings files.
 ///
 /// Schemas and tables are `pg_dump` patterns: `*` and `?` are wildcards, upper case needs double quotes. One that
-/// matches nothing is an error, so that a misspelt name never makes a backup of nothing.
+/// includes and matches nothing is an error, so that a misspelt name never makes a backup of nothing. A backup also refuses
+/// an exclusion without wildcards that matches nothing, which would let a table in that was to stay out; one with
+/// wildcards is told of.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 #[non_exhaustive]

@@ -7,8 +7,11 @@ mod client;
 mod connect;
 mod dsn;
 mod dump;
+mod enforce;
 mod fingerprint;
 mod globals;
+mod passfile;
+mod patterns;
 mod preflight;
 mod program;
 mod server;
@@ -25,4 +28,5 @@ pub use preflight::{Finding, Preflight, Severity, preflight};
 pub use server::Server;
 pub use stderr::Said;
 
+pub(crate) use patterns::idle_exclusions;
 pub(crate) use program::Program;

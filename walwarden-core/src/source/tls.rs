@@ -2,7 +2,8 @@
 //!
 //! `disable`: none. `allow`, `prefer`: encrypted if the server can, certificate not checked. `require`: encrypted.
 //! `verify-ca`: the certificate leads to a root we were given. `verify-full`: and it is the host's. As in libpq, a root
-//! file that is there is used in every mode but `disable`. Certificate revocation lists are left to the client programs.
+//! file that is there is used in every mode but `disable`. What we cannot enforce, such as revocation lists, is refused
+//! before (`enforce.rs`).
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -13,7 +14,11 @@ use rustls::crypto::{CryptoProvider, aws_lc_rs, verify_tls12_signature, verify_t
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
-use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
+use rustls::version::{TLS12, TLS13};
+use rustls::{
+    CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme,
+    SupportedProtocolVersion,
+};
 
 use super::Dsn;
 use crate::error::{Code, Error, Result};
@@ -27,10 +32,20 @@ pub(super) enum Encryption {
     Always,
 }
 
+/// The mode in force: as with libpq, `sslrootcert=system` raises the default.
+pub(super) fn mode(dsn: &Dsn) -> &str {
+    let default = || match dsn.parameter("sslrootcert") {
+        Some("system") => "verify-full",
+        _ if dsn.parameter("requiressl").is_some_and(|value| value.starts_with('1')) => "require",
+        _ => "prefer",
+    };
+    dsn.parameter("sslmode").unwrap_or_else(default)
+}
+
 pub(super) fn encryption(dsn: &Dsn) -> Encryption {
-    match dsn.parameter("sslmode") {
-        Some("disable") => Encryption::Never,
-        Some("require" | "verify-ca" | "verify-full") => Encryption::Always,
+    match mode(dsn) {
+        "disable" => Encryption::Never,
+        "require" | "verify-ca" | "verify-full" => Encryption::Always,
         _ => Encryption::IfPossible,
     }
 }
@@ -40,7 +55,7 @@ pub(super) fn client_config(dsn: &Dsn) -> Result<ClientConfig> {
     let provider = Arc::new(aws_lc_rs::default_provider());
     let verifier = Verifier { depth: depth(dsn)?, provider: provider.clone() };
     let config = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
+        .with_protocol_versions(&versions(dsn)?)
         .map_err(|error| {
             Error::new(Code::Internal, "TLS versions do not fit the cryptography").with_source(error)
         })?
@@ -52,10 +67,23 @@ pub(super) fn client_config(dsn: &Dsn) -> Result<ClientConfig> {
             invalid("client certificate and key do not fit each other (sslcert, sslkey)").with_source(error)
         })?,
     };
+    config.enable_sni = dsn.parameter("sslsni") != Some("0");
     if dsn.parameter("sslnegotiation") == Some("direct") {
         config.alpn_protocols = vec![b"postgresql".to_vec()];
     }
     Ok(config)
+}
+
+/// The versions allowed by `ssl_min_protocol_version` and `ssl_max_protocol_version`; never one before 1.2.
+fn versions(dsn: &Dsn) -> Result<Vec<&'static SupportedProtocolVersion>> {
+    let is_newest = |keyword| dsn.parameter(keyword) == Some("TLSv1.3");
+    let is_older = |keyword| dsn.parameter(keyword) == Some("TLSv1.2");
+    match (is_newest("ssl_min_protocol_version"), is_older("ssl_max_protocol_version")) {
+        (true, true) => Err(invalid("ssl_min_protocol_version is above ssl_max_protocol_version")),
+        (true, false) => Ok(vec![&TLS13]),
+        (false, true) => Ok(vec![&TLS12]),
+        (false, false) => Ok(vec![&TLS13, &TLS12]),
+    }
 }
 
 #[derive(Debug)]
@@ -74,7 +102,7 @@ struct Roots {
 }
 
 fn depth(dsn: &Dsn) -> Result<Depth> {
-    let mode = dsn.parameter("sslmode").unwrap_or("prefer");
+    let mode = mode(dsn);
     let roots = if dsn.parameter("sslrootcert") == Some("system") {
         let found = rustls_native_certs::load_native_certs();
         Some(roots(found.certs, "system")?)
@@ -118,6 +146,9 @@ fn certificates(file: &std::path::Path) -> Result<Vec<CertificateDer<'static>>> 
 type ClientCertificate = (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>);
 
 fn client_certificate(dsn: &Dsn) -> Result<Option<ClientCertificate>> {
+    if dsn.parameter("sslcertmode") == Some("disable") {
+        return Ok(None);
+    }
     let file = |keyword, default: &str| {
         dsn.parameter(keyword)
             .map(PathBuf::from)
@@ -127,10 +158,26 @@ fn client_certificate(dsn: &Dsn) -> Result<Option<ClientCertificate>> {
     let Some((certificate, key)) = chosen.filter(|(certificate, _)| certificate.exists()) else {
         return Ok(None);
     };
+    if std::fs::metadata(&key).is_ok_and(|metadata| is_exposed(&metadata)) {
+        return Err(invalid(format!("others may read the key file (chmod 600) file={:?}", key.display())));
+    }
     let key = PrivateKeyDer::from_pem_file(&key).map_err(|error| {
         invalid(format!("key file cannot be read file={:?}", key.display())).with_source(error)
     })?;
     Ok(Some((certificates(&certificate)?, key)))
+}
+
+/// As libpq has it: readable by its owner only, or, where that is root, by a group too.
+#[cfg(unix)]
+fn is_exposed(metadata: &std::fs::Metadata) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    let forbidden = if metadata.uid() == 0 { 0o037 } else { 0o077 };
+    metadata.mode() & forbidden != 0
+}
+
+#[cfg(not(unix))]
+fn is_exposed(_metadata: &std::fs::Metadata) -> bool {
+    false
 }
 
 fn invalid(message: impl Into<std::borrow::Cow<'static, str>>) -> Error {

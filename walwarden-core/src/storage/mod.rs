@@ -236,6 +236,10 @@ pub trait Storage: fmt::Debug + Send + Sync + 'static {
 
     /// Probes the store with throw-away objects of its own and says what it can do. The answer is kept for the
     /// life of the value.
+    ///
+    /// It is asked before the first backup (`walwarden database check`), to warn the operator, and not by each run: under
+    /// a retention lock probes stay. What was not probed MUST NOT be relied upon: names are looked up before they are
+    /// written to.
     async fn abilities(&self) -> Result<Abilities>;
 }
 

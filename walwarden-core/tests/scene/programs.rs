@@ -22,11 +22,15 @@ impl Program {
             real.display(),
             folder.path().display()
         );
-        // By another process: a file this one has open for writing could not be run while another test is forking.
-        let mut shell = Command::new("/bin/sh");
-        shell.args(["-c", "printf %s \"$1\" >\"$0\" && chmod 755 \"$0\""]);
-        assert!(shell.arg(folder.path().join("pg_dump")).arg(text).status().unwrap().success());
+        write_executable(&folder.path().join("pg_dump"), &text);
         Program { folder }
+    }
+
+    /// Puts another program beside it that runs this shell script.
+    pub fn with(self, name: &str, script: &str) -> Program {
+        let text = format!("#!/bin/bash\nHERE={}\n{script}\n", self.folder.path().display());
+        write_executable(&self.folder.path().join(name), &text);
+        self
     }
 
     pub async fn clients(&self) -> ClientSet {
@@ -46,6 +50,13 @@ impl Program {
         let file = self.file(name);
         wait_until(&format!("the program leaves {name}"), || file.exists()).await;
     }
+}
+
+/// By another process: a file this one has open for writing could not be run while another test is forking.
+fn write_executable(path: &Path, text: &str) {
+    let mut shell = Command::new("/bin/sh");
+    shell.args(["-c", "printf %s \"$1\" >\"$0\" && chmod 755 \"$0\""]);
+    assert!(shell.arg(path).arg(text).status().unwrap().success());
 }
 
 /// Waits for something to become true, for half a minute at most.

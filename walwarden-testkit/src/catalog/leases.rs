@@ -56,8 +56,8 @@ pub(super) async fn only_the_holder_changes_a_held_job(catalog: &dyn Catalog) {
         Code::JobHeld,
         "a renewed lease holds",
     );
-    let shorter = catalog.renew(renewed, now(100)).await.expect("the holder prolongs its lease");
-    assert_eq!(shorter.until, now(200), "a lease is prolonged, never cut");
+    let again = catalog.renew(renewed, now(190)).await.expect("the holder renews its lease");
+    assert_eq!(again.until, now(190), "a renewal says anew until when, also after the clock was set back");
 
     // Nobody else has come: the lease that ended is still good for its holder, also as it was before it was renewed.
     let late = Step::new(job.id, JobState::Running, now(250)).under(&lease);
@@ -66,6 +66,19 @@ pub(super) async fn only_the_holder_changes_a_held_job(catalog: &dyn Catalog) {
     catalog.step(step).await.expect("a job whose lease ended may be cancelled by anyone");
     let gone = Step::new(job.id, JobState::Finalizing, now(251)).under(&lease);
     assert_code(catalog.step(gone).await, Code::JobHeld, "then the lease is gone");
+    consistent_rows(catalog).await;
+}
+
+/// LEASE is 60 seconds: a lease that lasts for more than twice that was given before the clock was set back.
+pub(super) async fn a_lease_from_the_future_keeps_nobody_off(catalog: &dyn Catalog) {
+    let job = queue(catalog, 1).await;
+    let (job, lost) = claim(catalog, job.id, "lost", now(180)).await;
+    let early = |seconds| catalog.claim(job.id, "next", now(seconds), LEASE);
+    assert_code(early(180 - 60).await, Code::JobHeld, "clocks of workers may differ by a lease");
+    let taken = early(180 - 61).await.expect("beyond that, nobody holds it");
+    assert_eq!((taken.attempt, taken.failure.as_deref()), (2, Some("worker-lost")));
+    let step = Step::new(job.id, JobState::Running, now(180)).under(&lost);
+    assert_code(catalog.step(step).await, Code::JobHeld, "the worker thought lost has no say any more");
     consistent_rows(catalog).await;
 }
 

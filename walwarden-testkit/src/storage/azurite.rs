@@ -1,6 +1,6 @@
 //! Microsoft's emulator of Azure Blob Storage.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -109,9 +109,10 @@ fn wants_all_tests() -> bool {
     wanted.is_some_and(|value| value == "1")
 }
 
-#[allow(clippy::print_stderr)] // a skipped test must be seen
+/// Past the capture of the test runner, which would hide what a passing test prints: a skipped test must be seen.
 fn skipped() {
-    eprintln!("SKIPPED: azurite-blob is not installed; Azure Blob Storage was NOT tested");
+    let line = "SKIPPED: azurite-blob is not installed; Azure Blob Storage was NOT tested\n";
+    let _nobody_reads = std::io::stderr().write_all(line.as_bytes());
 }
 
 /// Waits for the line that tells the port, then keeps the pipe drained.

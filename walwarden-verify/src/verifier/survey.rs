@@ -1,5 +1,5 @@
-use std::collections::BTreeMap;
-use std::io::{Read, Seek, SeekFrom};
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{self, Read, Seek, SeekFrom};
 
 use super::chain_walk::ChainWalk;
 use super::keyring::Keyring;
@@ -25,7 +25,7 @@ pub(super) struct Survey {
 }
 
 /// A file of the bundle.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub(super) struct FileFacts {
     pub(super) size: u64,
     pub(super) sha256: Sha256,
@@ -201,43 +201,69 @@ impl Survey {
             return Ok(());
         }
         for indexes in [false, true] {
-            input.seek(SeekFrom::Start(0)).map_err(Fault::Io)?;
-            let mut bundle = BundleReader::new(&mut *input, input_bytes, budget)?;
-            while let Some(entry) = bundle.next_entry()? {
-                let path = BundlePath::parse(&entry.path);
-                let wanted = match path {
-                    Some(BundlePath::Manifest(_) | BundlePath::Receipt(_)) => !indexes,
-                    Some(BundlePath::Index(_)) => indexes,
-                    _ => false,
-                };
-                if let Some(path) = path.filter(|_| wanted) {
-                    check_size(path, entry.size, budget)?;
-                    visit(path, &read_whole(&mut bundle, entry.size)?.1);
-                }
-            }
+            let wanted = |path| match path {
+                BundlePath::Manifest(_) | BundlePath::Receipt(_) => !indexes,
+                BundlePath::Index(_) => indexes,
+                _ => false,
+            };
+            self.read_again(input, input_bytes, budget, wanted, read_whole, |path, bytes| {
+                visit(path, &bytes);
+            })?;
         }
         Ok(())
     }
+
+    /// Reads the bundle again and hands over the digests of the chunks of these jobs' artifacts.
+    pub(super) fn visit_chunks<R: Read + Seek>(
+        &self,
+        input: &mut R,
+        input_bytes: u64,
+        budget: &Budget,
+        wanted: impl Fn(JobId) -> bool,
+        mut visit: impl FnMut(JobId, &[Sha256]),
+    ) -> Result<(), Fault> {
+        let of_artifact = |path| matches!(path, BundlePath::Artifact(job_id) if wanted(job_id));
+        let read = |bundle: &mut BundleReader<&mut R>, _size| read_chunks(bundle);
+        self.read_again(input, input_bytes, budget, of_artifact, read, |path, chunks| {
+            if let BundlePath::Artifact(job_id) = path {
+                visit(job_id, &chunks);
+            }
+        })
+    }
+
+    /// Reads these files once more. Whatever is there is compared with the first reading, so that a bundle that changes
+    /// in between cannot show one content to one check and another to the next.
+    fn read_again<'a, R: Read + Seek, T>(
+        &self,
+        input: &'a mut R,
+        input_bytes: u64,
+        budget: &Budget,
+        wanted: impl Fn(BundlePath) -> bool,
+        read: impl Fn(&mut BundleReader<&'a mut R>, u64) -> Result<(FileFacts, T), Fault>,
+        mut visit: impl FnMut(BundlePath, T),
+    ) -> Result<(), Fault> {
+        let mut left: BTreeSet<BundlePath> =
+            self.files.keys().copied().filter(|path| wanted(*path)).collect();
+        input.seek(SeekFrom::Start(0)).map_err(Fault::Io)?;
+        let mut bundle = BundleReader::new(input, input_bytes, budget)?;
+        while let Some(entry) = bundle.next_entry()? {
+            // A second file of one name was told of and is passed over, as it was before.
+            let Some(path) = BundlePath::parse(&entry.path).filter(|path| left.remove(path)) else {
+                continue;
+            };
+            check_size(path, entry.size, budget)?;
+            let (facts, content) = read(&mut bundle, entry.size)?;
+            if self.files.get(&path) != Some(&facts) {
+                return Err(changed(path));
+            }
+            visit(path, content);
+        }
+        left.first().map_or(Ok(()), |path| Err(changed(*path)))
+    }
 }
 
-/// Reads the bundle again and hands over the digests of the chunks of these jobs' artifacts.
-pub(super) fn visit_chunks<R: Read + Seek>(
-    input: &mut R,
-    input_bytes: u64,
-    budget: &Budget,
-    wanted: impl Fn(JobId) -> bool,
-    mut visit: impl FnMut(JobId, &[Sha256]),
-) -> Result<(), Fault> {
-    input.seek(SeekFrom::Start(0)).map_err(Fault::Io)?;
-    let mut bundle = BundleReader::new(input, input_bytes, budget)?;
-    while let Some(entry) = bundle.next_entry()? {
-        if let Some(BundlePath::Artifact(job_id)) = BundlePath::parse(&entry.path)
-            && wanted(job_id)
-        {
-            visit(job_id, &read_chunks(&mut bundle)?);
-        }
-    }
-    Ok(())
+fn changed(path: BundlePath) -> Fault {
+    Fault::Io(io::Error::other(format!("{path} changed while the bundle was read")))
 }
 
 /// The reason of a document that is malformed, or of one that is over a limit.
@@ -282,22 +308,25 @@ fn read_whole<R: Read>(bundle: &mut BundleReader<R>, size: u64) -> Result<(FileF
     Ok((facts, bytes))
 }
 
-// SHA-256 of each chunk of the current file.
-fn read_chunks<R: Read>(bundle: &mut BundleReader<R>) -> Result<Vec<Sha256>, Fault> {
-    let mut piece = vec![0; PIECE];
+// The current file's facts and the SHA-256 of each of its chunks.
+fn read_chunks<R: Read>(bundle: &mut BundleReader<R>) -> Result<(FileFacts, Vec<Sha256>), Fault> {
     let mut chunks = Vec::new();
-    let (mut chunk, mut chunk_size) = (Hasher::new(), 0);
-    loop {
-        let wanted = (CHUNK_SIZE_BYTES - chunk_size).min(PIECE as u64) as usize;
-        let count = bundle.read(&mut piece[..wanted])?;
-        chunk.update(&piece[..count]);
-        chunk_size += count as u64;
-        if chunk_size == CHUNK_SIZE_BYTES || (count == 0 && chunk_size > 0) {
-            chunks.push(std::mem::take(&mut chunk).finish());
-            chunk_size = 0;
+    let (mut chunk, mut chunk_left) = (Hasher::new(), CHUNK_SIZE_BYTES);
+    let facts = read_file(bundle, |mut piece| {
+        while !piece.is_empty() {
+            let count = piece.len().min(usize::try_from(chunk_left).unwrap_or(usize::MAX));
+            let (now, later) = piece.split_at(count);
+            chunk.update(now);
+            chunk_left -= count as u64;
+            if chunk_left == 0 {
+                chunks.push(std::mem::take(&mut chunk).finish());
+                chunk_left = CHUNK_SIZE_BYTES;
+            }
+            piece = later;
         }
-        if count == 0 {
-            return Ok(chunks);
-        }
+    })?;
+    if chunk_left < CHUNK_SIZE_BYTES {
+        chunks.push(chunk.finish());
     }
+    Ok((facts, chunks))
 }

@@ -53,6 +53,21 @@ fn conninfo_round_trip_keeps_every_value_but_the_password() {
 }
 
 #[test]
+fn client_programs_are_told_what_is_left_open() {
+    let told = |text: &str| dsn(text).libpq_conninfo_without_password();
+    let socket = socket_dir();
+    assert_eq!(told("postgres://"), format!("dbname='postgres' host='{socket}'"));
+    assert_eq!(told("postgres://ann@/"), format!("dbname='ann' host='{socket}' user='ann'"));
+    assert_eq!(told("hostaddr=127.0.0.1 dbname=d"), "dbname='d' hostaddr='127.0.0.1'");
+    assert_eq!(dsn("dbname=d").host(), socket);
+    assert_eq!(dsn("dbname=d").hosts()[0].name.as_deref(), Some(socket));
+    let variables = [("PGHOST", "db"), ("PGDATABASE", "shop")];
+    let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let from_environment = dsn("user=u").with_environment(variables).unwrap();
+    assert_eq!(from_environment.libpq_conninfo_without_password(), "user='u'");
+}
+
+#[test]
 fn what_cannot_be_understood_is_refused_without_repeating_secrets() {
     for text in [
         "shop",
