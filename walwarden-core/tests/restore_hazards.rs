@@ -76,8 +76,9 @@ async fn a_target_that_takes_the_connection_and_stays_silent_is_target_unreachab
     let port = listener.local_addr().unwrap().port();
     let mut request = scene.named(&unique("silent")).await;
     request.target = Dsn::parse(&format!("postgres://u@127.0.0.1:{port}/d?connect_timeout=1")).unwrap();
-    let planned = scene.home.engine.restore().plan(request);
-    let error = tokio::time::timeout(Duration::from_secs(10), planned).await.unwrap().unwrap_err();
+    let session = scene.home.engine.restore();
+    let planned = tokio::time::timeout(Duration::from_secs(10), session.plan(request)).await;
+    let error = planned.expect("the login ends by itself").unwrap_err();
     assert_eq!(error.code(), Code::TargetUnreachable, "{error:?}");
 }
 
