@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
+use futures::future::join_all;
 use serde::{Deserialize, Serialize};
 use tokio::process::Command;
 
@@ -73,14 +74,9 @@ impl Client {
         let major = version.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()?;
         let mut codecs = BTreeSet::from([Codec::None, Codec::Gzip]);
         if major >= FIRST_WITH_CODEC_NAMES {
-            for codec in [Codec::Lz4, Codec::Zstd] {
-                // A build without the library says so before it looks for a server.
-                let compress = format!("--compress={codec}");
-                let answer = run(&program, &[&compress, "--format=custom", "--no-password", NOWHERE]).await?;
-                if !answer.1.contains("does not support compression") {
-                    codecs.insert(codec);
-                }
-            }
+            let (lz4, zstd) = tokio::join!(can_write(&program, Codec::Lz4), can_write(&program, Codec::Zstd));
+            codecs.extend(lz4?.then_some(Codec::Lz4));
+            codecs.extend(zstd?.then_some(Codec::Zstd));
         }
         Some(Client { dir, version, major, codecs })
     }
@@ -150,15 +146,12 @@ impl ClientSet {
     /// Looks for client programs and asks each for its version. Folders without any are passed over.
     pub async fn find(search: &ClientSearch) -> ClientSet {
         let mut seen = BTreeSet::new();
+        let mut folders = search.folders();
+        folders.retain(|folder| folder.canonicalize().is_ok_and(|folder| seen.insert(folder)));
+        let answers = join_all(folders.iter().map(|folder| Client::at(folder))).await;
         let mut clients: Vec<Client> = Vec::new();
-        for folder in search.folders() {
-            let is_new = folder.canonicalize().is_ok_and(|folder| seen.insert(folder));
-            if !is_new {
-                continue;
-            }
-            if let Some(client) = Client::at(&folder).await
-                && !clients.iter().any(|known| known.major == client.major)
-            {
+        for client in answers.into_iter().flatten() {
+            if !clients.iter().any(|known| known.major == client.major) {
                 clients.push(client);
             }
         }
@@ -177,6 +170,13 @@ impl FromIterator<Client> for ClientSet {
         clients.sort_by_key(|client| client.major);
         ClientSet { clients }
     }
+}
+
+/// Whether this `pg_dump` was built with the codec's library; one without it says so before it looks for a server.
+async fn can_write(program: &Path, codec: Codec) -> Option<bool> {
+    let compress = format!("--compress={codec}");
+    let answer = run(program, &[&compress, "--format=custom", "--no-password", NOWHERE]).await?;
+    Some(!answer.1.contains("does not support compression"))
 }
 
 // Standard output and error of a short run with an empty environment.
