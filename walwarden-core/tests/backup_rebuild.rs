@@ -264,6 +264,17 @@ async fn a_lost_catalogue_does_not_begin_a_second_chain() {
     assert_eq!(ruin.home.stored(), stored, "nothing was written");
     assert_eq!(ruin.home.rows().await, [], "and nothing entered");
 
+    // Nor when the destination does not answer at first.
+    let elsewhere = tempfile::tempdir().unwrap();
+    std::fs::copy(ruin.folder.path().join("key.pem"), elsewhere.path().join("key.pem")).unwrap();
+    let storage = FaultyStorage::new(Arc::clone(&ruin.home.storage));
+    storage.misbehave(Call::List, 1, Misbehaviour::Fail(Code::StorageUnavailable));
+    let setup = Setup { storage: Some(Arc::new(storage)), ..Setup::default() };
+    let other = Home::set_up(elsewhere.path(), setup).await;
+    assert_eq!(other.backup(&source).await.unwrap_err().code(), Code::ChainExists);
+    assert_eq!(other.failures().await, [("chain-exists".to_owned(), false, 1)]);
+    assert_eq!(ruin.home.stored(), stored, "no dump was stored, nor were the rows that tell of it");
+
     // Either way out of it works: another name, or the chain that is there.
     let mut request = ruin.home.request(&source).await;
     request.database_id = "shop-2".parse().unwrap();

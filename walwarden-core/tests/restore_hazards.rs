@@ -69,6 +69,19 @@ async fn in_place_into_an_older_server_has_no_transaction_and_says_so() {
     assert_eq!(content(scene.postgres, &scene.source).await, content(server, &database).await);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_target_that_takes_the_connection_and_stays_silent_is_target_unreachable() {
+    let scene = Scene::new(17).await;
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let mut request = scene.named(&unique("silent")).await;
+    request.target = Dsn::parse(&format!("postgres://u@127.0.0.1:{port}/d?connect_timeout=1")).unwrap();
+    let session = scene.home.engine.restore();
+    let planned = tokio::time::timeout(Duration::from_secs(10), session.plan(request)).await;
+    let error = planned.expect("the login ends by itself").unwrap_err();
+    assert_eq!(error.code(), Code::TargetUnreachable, "{error:?}");
+}
+
 /// Looks at the spool folder while the dump is fetched.
 #[derive(Debug)]
 struct Inspector {

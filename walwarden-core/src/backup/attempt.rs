@@ -14,6 +14,7 @@ use super::receipt::Receipt;
 use super::{BackupRequest, SealedBackup};
 use super::{origin, read_back, recovery, statement, transfer};
 use crate::catalog::{Job, JobState};
+use crate::chain::Subject;
 use crate::engine::Parts;
 use crate::error::{Code, Error, Result};
 use crate::held::HeldJob;
@@ -36,6 +37,7 @@ impl Attempt<'_> {
     pub(super) async fn run(&self) -> Result<(SealedBackup, bool)> {
         let job = self.held.step(JobState::Running, Object::new()).await?;
         self.abandon_uploads(&job).await?;
+        self.refuse_second_chain(&job).await?;
         let (receipt, dumped_now) = match self.stored_already(&job).await? {
             Some(receipt) => (receipt, false),
             None => (transfer::dump(self).await?, true),
@@ -55,6 +57,16 @@ impl Attempt<'_> {
         ]);
         self.held.step(JobState::Completed, payload).await?;
         Ok((sealed, dumped_now))
+    }
+
+    /// Looks once more, before anything is stored, as long as nothing of the chain is known to lie in the destination.
+    async fn refuse_second_chain(&self, job: &Job) -> Result<()> {
+        match self.parts.catalog.chain(&job.subject).await? {
+            Some(chain) if chain.mirrored_through == 0 => {
+                self.mirror(&job.subject).refuse_second_chain(Some(chain.chain_id)).await
+            }
+            _ => Ok(()),
+        }
     }
 
     /// After a failed attempt: removes what its uploads left behind. What cannot be removed now stays noted and is
@@ -142,11 +154,14 @@ impl Attempt<'_> {
 
     async fn sign(&self, job: &Job, receipt: &Receipt) -> Result<Bytes> {
         // The anchor's rows lie in the destination before a manifest there speaks of them.
-        let mirror = Mirror { parts: self.parts, storage: self.destination(), subject: &job.subject };
-        let anchor = mirror.push_rows().await?;
+        let anchor = self.mirror(&job.subject).push_rows().await?;
         let bytes = statement::sign(self, job, receipt, anchor).await?;
         self.held.note(|progress| progress.manifest = Some(bytes.clone())).await?;
         Ok(bytes)
+    }
+
+    fn mirror<'a>(&'a self, subject: &'a Subject) -> Mirror<'a> {
+        Mirror { parts: self.parts, storage: self.destination(), subject }
     }
 
     pub(super) fn destination(&self) -> &dyn Storage {

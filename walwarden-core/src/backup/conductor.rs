@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use walwarden_verify::json::Object;
-use walwarden_verify::layout::{self, BackupObject};
+use walwarden_verify::layout::BackupObject;
 use walwarden_verify::{JobId, Timestamp};
 
 use super::attempt::Attempt;
@@ -79,7 +79,11 @@ impl Run<'_> {
     /// Starts the database's chain, or checks that the present one was begun with our key.
     async fn open_chain(&self) -> Result<()> {
         if self.parts.catalog.chain(&self.subject).await?.is_none() {
-            self.refuse_second_chain().await?;
+            // A destination that does not answer is the job's to tell of, and asked again by each attempt.
+            match self.mirror().refuse_second_chain(None).await {
+                Err(error) if error.code() == Code::ChainExists => return Err(error),
+                _ => {}
+            }
         }
         let key_id = self.parts.signer()?.public_key().key_id();
         let at = self.parts.clock.now();
@@ -103,22 +107,6 @@ impl Run<'_> {
             }
         }
         Ok(())
-    }
-
-    /// A destination that holds a chain of the database already is that of a catalogue which is lost, or another
-    /// installation's. A second chain beside it would be complete in itself and hide the first.
-    async fn refuse_second_chain(&self) -> Result<()> {
-        let folder = layout::chains_prefix(&self.subject.org_id, &self.request.database_id);
-        match self.request.destination.list(folder.trim_end_matches('/')).await?.first() {
-            None => Ok(()),
-            Some(listed) => Err(Error::new(
-                Code::ChainExists,
-                format!(
-                    "the destination holds a chain that the catalogue does not have name={}",
-                    listed.name
-                ),
-            )),
-        }
     }
 
     /// Jobs that an earlier run left behind, oldest first.
@@ -261,13 +249,15 @@ impl Run<'_> {
         reported(self.watch, self.parts.catalog.write(Write::Step(step)).await?)
     }
 
+    fn mirror(&self) -> Mirror<'_> {
+        Mirror { parts: self.parts, storage: self.request.destination.as_ref(), subject: &self.subject }
+    }
+
     /// Copies rows and checkpoint to the destination. The job has ended by then, and the destination may be the very
     /// thing that is broken: what fails here follows with the next job.
     async fn publish_quietly(&self) {
-        let mirror =
-            Mirror { parts: self.parts, storage: self.request.destination.as_ref(), subject: &self.subject };
         let silent = || Error::new(Code::StorageUnavailable, "it did not answer in time");
-        let published = self.request.cancel.or_grace(TIDY_UP_GRACE, mirror.publish()).await;
+        let published = self.request.cancel.or_grace(TIDY_UP_GRACE, self.mirror().publish()).await;
         if let Err(error) = published.unwrap_or_else(|| Err(silent())) {
             self.watch.notice(&format!(
                 "events and checkpoint are not in the destination yet: {}",

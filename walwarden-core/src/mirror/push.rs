@@ -31,6 +31,26 @@ pub(crate) struct Mirror<'a> {
 }
 
 impl Mirror<'_> {
+    /// Refuses to begin a chain beside one that the destination holds of this database already. That one belongs to a
+    /// catalogue which is lost, or to another installation; a second one would be complete in itself and hide it.
+    /// `ours` is the chain already begun, if it is.
+    ///
+    /// # Errors
+    /// `chain-exists`; the store's.
+    pub(crate) async fn refuse_second_chain(&self, ours: Option<ChainId>) -> Result<()> {
+        let folder = layout::chains_prefix(&self.subject.org_id, self.database_id());
+        let ours = ours.map(|id| layout::audit_prefix(&self.subject.org_id, self.database_id(), id));
+        let listed = self.storage.list(folder.trim_end_matches('/')).await?;
+        let is_ours = |name: &ObjectName| ours.as_ref().is_some_and(|ours| name.as_str().starts_with(ours));
+        match listed.first() {
+            Some(other) if !listed.iter().any(|listed| is_ours(&listed.name)) => Err(Error::new(
+                Code::ChainExists,
+                format!("the destination holds a chain that the catalogue does not have name={}", other.name),
+            )),
+            _ => Ok(()),
+        }
+    }
+
     /// Copies the rows that are not in the destination yet, then a checkpoint over all of them.
     pub(crate) async fn publish(&self) -> Result<()> {
         let head = self.push_rows().await?.head;
@@ -58,6 +78,9 @@ impl Mirror<'_> {
         let record = self.chain().await?;
         let chain = &record.audit;
         let through = self.stored_through(record.chain_id).await?;
+        if through == 0 {
+            self.refuse_second_chain(Some(record.chain_id)).await?;
+        }
         // Read afterwards: no row reaches the destination before it is in the catalogue.
         let head = chain.head().await?;
         if through > head.seq {
