@@ -18,9 +18,24 @@ pub struct Sha256([u8; 32]);
 impl Sha256 {
     /// Digest of `bytes`.
     pub fn of(bytes: &[u8]) -> Self {
-        let mut hasher = Hasher::new();
-        hasher.update(bytes);
-        hasher.finish()
+        Sha256(backend::digest(bytes))
+    }
+
+    /// Digest of these parts, one after the other. Short ones are put together first: that costs less than a
+    /// [`Hasher`], of which a chain would need two for each row.
+    pub(crate) fn of_parts<const N: usize>(parts: [&[u8]; N]) -> Self {
+        let mut buffer = [0; GATHERED_BYTES];
+        let mut filled = 0;
+        for part in parts {
+            let Some(room) = buffer.get_mut(filled..filled + part.len()) else {
+                let mut hasher = Hasher::new();
+                parts.iter().for_each(|part| hasher.update(part));
+                return hasher.finish();
+            };
+            room.copy_from_slice(part);
+            filled += part.len();
+        }
+        Sha256::of(&buffer[..filled])
     }
 
     /// Takes a finished digest.
@@ -44,6 +59,8 @@ impl Sha256 {
         text
     }
 }
+
+const GATHERED_BYTES: usize = 1024;
 
 /// Hashes bytes as they come.
 ///
@@ -93,6 +110,10 @@ mod backend {
 
     pub(super) use sha2::Sha256 as Context;
 
+    pub(super) fn digest(bytes: &[u8]) -> [u8; 32] {
+        Context::digest(bytes).into()
+    }
+
     pub(super) fn new() -> Context {
         Context::new()
     }
@@ -108,9 +129,13 @@ mod backend {
 
 #[cfg(feature = "aws-lc-rs")]
 mod backend {
-    use aws_lc_rs::digest::SHA256;
+    use aws_lc_rs::digest::{Digest, SHA256};
 
     pub(super) use aws_lc_rs::digest::Context;
+
+    pub(super) fn digest(bytes: &[u8]) -> [u8; 32] {
+        whole(aws_lc_rs::digest::digest(&SHA256, bytes))
+    }
 
     pub(super) fn new() -> Context {
         Context::new(&SHA256)
@@ -121,7 +146,11 @@ mod backend {
     }
 
     pub(super) fn finish(context: Context) -> [u8; 32] {
-        context.finish().as_ref().try_into().expect("a SHA-256 digest has 32 bytes")
+        whole(context.finish())
+    }
+
+    fn whole(digest: Digest) -> [u8; 32] {
+        digest.as_ref().try_into().expect("a SHA-256 digest has 32 bytes")
     }
 }
 

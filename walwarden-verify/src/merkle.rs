@@ -2,24 +2,18 @@
 
 mod proof;
 
-use crate::{Hasher, Sha256};
+use crate::Sha256;
 
 pub use proof::{ProofError, consistency_proof, inclusion_proof, verify_consistency, verify_inclusion};
 
 /// Hash of a leaf: `SHA-256(0x00 ‖ leaf)`.
 pub fn leaf_hash(leaf: &[u8]) -> Sha256 {
-    let mut hasher = Hasher::new();
-    hasher.update(&[0]);
-    hasher.update(leaf);
-    hasher.finish()
+    Sha256::of_parts([&[0], leaf])
 }
 
 /// Hash of an inner node: `SHA-256(0x01 ‖ left ‖ right)`.
 pub fn node_hash(left: &Sha256, right: &Sha256) -> Sha256 {
-    let mut message = [1; 65];
-    message[1..33].copy_from_slice(left.as_bytes());
-    message[33..].copy_from_slice(right.as_bytes());
-    Sha256::of(&message)
+    Sha256::of_parts([&[1], left.as_bytes(), right.as_bytes()])
 }
 
 /// A tree that grows leaf by leaf and keeps one hash for each level only.

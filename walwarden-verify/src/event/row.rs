@@ -2,7 +2,7 @@ use super::{EventKind, check_payload};
 use crate::canonical::{self, Scanner};
 use crate::form::FormError;
 use crate::json::{self, Object, Value};
-use crate::{Hasher, JobId, Sha256, Timestamp};
+use crate::{JobId, Sha256, Timestamp};
 
 /// The last row's place and hash, to which the next row is linked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,10 +81,7 @@ impl Row {
     /// The hash this row must have, from its other fields.
     pub fn expected_hash(&self) -> Sha256 {
         let event = Object::from_iter(self.hashed_members());
-        let mut hasher = Hasher::new();
-        hasher.update(&self.prev_hash.hex());
-        hasher.update(&canonical::to_vec(&Value::Object(event)));
-        hasher.finish()
+        Sha256::of_parts([&self.prev_hash.hex(), &canonical::to_vec(&Value::Object(event))])
     }
 
     /// This row as the one to link the next to.
@@ -170,13 +167,8 @@ impl<'a> RowText<'a> {
         let text = &text.as_bytes()[..scanner.position()];
         check_payload(kind, job_id, &payload)?;
 
-        let mut hasher = Hasher::new();
-        hasher.update(&prev_hash.hex());
-        hasher.update(&text[..after_at]);
-        hasher.update(b",");
-        hasher.update(&text[job_start..payload_end]);
-        hasher.update(b"}");
-        let expected_hash = hasher.finish();
+        let (at_text, rest) = (&text[..after_at], &text[job_start..payload_end]);
+        let expected_hash = Sha256::of_parts([&prev_hash.hex(), at_text, b",", rest, b"}"]);
         Ok(RowText { text, seq, at, job_id, kind, payload, prev_hash, hash, expected_hash })
     }
 
