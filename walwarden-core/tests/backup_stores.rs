@@ -92,8 +92,11 @@ async fn a_refusal_at_any_request_fails_the_job_once_or_leaves_it_sealed_and_the
             Err(error) => {
                 refused += 1;
                 assert_eq!(error.code(), Code::StorageDenied, "request {nth}: {error:?}");
-                assert_eq!(home.job().await.state, JobState::FailedTerminal);
-                assert_eq!(home.failures().await, [("storage-denied".to_owned(), false, 1)]);
+                // Before the store said whether it holds a chain, there is no job to fail.
+                if nth > 1 {
+                    assert_eq!(home.job().await.state, JobState::FailedTerminal);
+                    assert_eq!(home.failures().await, [("storage-denied".to_owned(), false, 1)]);
+                }
             }
         }
         assert_honest(&home).await;
@@ -111,16 +114,22 @@ async fn a_store_that_stays_away_fails_the_job_after_its_attempts_and_the_next_r
     let (server, source) = (S3Server::start().await, shop().await);
     let folder = tempfile::tempdir().unwrap();
     let home = home(folder.path(), &server, "away").await;
-    server.inject(Requests::All, When::Always, Fault::Status { code: 503, word: "SlowDown" });
+    let away = || server.inject(Requests::All, When::Always, Fault::Status { code: 503, word: "SlowDown" });
+    away();
     let error = home.backup(&source).await.unwrap_err();
     assert_eq!((error.code(), error.code().exit()), (Code::StorageUnavailable, Exit::Retryable));
+    assert_eq!(home.rows().await, [], "a store that cannot be asked may hold a chain: none is begun");
+    server.heal();
+    home.backup(&source).await.unwrap();
+    away();
+    assert_eq!(home.backup(&source).await.unwrap_err().code(), Code::StorageUnavailable);
     let class = || "storage-unavailable".to_owned();
     assert_eq!(home.failures().await, [(class(), true, 1), (class(), true, 2), (class(), false, 3)]);
     server.heal();
-    assert_eq!(home.assert_nothing_half().await, 0);
-    home.backup(&source).await.unwrap();
     assert_eq!(home.assert_nothing_half().await, 1);
-    assert_eq!(home.assert_provable().await, 1);
+    home.backup(&source).await.unwrap();
+    assert_eq!(home.assert_nothing_half().await, 2);
+    assert_eq!(home.assert_provable().await, 2);
 }
 
 #[tokio::test(flavor = "multi_thread")]

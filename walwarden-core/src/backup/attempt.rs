@@ -37,7 +37,8 @@ impl Attempt<'_> {
     pub(super) async fn run(&self) -> Result<(SealedBackup, bool)> {
         let job = self.held.step(JobState::Running, Object::new()).await?;
         self.abandon_uploads(&job).await?;
-        self.refuse_second_chain(&job).await?;
+        // Before anything is stored: a dump beside another history of the chain would be no backup.
+        self.mirror(&job.subject).check().await?;
         let (receipt, dumped_now) = match self.stored_already(&job).await? {
             Some(receipt) => (receipt, false),
             None => (transfer::dump(self).await?, true),
@@ -57,16 +58,6 @@ impl Attempt<'_> {
         ]);
         self.held.step(JobState::Completed, payload).await?;
         Ok((sealed, dumped_now))
-    }
-
-    /// Looks once more, before anything is stored, as long as nothing of the chain is known to lie in the destination.
-    async fn refuse_second_chain(&self, job: &Job) -> Result<()> {
-        match self.parts.catalog.chain(&job.subject).await? {
-            Some(chain) if chain.mirrored_through == 0 => {
-                self.mirror(&job.subject).refuse_second_chain(Some(chain.chain_id)).await
-            }
-            _ => Ok(()),
-        }
     }
 
     /// After a failed attempt: removes what its uploads left behind. What cannot be removed now stays noted and is

@@ -79,11 +79,8 @@ impl Run<'_> {
     /// Starts the database's chain, or checks that the present one was begun with our key.
     async fn open_chain(&self) -> Result<()> {
         if self.parts.catalog.chain(&self.subject).await?.is_none() {
-            // A destination that does not answer is the job's to tell of, and asked again by each attempt.
-            match self.mirror().refuse_second_chain(None).await {
-                Err(error) if error.code() == Code::ChainExists => return Err(error),
-                _ => {}
-            }
+            // One that does not answer may hold a chain: nothing is begun until it was asked.
+            self.mirror().refuse_second_chain(None).await?;
         }
         let key_id = self.parts.signer()?.public_key().key_id();
         let at = self.parts.clock.now();

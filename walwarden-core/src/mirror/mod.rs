@@ -6,6 +6,7 @@
 
 mod push;
 mod rebuild;
+mod trust;
 
 pub(crate) use push::{Mirror, Mirrored};
 pub use rebuild::{RebuildOptions, Rebuilder, Rebuilt};

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use walwarden_verify::merkle::Tree;
-use walwarden_verify::{ChainId, DatabaseId, Head, layout};
+use walwarden_verify::{ChainId, DatabaseId, Head, Row, layout};
 
 use super::{SEGMENT_LIMIT_BYTES, segment};
 use crate::catalog::{CatalogExt, ChainRecord};
@@ -73,23 +73,21 @@ impl Mirror<'_> {
         self.parts.catalog.checkpoint(self.subject, head.seq, note).await
     }
 
+    /// Looks whether this chain can go on in the destination: it holds nothing of the database yet, or the first rows of
+    /// this very chain. Reads nothing but names while it holds what was copied from here.
+    ///
+    /// # Errors
+    /// `chain-exists` when it holds another chain; `chain-damaged` when it holds other or more rows than the catalogue;
+    /// the store's.
+    pub(crate) async fn check(&self) -> Result<()> {
+        self.compare(&self.chain().await?).await.map(drop)
+    }
+
     /// Copies the rows that are not in the destination yet; returns how far they reach.
     pub(crate) async fn push_rows(&self) -> Result<Mirrored> {
         let record = self.chain().await?;
         let chain = &record.audit;
-        let through = self.stored_through(record.chain_id).await?;
-        if through == 0 {
-            self.refuse_second_chain(Some(record.chain_id)).await?;
-        }
-        // Read afterwards: no row reaches the destination before it is in the catalogue.
-        let head = chain.head().await?;
-        if through > head.seq {
-            let message = format!(
-                "the destination holds more rows than the catalogue stored={through} head={}",
-                head.seq
-            );
-            return Err(Error::new(Code::ChainDamaged, message));
-        }
+        let (through, head) = self.compare(&record).await?;
         let mut next = through + 1;
         while next <= head.seq {
             let rows = chain.rows(next, SEGMENT_ROWS).await?;
@@ -113,20 +111,50 @@ impl Mirror<'_> {
         Ok(Mirrored { chain_id: chain.chain_id(), head })
     }
 
-    /// How far the segments in the destination reach without a gap. The destination is asked each time: it may be another
-    /// one than before, or a copy, or ahead of a catalogue that was put back.
-    async fn stored_through(&self, chain_id: ChainId) -> Result<u64> {
+    /// How far the destination's copy reaches, and the chain's head. The destination is asked each time: it may be another
+    /// one than before, or a copy. Rows that the catalogue does not know to lie there are compared: they are ours if a
+    /// worker died between storing and noting them, and another history's if the catalogue was put back.
+    async fn compare(&self, record: &ChainRecord) -> Result<(u64, Head)> {
+        let (through, last) = self.stored_through(record.chain_id).await?;
+        if through == 0 {
+            self.refuse_second_chain(Some(record.chain_id)).await?;
+        }
+        // Read afterwards: no row reaches the destination before it is in the catalogue.
+        let head = record.audit.head().await?;
+        if through > head.seq {
+            return Err(put_back(&format!(
+                "more rows than the catalogue stored={through} head={}",
+                head.seq
+            )));
+        }
+        if let Some(last) = last
+            && through > record.mirrored_through
+        {
+            let segment = self.storage.read(&last, SEGMENT_LIMIT_BYTES).await?;
+            let ours = record.audit.rows(through, 1).await?;
+            let same =
+                |row: &Row| segment.strip_suffix(b"\n").is_some_and(|s| s.ends_with(&row.to_canonical()));
+            if !ours.first().is_some_and(same) {
+                return Err(put_back(&format!("other rows than the catalogue seq={through} name={last}")));
+            }
+        }
+        Ok((through, head))
+    }
+
+    /// How far the segments in the destination reach without a gap, and the one that reaches so far.
+    async fn stored_through(&self, chain_id: ChainId) -> Result<(u64, Option<ObjectName>)> {
         let folder = layout::audit_prefix(&self.subject.org_id, self.database_id(), chain_id);
-        let mut through = 0;
+        let mut reached = (0, None);
         for listed in self.storage.list(folder.trim_end_matches('/')).await? {
             let file = listed.name.as_str().strip_prefix(&folder).unwrap_or_default();
             if let Some((first, last)) = segment(file)
-                && first <= through + 1
+                && first <= reached.0 + 1
+                && last > reached.0
             {
-                through = through.max(last);
+                reached = (last, Some(listed.name));
             }
         }
-        Ok(through)
+        Ok(reached)
     }
 
     /// Stores an object, content with finding it there already if it holds the same bytes.
@@ -154,4 +182,13 @@ impl Mirror<'_> {
             Error::new(Code::DatabaseUnknown, message)
         })
     }
+}
+
+/// The catalogue and the destination tell different histories.
+fn put_back(what: &str) -> Error {
+    let message = format!(
+        "the destination holds {what}; if the catalogue was put back to an earlier state, or copied, move it aside and \
+         rebuild it from the destination"
+    );
+    Error::new(Code::ChainDamaged, message)
 }

@@ -4,20 +4,17 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use walwarden_verify::chain::Replay;
-use walwarden_verify::checkpoint::{Checkpoint, SignedNote, origin};
 use walwarden_verify::key::PublicKey;
 use walwarden_verify::layout::BackupObject;
-use walwarden_verify::merkle::Tree;
 use walwarden_verify::{ChainId, DatabaseId, OrgId, Row};
 
+use super::trust::Trust;
 use super::{SEGMENT_LIMIT_BYTES, number, segment};
 use crate::catalog::{JobKind, jobs_told_by};
 use crate::chain::Subject;
 use crate::engine::Parts;
 use crate::error::{Code, Error, Result};
 use crate::storage::{ObjectName, Storage, StorageExt};
-
-const NOTE_LIMIT_BYTES: u64 = 1 << 20;
 
 /// What was found in a destination and entered into the catalogue.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -84,11 +81,11 @@ pub struct Rebuilder {
 
 /// What a destination holds of one chain.
 #[derive(Debug, Default)]
-struct Found {
+pub(super) struct Found {
     /// First row's number and the name of each segment.
-    segments: Vec<(u64, ObjectName)>,
+    pub(super) segments: Vec<(u64, ObjectName)>,
     /// Size and name of each checkpoint.
-    checkpoints: Vec<(u64, ObjectName)>,
+    pub(super) checkpoints: Vec<(u64, ObjectName)>,
 }
 
 impl Rebuilder {
@@ -96,7 +93,9 @@ impl Rebuilder {
         Rebuilder { parts }
     }
 
-    /// Enters every chain of the destination that the catalogue does not have, and the jobs it tells of.
+    /// Enters the chain of every database in the destination that the catalogue does not have, and the jobs it tells of.
+    /// Where there are several of one database, it is the newest that a trusted key signed a checkpoint of, for whoever
+    /// can write to the destination can put a chain there; without any, the newest that says it began with such a key.
     ///
     /// # Errors
     /// `chain-damaged` when segments are missing or contradict each other, or a trusted checkpoint contradicts them;
@@ -104,39 +103,40 @@ impl Rebuilder {
     /// and the catalogue's own errors. Chains entered before the error stay.
     pub async fn rebuild(&self, from: &dyn Storage, options: &RebuildOptions) -> Result<Vec<Rebuilt>> {
         let mut rebuilt = Vec::new();
-        for (subject, mut chains) in find(from).await? {
+        for (subject, chains) in find(from).await? {
             if options.only.is_some() && subject.database_id != options.only {
                 continue;
             }
             if self.parts.catalog.chain(&subject).await?.is_some() {
                 continue;
             }
-            // Ids begin with the time: the last chain is the one that goes on.
-            let Some((chain_id, found)) = chains.pop_last() else { continue };
+            let trust = Trust { from, subject: &subject, trusted_keys: &options.trusted_keys };
+            let Some(chain_id) = trust.choose(&chains).await? else { continue };
             let mut notices = Vec::new();
-            for older in chains.keys() {
+            for other in chains.keys().filter(|id| **id != chain_id) {
                 notices.push(format!(
-                    "the destination holds an older chain too, which stays there chain={older}"
+                    "the destination holds another chain too, which stays there chain={other}"
                 ));
             }
-            rebuilt.push(self.enter(from, subject, chain_id, found, notices, options).await?);
+            let found = &chains[&chain_id];
+            rebuilt.push(self.enter(&trust, chain_id, found, notices, options).await?);
         }
         Ok(rebuilt)
     }
 
     async fn enter(
         &self,
-        from: &dyn Storage,
-        subject: Subject,
+        trust: &Trust<'_>,
         chain_id: ChainId,
-        found: Found,
+        found: &Found,
         mut notices: Vec<String>,
         options: &RebuildOptions,
     ) -> Result<Rebuilt> {
-        let rows = read_rows(from, &found.segments).await?;
+        let subject = trust.subject;
+        let rows = read_rows(trust.from, &found.segments).await?;
         check_rows(&rows)?;
         let count = rows.len() as u64;
-        let covered_rows = covered(from, &subject, chain_id, &found, &rows, &options.trusted_keys).await?;
+        let covered_rows = trust.covered(chain_id, found, &rows).await?;
         let uncovered = count - covered_rows;
         if uncovered > 0 {
             let what = format!(
@@ -148,13 +148,13 @@ impl Rebuilder {
             }
             notices.push(what);
         }
-        let mut jobs = jobs_told_by(&subject, &rows);
+        let mut jobs = jobs_told_by(subject, &rows);
         for job in jobs.iter_mut().filter(|job| job.kind == JobKind::Backup) {
             job.artifact_key = Some(job.object_name(BackupObject::Artifact)?);
         }
         let backups = jobs.iter().filter(|job| job.kind == JobKind::Backup).count() as u64;
-        self.parts.catalog.adopt(&subject, rows, jobs).await?;
-        Ok(Rebuilt { subject, rows: count, backups, covered_rows, notices })
+        self.parts.catalog.adopt(subject, rows, jobs).await?;
+        Ok(Rebuilt { subject: subject.clone(), rows: count, backups, covered_rows, notices })
     }
 }
 
@@ -215,41 +215,4 @@ fn check_rows(rows: &[Row]) -> Result<()> {
         }
     }
     Ok(())
-}
-
-/// How many rows the newest checkpoint by a trusted key covers. One that contradicts them is an error.
-async fn covered(
-    from: &dyn Storage,
-    subject: &Subject,
-    chain_id: ChainId,
-    found: &Found,
-    rows: &[Row],
-    trusted_keys: &[PublicKey],
-) -> Result<u64> {
-    let origin = origin(&subject.org_id, chain_id);
-    for (size, name) in found.checkpoints.iter().rev() {
-        let bytes = from.read(name, NOTE_LIMIT_BYTES).await?;
-        let Some((note, checkpoint)) = parse(&bytes) else { continue };
-        if checkpoint.origin != origin
-            || !trusted_keys.iter().any(|key| note.verify(&origin, key) == Ok(true))
-        {
-            continue;
-        }
-        let mut tree = Tree::new();
-        rows.iter()
-            .take(usize::try_from(*size).unwrap_or(usize::MAX))
-            .for_each(|row| tree.push(&row.to_canonical()));
-        if (checkpoint.size, checkpoint.root) == (tree.size(), tree.root()) {
-            return Ok(*size);
-        }
-        let message = format!("a checkpoint by a trusted key contradicts the stored rows name={name}");
-        return Err(Error::new(Code::ChainDamaged, message));
-    }
-    Ok(0)
-}
-
-fn parse(bytes: &[u8]) -> Option<(SignedNote, Checkpoint)> {
-    let note = SignedNote::parse(bytes).ok()?;
-    let checkpoint = Checkpoint::parse_body(note.body()).ok()?;
-    Some((note, checkpoint))
 }

@@ -1,0 +1,93 @@
+//! Which of the chains in a destination is ours, and how many of its rows a trusted key answers for.
+
+use std::collections::BTreeMap;
+
+use walwarden_verify::checkpoint::{Checkpoint, SignedNote, origin};
+use walwarden_verify::key::PublicKey;
+use walwarden_verify::merkle::Tree;
+use walwarden_verify::{ChainId, Row};
+
+use super::SEGMENT_LIMIT_BYTES;
+use super::rebuild::Found;
+use crate::chain::Subject;
+use crate::error::{Code, Error, Result};
+use crate::storage::{ObjectName, Storage, StorageExt};
+
+const NOTE_LIMIT_BYTES: u64 = 1 << 20;
+
+/// Judges one subject's chains by the keys that count.
+pub(super) struct Trust<'a> {
+    pub(super) from: &'a dyn Storage,
+    pub(super) subject: &'a Subject,
+    pub(super) trusted_keys: &'a [PublicKey],
+}
+
+/// What speaks for a chain, the least first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Standing {
+    Foreign,
+    /// It says that it began with a trusted key, which needs no key to write.
+    Claimed,
+    /// A trusted key signed a checkpoint of it.
+    Signed,
+}
+
+impl Trust<'_> {
+    /// The chain that most speaks for; of several, the newest: ids begin with the time. A signed one is taken also when
+    /// its rows are damaged, so that nobody gets an older one in its place without being told.
+    pub(super) async fn choose(&self, chains: &BTreeMap<ChainId, Found>) -> Result<Option<ChainId>> {
+        let mut best = None;
+        for (chain_id, found) in chains {
+            best = best.max(Some((self.standing(*chain_id, found).await?, *chain_id)));
+        }
+        Ok(best.map(|(_, chain_id)| chain_id))
+    }
+
+    async fn standing(&self, chain_id: ChainId, found: &Found) -> Result<Standing> {
+        for (_, name) in found.checkpoints.iter().rev() {
+            if self.checkpoint(chain_id, name).await?.is_some() {
+                return Ok(Standing::Signed);
+            }
+        }
+        let Some((_, first)) = found.segments.first() else { return Ok(Standing::Foreign) };
+        let text = self.from.read(first, SEGMENT_LIMIT_BYTES).await?;
+        let genesis = text.split(|byte| *byte == b'\n').next().and_then(|line| Row::parse(line).ok());
+        let begun_with = genesis.as_ref().and_then(|row| row.payload.get("keyId")?.as_str());
+        let claimed =
+            self.trusted_keys.iter().any(|key| Some(key.key_id().to_string().as_str()) == begun_with);
+        Ok(if claimed { Standing::Claimed } else { Standing::Foreign })
+    }
+
+    /// How many rows the newest checkpoint by a trusted key covers. One that contradicts them is an error.
+    pub(super) async fn covered(&self, chain_id: ChainId, found: &Found, rows: &[Row]) -> Result<u64> {
+        for (size, name) in found.checkpoints.iter().rev() {
+            let Some(checkpoint) = self.checkpoint(chain_id, name).await? else { continue };
+            let mut tree = Tree::new();
+            rows.iter()
+                .take(usize::try_from(*size).unwrap_or(usize::MAX))
+                .for_each(|row| tree.push(&row.to_canonical()));
+            // Its own size counts: anyone can give it another name.
+            if checkpoint.size == *size && (checkpoint.size, checkpoint.root) == (tree.size(), tree.root()) {
+                return Ok(*size);
+            }
+            let message = format!("a checkpoint by a trusted key contradicts the stored rows name={name}");
+            return Err(Error::new(Code::ChainDamaged, message));
+        }
+        Ok(0)
+    }
+
+    /// The checkpoint, if it is one of this chain and by a trusted key.
+    async fn checkpoint(&self, chain_id: ChainId, name: &ObjectName) -> Result<Option<Checkpoint>> {
+        let origin = origin(&self.subject.org_id, chain_id);
+        let bytes = self.from.read(name, NOTE_LIMIT_BYTES).await?;
+        let Some((note, checkpoint)) = parse(&bytes) else { return Ok(None) };
+        let by_trusted = self.trusted_keys.iter().any(|key| note.verify(&origin, key) == Ok(true));
+        Ok((checkpoint.origin == origin && by_trusted).then_some(checkpoint))
+    }
+}
+
+fn parse(bytes: &[u8]) -> Option<(SignedNote, Checkpoint)> {
+    let note = SignedNote::parse(bytes).ok()?;
+    let checkpoint = Checkpoint::parse_body(note.body()).ok()?;
+    Some((note, checkpoint))
+}
