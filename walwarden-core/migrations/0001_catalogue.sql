@@ -48,7 +48,9 @@ CREATE TABLE job (
     manifest BLOB,
     lease_holder TEXT,
     lease_until INTEGER,
-    CHECK ((lease_holder IS NULL) = (lease_until IS NULL))
+    lease_millis INTEGER, -- for how long it was given
+    CHECK ((lease_holder IS NULL) = (lease_until IS NULL)),
+    CHECK ((lease_holder IS NULL) = (lease_millis IS NULL))
 ) STRICT;
 
 CREATE INDEX job_of_chain ON job (chain_id, queued_at);

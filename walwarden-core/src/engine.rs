@@ -35,12 +35,15 @@ pub struct Settings {
 }
 
 impl Settings {
+    /// How long a claim lasts unless set otherwise.
+    pub const LEASE: Duration = Duration::from_secs(15);
+
     /// Settings with the published defaults: 15 s lease, 3 attempts, 2 s back-off.
     pub fn new(org_id: OrgId, worker: impl Into<String>, spool_dir: impl Into<PathBuf>) -> Self {
         Settings {
             org_id,
             worker: worker.into(),
-            lease: Duration::from_secs(15),
+            lease: Settings::LEASE,
             attempts: 3,
             backoff: Duration::from_secs(2),
             spool_dir: spool_dir.into(),

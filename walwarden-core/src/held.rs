@@ -84,6 +84,7 @@ impl<'a> HeldJob<'a> {
     }
 
     /// The same for work that has to clean up behind itself: when the lease is lost it is asked to stop, and waited for.
+    /// What it completed all the same is not lost with the lease.
     pub(crate) async fn while_renewing_or_stopped<T>(
         &self,
         stop: &Cancel,
@@ -94,8 +95,7 @@ impl<'a> HeldJob<'a> {
             outcome = &mut work => outcome,
             lost = self.renew_for_ever() => {
                 stop.cancel();
-                let _stopped = work.await;
-                Err(lost)
+                work.await.map_err(|_stopped| lost)
             }
         }
     }

@@ -4,11 +4,11 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use walwarden_core::Result;
 use walwarden_core::catalog::{Catalog, ChainRecord, Job, JobKind, JobQuery, JobState};
 use walwarden_core::chain::{Head, Subject};
 use walwarden_core::clock::{Clock as _, SystemClock};
 use walwarden_core::verify::{DatabaseId, Timestamp};
+use walwarden_core::{Result, Settings};
 
 use super::backup;
 use crate::exit::{DONE, Ending};
@@ -45,7 +45,7 @@ pub(crate) async fn run(home: &Home, output: Output) -> Ending {
 async fn standings(home: &Home, catalog: &dyn Catalog, now: Timestamp) -> Result<Vec<Standing>> {
     let jobs = catalog.jobs(JobQuery::default().kind(JobKind::Backup)).await?;
     let restores = catalog.jobs(JobQuery::default().kind(JobKind::Restore).unfinished()).await?;
-    let gone = |job: &&Job| job.lease.as_ref().is_some_and(|lease| lease.until <= now);
+    let gone = |job: &&Job| job.is_abandoned(now, Settings::LEASE);
     let configured: BTreeSet<DatabaseId> =
         home.databases().iter().map(|database| database.name.clone()).collect();
     let mut names = configured.clone();

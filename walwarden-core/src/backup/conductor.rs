@@ -124,7 +124,7 @@ impl Run<'_> {
         let text = format!("backup {} is held by {}; waiting for its lease to end", job.id, lease.holder);
         self.watch.notice(&text);
         // A clock that jumped must not make us wait for longer than any lease lasts.
-        let wait = Duration::from_millis(left.unsigned_abs()).min(self.parts.settings.lease);
+        let wait = Duration::from_millis(left.unsigned_abs()).min(lease.length);
         tokio::select! {
             () = tokio::time::sleep(wait + Duration::from_millis(50)) => {}
             () = self.request.cancel.cancelled() => {
@@ -133,10 +133,10 @@ impl Run<'_> {
         }
         let again = self.parts.catalog.jobs(JobQuery::one(job.id)).await?.into_iter().next();
         let again = again.unwrap_or_else(|| job.clone());
-        let (now, length) = (self.parts.clock.now(), self.parts.settings.lease);
+        let now = self.parts.clock.now();
         match &again.lease {
             // Renewed while we waited: alive, whatever our clocks say.
-            Some(lease) if again.lease != job.lease || lease.holds(now, length) => Err(Error::new(
+            Some(lease) if again.lease != job.lease || lease.holds(now) => Err(Error::new(
                 Code::JobHeld,
                 format!(
                     "another worker is backing up this database job={} holder={}",

@@ -110,6 +110,8 @@ pub struct Lease {
     pub holder: String,
     /// Until when, unless renewed.
     pub until: Timestamp,
+    /// For how long it was given, and each time renewed.
+    pub length: Duration,
 }
 
 impl Job {
@@ -119,6 +121,15 @@ impl Job {
     /// `internal` for a job that concerns no database: such jobs store nothing.
     pub fn object_name(&self, object: BackupObject) -> Result<ObjectName> {
         object_name(&self.subject, self.queued_at, self.id, object)
+    }
+
+    /// Whether nobody is at work on the job any more, if it has not ended: its lease does not hold ([`Lease::holds`]), or
+    /// nobody took it within this time of being asked for, or since the clock was set back by more than that.
+    pub fn is_abandoned(&self, at: Timestamp, unclaimed: Duration) -> bool {
+        match &self.lease {
+            Some(lease) => !lease.holds(at),
+            None => later(self.queued_at, unclaimed) <= at || later(at, unclaimed) < self.queued_at,
+        }
     }
 }
 
@@ -136,11 +147,11 @@ pub(crate) fn object_name(
 }
 
 impl Lease {
-    /// Whether the lease still keeps others off at this time. `length` is how long leases last.
+    /// Whether the lease still keeps others off at this time.
     ///
     /// One that would last for more than twice that was given before the clock was set back; as each renewal says anew
     /// until when, its holder has not been heard of since. Clocks of workers may differ by up to one length.
-    pub fn holds(&self, at: Timestamp, length: Duration) -> bool {
-        at < self.until && self.until <= later(later(at, length), length)
+    pub fn holds(&self, at: Timestamp) -> bool {
+        at < self.until && self.until <= later(later(at, self.length), self.length)
     }
 }

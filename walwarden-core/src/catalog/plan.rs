@@ -82,12 +82,12 @@ impl Plan {
     }
 
     fn claim(job: Job, holder: String, at: Timestamp, length: Duration) -> Result<Self> {
-        if let Some(lease) = job.lease.as_ref().filter(|lease| lease.holds(at, length)) {
+        if let Some(lease) = job.lease.as_ref().filter(|lease| lease.holds(at)) {
             return Err(held(&job, &lease.holder));
         }
         let lost = Object::from([("class", Code::WorkerLost.text())]);
         let facts = facts(&job, JobState::Claimed, at, lost)?;
-        let lease = Some(Lease { job_id: job.id, holder, until: later(at, length) });
+        let lease = Some(Lease { job_id: job.id, holder, until: later(at, length), length });
         Ok(Plan { subject: job.subject.clone(), facts, job, lease, not_before: None })
     }
 
@@ -174,7 +174,7 @@ fn check_lease(job: &Job, lease: &Lease) -> Result<()> {
 
 fn refuse_held(job: &Job, at: Timestamp) -> Result<()> {
     match &job.lease {
-        Some(lease) if at < lease.until => Err(held(job, &lease.holder)),
+        Some(lease) if lease.holds(at) => Err(held(job, &lease.holder)),
         _ => Ok(()),
     }
 }

@@ -82,9 +82,9 @@ impl Application<'_> {
             }
             properties = statements.properties;
         }
+        unfinished.created(maintenance).await?;
         let notices = self.fill(&building).await?;
         target::rename(maintenance, &building, &self.plan.database).await?;
-        unfinished.renamed(&self.plan.database);
         // These name the database. It is complete by now, but goes away again if they fail.
         for statement in &properties {
             target::run(maintenance, statement, &self.plan.database).await?;

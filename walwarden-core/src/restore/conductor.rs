@@ -21,7 +21,7 @@ use crate::error::{Code, Error, Result, Retry};
 use crate::held::{HeldJob, reported};
 use crate::mirror::Mirror;
 use crate::storage::ObjectName;
-use crate::watch::{StateChange, Watch};
+use crate::watch::{Cancel, StateChange, Watch};
 
 /// Restores backups with the engine's parts.
 #[derive(Debug, Clone)]
@@ -59,12 +59,12 @@ impl RestoreConductor {
         reported(watch, self.parts.catalog.write(Write::Enter(new)).await?).map(Some)
     }
 
-    /// Ends restores whose worker is gone: their lease ran out and nobody can take them up.
+    /// Ends restores whose worker is gone, before it claimed them or since: nobody can take them up.
     async fn end_vanished(&self, subject: &Subject, watch: &dyn Watch) -> Result<()> {
         let query = JobQuery::of(subject).kind(JobKind::Restore).unfinished();
         for job in self.parts.catalog.jobs(query).await? {
             let now = self.parts.clock.now();
-            if job.lease.as_ref().is_some_and(|lease| lease.until <= now) {
+            if job.is_abandoned(now, self.parts.settings.lease) {
                 watch.notice(&format!("restore {} ended without a word; it is sealed as timed out", job.id));
                 self.parts.catalog.write(Write::Step(Step::new(job.id, JobState::TimedOut, now))).await?;
             }
@@ -93,21 +93,25 @@ impl RestoreConductor {
         progress.reached(JobState::Restoring).await?;
         let application = Application { plan, dump: &dump, random: self.parts.random_bytes() };
         let notices = application.run().await?;
-        progress.reached(JobState::Finalizing).await?;
         Ok(Restored { database: plan.database.clone(), notices, rows_compared: false })
     }
 
-    async fn carry_out_unrecorded(&self, plan: &RestorePlan, watch: &dyn Watch) -> Result<Restored> {
+    async fn carry_out_unrecorded(
+        &self,
+        plan: &RestorePlan,
+        asked_to_stop: &Cancel,
+        watch: &dyn Watch,
+    ) -> Result<Restored> {
         let clock = self.parts.clock.as_ref();
         let recorder =
             Recorder::Nowhere { job_id: new_job_id(clock, self.parts.random.as_ref()), clock, watch };
         recorder.reached(JobState::Triggered).await?;
         recorder.reached(JobState::Claimed).await?;
         let carried_out =
-            plan.request.cancel.or_grace(WIND_DOWN_GRACE, self.carry_out(plan, &recorder, watch)).await;
+            asked_to_stop.or_grace(WIND_DOWN_GRACE, self.carry_out(plan, &recorder, watch)).await;
         let outcome = carried_out.unwrap_or_else(|| Err(cancelled()));
         match &outcome {
-            Ok(restored) => recorder.reached_with(JobState::Completed, completed(restored)).await?,
+            Ok(restored) => recorder.completed(restored).await?,
             Err(error) => {
                 let class = Object::from([("class", error.code().text())]);
                 let retryable = error.code().retry() == Retry::Yes;
@@ -122,6 +126,7 @@ impl RestoreConductor {
         &self,
         plan: &RestorePlan,
         job: Job,
+        asked_to_stop: &Cancel,
         watch: &dyn Watch,
     ) -> Result<Restored> {
         let subject = job.subject.clone();
@@ -129,12 +134,14 @@ impl RestoreConductor {
         let recorder = Recorder::Chain(&held);
         let work = self.carry_out(plan, &recorder, watch);
         let carried_out = held.while_renewing_or_stopped(&plan.request.cancel, work);
-        let carried_out = plan.request.cancel.or_grace(WIND_DOWN_GRACE, carried_out).await;
+        let carried_out = asked_to_stop.or_grace(WIND_DOWN_GRACE, carried_out).await;
         let outcome = carried_out.unwrap_or_else(|| Err(cancelled()));
         let recorded = match &outcome {
-            Ok(restored) => held.step(JobState::Completed, completed(restored)).await,
+            // What was restored is there, whether or not that can be recorded.
+            Ok(restored) => recorder.completed(restored).await,
             Err(error) => {
-                held.fail(error, (error.code().retry() == Retry::Yes).then_some(Duration::ZERO)).await
+                let pause = (error.code().retry() == Retry::Yes).then_some(Duration::ZERO);
+                held.fail(error, pause).await.map(drop)
             }
         };
         if let Err(error) = recorded {
@@ -142,7 +149,7 @@ impl RestoreConductor {
         }
         let mirror = Mirror { parts: &self.parts, storage: plan.request.from.as_ref(), subject: &subject };
         let silent = || Error::new(Code::StorageUnavailable, "it did not answer in time");
-        let published = plan.request.cancel.or_grace(PUBLISH_GRACE, mirror.publish()).await;
+        let published = asked_to_stop.or_grace(PUBLISH_GRACE, mirror.publish()).await;
         if let Err(error) = published.unwrap_or_else(|| Err(silent())) {
             watch.notice(&format!(
                 "events and checkpoint are not in the destination yet: {}",
@@ -166,10 +173,6 @@ fn cancelled() -> Error {
 const WIND_DOWN_GRACE: Duration = Duration::from_millis(2500);
 const PUBLISH_GRACE: Duration = Duration::from_secs(1);
 
-fn completed(restored: &Restored) -> Object {
-    Object::from([("database", restored.database.as_str())])
-}
-
 /// Tells the states of a restore, and records them where this installation keeps the chain.
 enum Recorder<'a> {
     Chain(&'a HeldJob<'a>),
@@ -179,6 +182,12 @@ enum Recorder<'a> {
 impl Recorder<'_> {
     async fn reached(&self, state: JobState) -> Result<()> {
         self.reached_with(state, Object::new()).await
+    }
+
+    async fn completed(&self, restored: &Restored) -> Result<()> {
+        self.reached(JobState::Finalizing).await?;
+        let payload = Object::from([("database", restored.database.as_str())]);
+        self.reached_with(JobState::Completed, payload).await
     }
 
     async fn reached_with(&self, state: JobState, mut payload: Object) -> Result<()> {
@@ -223,11 +232,12 @@ impl RestoreSession for RestoreConductor {
     }
 
     async fn apply(&self, mut plan: RestorePlan, watch: &dyn Watch) -> Result<Restored> {
-        // A lost lease stops this restore alone, not what else the caller may stop with it.
-        plan.request.cancel = plan.request.cancel.child();
+        // A lost lease stops this restore alone, not what else the caller may stop with it, and hurries nobody.
+        let asked_to_stop = plan.request.cancel.clone();
+        plan.request.cancel = asked_to_stop.child();
         match self.enter(&plan.manifest, watch).await? {
-            Some(job) => self.record_and_carry_out(&plan, job, watch).await,
-            None => self.carry_out_unrecorded(&plan, watch).await,
+            Some(job) => self.record_and_carry_out(&plan, job, &asked_to_stop, watch).await,
+            None => self.carry_out_unrecorded(&plan, &asked_to_stop, watch).await,
         }
     }
 }

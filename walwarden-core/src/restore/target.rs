@@ -28,6 +28,22 @@ pub(super) async fn exists(client: &Client, database: &str) -> Result<bool> {
     Ok(row.get(0))
 }
 
+/// What the server knows a database by, whatever its name.
+pub(super) async fn oid(client: &Client, database: &str) -> Result<Option<u32>> {
+    let sql = "select oid from pg_catalog.pg_database where datname = $1";
+    let row = client.query_opt(sql, &[&database]).await;
+    let row = row.map_err(|error| refused("the target's databases cannot be listed", error))?;
+    Ok(row.map(|row| row.get(0)))
+}
+
+/// The present name of a database, if it is still there.
+pub(super) async fn name(client: &Client, oid: u32) -> Result<Option<String>> {
+    let sql = "select datname::text from pg_catalog.pg_database where oid = $1";
+    let row = client.query_opt(sql, &[&oid]).await;
+    let row = row.map_err(|error| refused("the target's databases cannot be listed", error))?;
+    Ok(row.map(|row| row.get(0)))
+}
+
 /// Databases that interrupted restores left behind: nobody is connected to them.
 pub(super) async fn left_behind(client: &Client) -> Result<Vec<String>> {
     let sql = "select datname::text from pg_catalog.pg_database d where starts_with(datname, $1) \

@@ -2,7 +2,6 @@
 
 mod run;
 
-use std::time::Duration;
 
 use serde_json::{Value, json};
 use walwarden_core::catalog::{Catalog, CatalogExt as _, Job, JobKind, JobQuery, JobState, Step};
@@ -10,7 +9,7 @@ use walwarden_core::chain::Subject;
 use walwarden_core::clock::{Clock as _, SystemClock};
 use walwarden_core::verify::{DatabaseId, EventKind, JobId};
 use walwarden_core::watch::Cancel;
-use walwarden_core::{Code, Error, Result};
+use walwarden_core::{Code, Error, Result, Settings};
 
 use crate::arguments::{BackupCommand, Listing};
 use crate::exit::{DONE, Ending};
@@ -108,13 +107,13 @@ async fn cancel(id: JobId, home: &Home, output: Output) -> Ending {
     let now = SystemClock.now();
     let mut step = Step::new(id, JobState::Cancelled, now);
     if let Some(lease) = &job.lease {
-        if lease.until > now {
+        if lease.holds(now) {
             let message =
                 format!("a worker is at work on this job holder={} until={}", lease.holder, lease.until);
             return Err(Error::new(Code::JobHeld, message).into());
         }
         // Its worker vanished: take the job over first, so that nobody else does.
-        let claimed = catalog.claim(id, &worker_name(), now, Duration::from_secs(15)).await?;
+        let claimed = catalog.claim(id, &worker_name(), now, Settings::LEASE).await?;
         if let Some(lease) = &claimed.lease {
             step = step.under(lease);
         }

@@ -1,5 +1,7 @@
 //! Jobs as rows of a table.
 
+use std::time::Duration;
+
 use sqlx::Row as _;
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
 use walwarden_verify::{ChainId, JobId, Sha256, Timestamp};
@@ -17,8 +19,15 @@ pub(super) const SELECT_JOB: &str = "SELECT job.*, org_id, database_id FROM job 
 pub(super) fn read(database: &Database, row: &SqliteRow) -> Result<Job> {
     let columns = Columns { database, row };
     let id: JobId = columns.parsed("job_id")?;
-    let lease = match (columns.value::<Option<String>>("lease_holder")?, columns.time("lease_until")?) {
-        (Some(holder), Some(until)) => Some(Lease { job_id: id, holder, until }),
+    let length = match columns.value::<Option<i64>>("lease_millis")? {
+        Some(millis) => Some(u64::try_from(millis).map_err(|_| columns.odd("lease_millis"))?),
+        None => None,
+    };
+    let lease = match (columns.value::<Option<String>>("lease_holder")?, columns.time("lease_until")?, length)
+    {
+        (Some(holder), Some(until), Some(length)) => {
+            Some(Lease { job_id: id, holder, until, length: Duration::from_millis(length) })
+        }
         _ => None,
     };
     let text: String = columns.value("kind")?;
@@ -71,14 +80,15 @@ pub(super) async fn store(
 ) -> Result<()> {
     let sql = "INSERT INTO job (job_id, chain_id, kind, state, finished, queued_at, started_at, finished_at, attempt, \
                                 not_before, failure, manifest_sha256, artifact_key, size_bytes, lease_holder, \
-                                lease_until) \
-               VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) \
+                                lease_until, lease_millis) \
+               VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) \
                ON CONFLICT (job_id) DO UPDATE SET \
                    state = excluded.state, finished = excluded.finished, started_at = excluded.started_at, \
                    finished_at = excluded.finished_at, attempt = excluded.attempt, \
                    not_before = excluded.not_before, failure = excluded.failure, \
                    manifest_sha256 = excluded.manifest_sha256, size_bytes = excluded.size_bytes, \
-                   lease_holder = excluded.lease_holder, lease_until = excluded.lease_until";
+                   lease_holder = excluded.lease_holder, lease_until = excluded.lease_until, \
+                   lease_millis = excluded.lease_millis";
     sqlx::query(sql)
         .bind(job.id.to_string())
         .bind(chain_id.to_string())
@@ -96,6 +106,7 @@ pub(super) async fn store(
         .bind(job.size_bytes.map(|size| i64::try_from(size).unwrap_or(i64::MAX)))
         .bind(job.lease.as_ref().map(|lease| lease.holder.as_str()))
         .bind(job.lease.as_ref().map(|lease| lease.until.unix_millis()))
+        .bind(job.lease.as_ref().map(|lease| i64::try_from(lease.length.as_millis()).unwrap_or(i64::MAX)))
         .execute(connection)
         .await
         .map_err(|error| database.fault(error))?;
