@@ -165,12 +165,25 @@ async fn a_restore_whose_worker_vanished_is_sealed_as_timed_out_by_the_next() {
     let new = NewJob::restore(id, subject.clone(), SystemClock.now(), scene.sealed.manifest_sha256);
     catalog.enter(new).await.unwrap();
     catalog.claim(id, "a worker that dies", SystemClock.now(), Duration::from_millis(1)).await.unwrap();
+    // One died before it claimed its restore, one's lease is from before the clock was set back; one has just begun.
+    let long_ago = walwarden_testkit::clock::after(SystemClock.now(), -3_600_000);
+    let tomorrow = walwarden_testkit::clock::after(SystemClock.now(), 86_400_000);
+    let mut ids = Vec::new();
+    for queued_at in [long_ago, long_ago, SystemClock.now()] {
+        ids.push(new_job_id(&SystemClock, &SystemRandom));
+        let new =
+            NewJob::restore(ids[ids.len() - 1], subject.clone(), queued_at, scene.sealed.manifest_sha256);
+        catalog.enter(new).await.unwrap();
+    }
+    catalog.claim(ids[1], "a worker of tomorrow", tomorrow, Duration::from_millis(600)).await.unwrap();
     tokio::time::sleep(Duration::from_millis(20)).await;
 
     scene.run(scene.named(&unique("after")).await).await.unwrap();
     let jobs = catalog.jobs(JobQuery::of(&subject).kind(JobKind::Restore)).await.unwrap();
     let state = |wanted| jobs.iter().find(|job| job.id == wanted).unwrap().state;
     assert_eq!(state(id), JobState::TimedOut);
+    assert_eq!([ids[0], ids[1]].map(state), [JobState::TimedOut; 2]);
+    assert_eq!(state(ids[2]), JobState::Triggered);
     assert_eq!(scene.home.assert_provable().await, 1);
 }
 

@@ -1,4 +1,5 @@
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use walwarden_core::Code;
@@ -46,6 +47,8 @@ pub(super) async fn only_the_holder_changes_a_held_job(catalog: &dyn Catalog) {
     let notes = Progress::default();
     assert_code(catalog.note(stranger, notes).await, Code::JobHeld, "nor are its notes replaced");
     assert_code(catalog.claim(job.id, "other", now(61), LEASE).await, Code::JobHeld, "nor is it claimed");
+    let short = catalog.claim(job.id, "other", now(3), Duration::from_secs(1)).await;
+    assert_code(short, Code::JobHeld, "also by one whose own leases are short");
     assert_eq!(catalog.job(job.id).await.expect("it is there"), job, "refused writes leave the job");
     assert_eq!(consistent_rows(catalog).await, before, "refused writes leave no row");
 
@@ -75,6 +78,11 @@ pub(super) async fn a_lease_from_the_future_keeps_nobody_off(catalog: &dyn Catal
     let (job, lost) = claim(catalog, job.id, "lost", now(180)).await;
     let early = |seconds| catalog.claim(job.id, "next", now(seconds), LEASE);
     assert_code(early(180 - 60).await, Code::JobHeld, "clocks of workers may differ by a lease");
+    let cancelled = |job, seconds| catalog.step(Step::new(job, JobState::Cancelled, now(seconds)));
+    assert_code(cancelled(job.id, 180 - 60).await, Code::JobHeld, "also from a step without a lease");
+    let other = queue(catalog, 2).await;
+    let (other, _) = claim(catalog, other.id, "lost", now(180)).await;
+    cancelled(other.id, 180 - 61).await.expect("beyond that, nobody holds it");
     let taken = early(180 - 61).await.expect("beyond that, nobody holds it");
     assert_eq!((taken.attempt, taken.failure.as_deref()), (2, Some("worker-lost")));
     let step = Step::new(job.id, JobState::Running, now(180)).under(&lost);

@@ -2,7 +2,6 @@
 
 mod run;
 
-
 use serde_json::{Value, json};
 use walwarden_core::catalog::{Catalog, CatalogExt as _, Job, JobKind, JobQuery, JobState, Step};
 use walwarden_core::chain::Subject;
