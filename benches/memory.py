@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Peak memory of `walwarden backup run` and `walwarden restore`'s verification, whatever the size of the dump.
+"""Peak memory of `walwarden backup run`, whatever the size of the dump.
 
     benches/memory.py [--gigabytes 1 8]
 
