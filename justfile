@@ -8,7 +8,7 @@ default:
 demo *ARGS: _demo-tools
     cargo run --release --package walwarden-cli --bin walwarden -- demo {{ARGS}}
 
-# Everything CI checks: format, lints, docs, all tests against real servers.
+# Format, lints, docs, all tests against real servers, the vectors. Not deny, wasm, fuzz and bench.
 test: _test-tools format-check lint tests doc vectors
     @echo "all checks passed"
 

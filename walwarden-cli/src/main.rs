@@ -12,10 +12,11 @@ mod verification;
 
 use std::io::{self, IsTerminal as _, Write as _};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use arguments::{Arguments, masked};
 use clap::Parser as _;
-use exit::Stop;
+use exit::{Ending, Stop};
 use output::Output;
 use walwarden_core::{Code, Error};
 
@@ -26,15 +27,25 @@ fn main() -> ExitCode {
     };
     let output = Output::new(arguments.json_wanted(io::stdout().is_terminal()));
     log_to_stderr(arguments.verbose);
-    let ending = tokio::runtime::Runtime::new()
-        .map_err(|error| Error::new(Code::Internal, "cannot start the runtime").with_source(error).into())
-        .and_then(|runtime| runtime.block_on(commands::run(arguments, output)));
-    match ending {
+    match carry_out(arguments, output) {
         Ok(status) => ExitCode::from(status),
         Err(Stop::PipeClosed) => ExitCode::SUCCESS,
         Err(Stop::Failed(error)) => fail(&error, output),
     }
 }
+
+/// Runs the command; what still hangs in a system call when it has ended (a name server or a disk that does not answer)
+/// is not waited for.
+fn carry_out(arguments: Arguments, output: Output) -> Ending {
+    let runtime = tokio::runtime::Runtime::new()
+        .map_err(|error| Error::new(Code::Internal, "cannot start the runtime").with_source(error))?;
+    let ending = runtime.block_on(commands::run(arguments, output));
+    runtime.shutdown_timeout(TIDY_UP);
+    ending
+}
+
+/// Enough to remove a file that was being written.
+const TIDY_UP: Duration = Duration::from_millis(500);
 
 /// Help and version are answers; everything else is wrong use, told as JSON too where that was asked for.
 fn refuse(refusal: &clap::Error) -> ExitCode {

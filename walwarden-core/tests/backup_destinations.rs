@@ -25,6 +25,7 @@ use walwarden_core::verify::{EventKind, Sha256};
 use walwarden_core::watch::Unwatched;
 use walwarden_core::{Code, Exit};
 use walwarden_testkit::postgres::shared;
+use walwarden_testkit::skip::skipped;
 use walwarden_testkit::storage::{Azurite, Call, FaultyStorage, Misbehaviour, S3Server};
 use walwarden_testkit::torture::Torture;
 
@@ -206,14 +207,13 @@ async fn a_full_disk_is_storage_full_and_leaves_room_as_it_was() {
 struct SmallDisk(std::path::PathBuf);
 
 impl SmallDisk {
-    #[allow(clippy::print_stderr)] // a skipped test must be seen
     fn mount(at: &Path) -> Option<SmallDisk> {
         let mut mount = Command::new("mount");
         mount.args(["-t", "tmpfs", "-o", "size=8m", "tmpfs"]).arg(at);
         match mount.output() {
             Ok(output) if output.status.success() => Some(SmallDisk(at.to_owned())),
             _ => {
-                eprintln!("SKIPPED: no right to mount a small disk; a full destination was NOT tested");
+                skipped("a full destination: no right to mount a small disk");
                 None
             }
         }
@@ -258,6 +258,21 @@ async fn globals_that_changed_between_two_attempts_are_never_stated() {
     assert_eq!(error.code(), Code::ReadBackMismatch, "{error}");
     assert_eq!(home.job().await.state, JobState::FailedTerminal);
     assert!(!home.stored().iter().any(|name| name.ends_with(".manifest.json")));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn globals_of_a_job_whose_dump_never_became_visible_stay_alone_and_unstated() {
+    let folder = tempfile::tempdir().unwrap();
+    let (storage, home) = falsified(folder.path()).await;
+    storage.misbehave(Call::Finish, 2, Misbehaviour::Fail(Code::StorageDenied));
+    let mut request = home.request(&shared(17).dsn(&database(SHOP).await)).await;
+    request.globals = true;
+    let error = home.engine.backup().run(request, &Unwatched).await.unwrap_err();
+    assert_eq!(error.code(), Code::StorageDenied, "{error}");
+    assert_eq!(home.job().await.state, JobState::FailedTerminal);
+    let stored = home.backup_objects().await;
+    assert!(stored.len() == 1 && stored[0].ends_with(".globals.sql"), "{stored:?}");
+    assert_eq!(home.assert_provable().await, 0);
 }
 
 /// Has globals of somebody else's under the job's name before the job stores its own.

@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use walwarden_core::{Code, Exit, Kind, Retry};
 
@@ -93,4 +93,32 @@ fn the_exit_statuses_are_those_published() {
     ]
     .map(|(exit, name)| ((exit as u8).to_string(), format!("`{name}`")));
     assert_eq!(written, known);
+}
+
+#[test]
+fn codes_that_nothing_says_are_marked_as_reserved() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let mut source = String::new();
+    for folder in ["walwarden-core/src", "walwarden-cli/src"] {
+        read_into(&mut source, &root.join(folder));
+    }
+    for (row, code) in table("Codes").iter().zip(Code::ALL) {
+        let name = format!("Code::{code:?}");
+        let is_said = source.match_indices(&name).any(|(at, _)| {
+            !source[at + name.len()..].starts_with(|next: char| next.is_alphanumeric() || next == '_')
+        });
+        assert_eq!(row[4].starts_with("Reserved"), !is_said, "{name}");
+    }
+}
+
+/// The text of all Rust files but the list of codes itself.
+fn read_into(text: &mut String, folder: &Path) {
+    let paths: Vec<PathBuf> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    for path in paths {
+        if path.is_dir() {
+            read_into(text, &path);
+        } else if path.extension().is_some_and(|is| is == "rs") && !path.ends_with("src/error.rs") {
+            text.push_str(&std::fs::read_to_string(path).unwrap());
+        }
+    }
 }

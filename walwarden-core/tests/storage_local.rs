@@ -12,6 +12,7 @@ use walwarden_core::clock::SystemRandom;
 use walwarden_core::storage::{
     LocalStorage, Location, ObjectName, Options, Storage, StorageExt, UploadId, open,
 };
+use walwarden_testkit::skip::skipped;
 
 async fn local(root: &Path) -> LocalStorage {
     LocalStorage::open(root, Arc::new(SystemRandom)).await.unwrap()
@@ -146,7 +147,7 @@ async fn a_full_disk_is_storage_full_and_leaves_nothing() {
         .status()
         .is_ok_and(|status| status.success());
     if !mounted {
-        eprintln!("SKIPPED: this user cannot mount a small tmpfs; a full disk was NOT tested");
+        skipped("a full disk: this user cannot mount a small tmpfs");
         return;
     }
     let storage = local(root.path()).await;
@@ -158,16 +159,33 @@ async fn a_full_disk_is_storage_full_and_leaves_nothing() {
     assert!(unmounted.unwrap().success());
 }
 
+/// Root may write everywhere, so for root this runs once more in a process that has given that right up.
 #[cfg(unix)]
 #[tokio::test]
 async fn a_folder_without_write_permission_is_storage_denied() {
     use std::os::unix::fs::PermissionsExt;
+    use std::process::Command;
 
     let root = tempfile::tempdir().unwrap();
     let storage = local(root.path()).await;
     fs::set_permissions(root.path(), fs::Permissions::from_mode(0o555)).unwrap();
     if fs::write(root.path().join("try"), "").is_ok() {
-        eprintln!("SKIPPED: this user may write everywhere; missing permission was NOT tested");
+        #[allow(clippy::disallowed_methods)] // only this test sets it
+        let is_second = std::env::var_os("WALWARDEN_TEST_SECOND").is_some();
+        assert!(!is_second, "the right to write everywhere could not be given up");
+        let second = Command::new("setpriv")
+            .arg("--bounding-set=-dac_override,-dac_read_search")
+            .arg(std::env::current_exe().unwrap())
+            .args(["--exact", "a_folder_without_write_permission_is_storage_denied"])
+            .env("WALWARDEN_TEST_SECOND", "1")
+            .output();
+        let Ok(output) = second else {
+            return skipped(
+                "missing write permission: this user may write everywhere, and there is no setpriv",
+            );
+        };
+        let told = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success() && told.contains("1 passed"), "{told}");
         return;
     }
     let outcome = storage.put(&name("dump"), "x".into()).await;

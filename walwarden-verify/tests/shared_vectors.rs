@@ -2,14 +2,11 @@
 //!
 //! They lie beside the workspace in `shared/vectors`, or where `WALWARDEN_VECTORS` says. Where the judges and we
 //! differ on purpose, `known-divergences.txt` says so, and a case that no longer differs fails.
-#![allow(
-    clippy::unwrap_used,
-    clippy::print_stderr,
-    reason = "a test fails by panicking, and says aloud what it leaves out"
-)]
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use base64::Engine as _;
@@ -27,7 +24,9 @@ fn set(name: &str) -> Option<PathBuf> {
     if folder.is_dir() {
         return Some(folder);
     }
-    eprintln!("\n*** NOT TESTED: no vectors in {}; set WALWARDEN_VECTORS ***\n", folder.display());
+    // Past the capture of the test runner. No failure: the vectors do not come with a clone.
+    let line = format!("\n*** NOT TESTED: no vectors in {}; set WALWARDEN_VECTORS ***\n\n", folder.display());
+    let _nobody_reads = std::io::stderr().write_all(line.as_bytes());
     None
 }
 

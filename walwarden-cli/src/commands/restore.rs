@@ -1,6 +1,7 @@
 //! `walwarden restore`.
 
 use std::fs;
+use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -18,7 +19,7 @@ use walwarden_core::{Code, Error, Result};
 use crate::arguments::{RestoreArguments, RestoreMode};
 use crate::exit::{DONE, Ending};
 use crate::home::Home;
-use crate::output::{JobWatch, Output, bytes};
+use crate::output::{JobWatch, Output, bytes, password};
 use crate::signals::unless_signalled;
 
 pub(crate) async fn run(arguments: RestoreArguments, home: &Home, output: Output, cancel: &Cancel) -> Ending {
@@ -38,24 +39,32 @@ pub(crate) async fn run(arguments: RestoreArguments, home: &Home, output: Output
     if output.is_json() {
         plan.notices().iter().for_each(|notice| output.note(format_args!("note: {notice}")));
     }
+    let has_index = plan.manifest().body().index.is_some();
     let watch = JobWatch::new(output);
     let restored = engine.restore().apply(plan, &watch).await?;
     for notice in &restored.notices {
         output.note(format_args!("note: {notice}"));
     }
     if !output.is_json() {
-        let rows = if restored.rows_compared {
-            "the rows of every table were counted and agree with the backup's index"
-        } else {
-            "rows were not counted: this backup has no index"
-        };
         output.line(format_args!(
-            "\nrestored into database {} in {}\n{rows}",
+            "\nrestored into database {} in {}\n{}",
             restored.database,
-            watch.elapsed()
+            watch.elapsed(),
+            counted(restored.rows_compared, has_index)
         ))?;
     }
     Ok(DONE)
+}
+
+/// What was done about the rows.
+fn counted(were_compared: bool, has_index: bool) -> &'static str {
+    match (were_compared, has_index) {
+        (true, _) => "the rows of every table were counted and agree with the backup's index",
+        (false, true) => {
+            "rows were not counted: the backup has an index, which this version does not compare"
+        }
+        (false, false) => "rows were not counted: this backup has no index",
+    }
 }
 
 /// Everything that can be known to be wrong before the target is looked at is refused here.
@@ -95,12 +104,13 @@ async fn plan(engine: &Engine, request: RestoreRequest, output: Output) -> Resul
                 && output.is_interactive() =>
         {
             let prompt = format!("Password for {}: ", again.target);
-            let password = rpassword::prompt_password(prompt).map_err(|failure| {
-                Error::new(
+            let password = password(prompt).await.map_err(|failure| match failure.kind() {
+                io::ErrorKind::Interrupted => Error::new(Code::Cancelled, "stopped at the password prompt"),
+                _ => Error::new(
                     Code::TargetLoginRefused,
                     "the target wants a password and none could be asked for",
                 )
-                .with_source(failure)
+                .with_source(failure),
             })?;
             again.target = again.target.with_password(Secret::new(password));
             engine.restore().plan(again).await
@@ -214,3 +224,15 @@ fn described(plan: &RestorePlan) -> Value {
 
 /// More than a screen of them helps nobody.
 const SHOWN_DROPS: usize = 20;
+
+#[cfg(test)]
+mod tests {
+    use super::counted;
+
+    #[test]
+    fn an_index_that_was_not_compared_is_not_denied() {
+        assert!(counted(true, true).contains("agree"));
+        assert!(counted(false, true).contains("has an index"));
+        assert!(counted(false, false).contains("has no index"));
+    }
+}

@@ -2,6 +2,7 @@
 
 mod measure;
 mod progress;
+mod prompt;
 
 use std::fmt::Display;
 use std::io::{self, IsTerminal as _, Write as _};
@@ -10,6 +11,7 @@ use serde_json::{Value, json};
 
 pub(crate) use measure::{bytes, elapsed, span};
 pub(crate) use progress::JobWatch;
+pub(crate) use prompt::password;
 
 /// Where a command's words go, and in which form.
 #[derive(Debug, Clone, Copy)]

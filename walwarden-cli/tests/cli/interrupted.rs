@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::scene::{Scene, files_below};
+use crate::scene::{Scene, files_below, verifier};
 use crate::shop::{Shop, assert_no_password};
 
 /// A command whose pg_dump or pg_restore waits for a lock that the test holds.
@@ -164,6 +164,60 @@ async fn a_killed_restore_shows_in_status_once_its_lease_is_over() {
     assert_eq!(interrupted(), 1);
     let text = scene.run(&["status"]).succeeds().stdout;
     assert!(text.contains("was interrupted while restoring"), "{text}");
+}
+
+/// Killed as soon as it has told that it reached a state. What comes after these states is tried above.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restore_killed_in_any_earlier_state_leaves_no_database_and_can_be_repeated() {
+    let shop = Shop::open().await;
+    let mut killed = Vec::new();
+    for state in ["claimed", "downloading", "verifying", "manifest_verified"] {
+        let scene = shop.configured();
+        let run = ["backup", "run", "--database", "shop"];
+        let completed = scene.run(&run).succeeds().records().pop().unwrap();
+        let manifest = completed["payload"]["manifestSha256"].as_str().unwrap().to_owned();
+        let copy = format!("{}_{state}", shop.name);
+        kill_at(&scene, &restore_into(&copy, &manifest, &shop.target()), state);
+        killed.push((state, scene, copy, manifest));
+    }
+    tokio::time::sleep(Duration::from_secs(16)).await; // until no lease holds
+    for (state, scene, copy, manifest) in killed {
+        let interrupted = &scene.json(&["status"])["databases"][0]["interruptedRestores"];
+        assert_eq!(interrupted.as_array().unwrap().len(), 1, "{state}: {interrupted}");
+        assert!(!shop.has_database(&copy).await, "{state}");
+        let again = scene.process(&restore_into(&copy, &manifest, &shop.target())).output().unwrap();
+        let told = String::from_utf8(again.stderr).unwrap();
+        assert!(again.status.success() && told.contains("sealed as timed out"), "{state}: {told}");
+        assert_eq!(shop.orders_in(&copy).await, 2000, "{state}");
+        let bundle = scene.text("shop.evidence.tgz");
+        scene.run(&["evidence", "export", "--database", "shop", "--out", &bundle]).succeeds();
+        let key = scene.run(&["key", "show", "--pem"]).succeeds().stdout;
+        fs::write(scene.path("key.pem"), key).unwrap();
+        verifier(&["--bundle", &bundle, "--pubkey", &scene.text("key.pem")]).succeeds();
+    }
+}
+
+fn restore_into<'a>(copy: &'a str, manifest: &'a str, target: &'a str) -> [&'a str; 9] {
+    [
+        "restore",
+        "--manifest",
+        manifest,
+        "--target",
+        target,
+        "--mode",
+        "new_database",
+        "--created-database",
+        copy,
+    ]
+}
+
+fn kill_at(scene: &Scene, arguments: &[&str], at: &str) {
+    let mut process = scene.process(arguments);
+    let mut child = process.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    assert!(lines.any(|line| state(&line.unwrap()) == at), "it never came to {at}");
+    child.kill().unwrap();
+    assert_eq!(child.wait().unwrap().code(), None, "{at}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

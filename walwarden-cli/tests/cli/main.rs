@@ -15,4 +15,5 @@ mod scene;
 mod secrets;
 mod settings;
 mod shop;
+mod terminal;
 mod unanswered;

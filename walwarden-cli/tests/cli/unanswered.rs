@@ -10,7 +10,7 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use walwarden_testkit::storage::S3Server;
 
-use crate::scene::{Ended, Scene, ended};
+use crate::scene::{Ended, Scene, ended, files_below};
 use crate::shop::Shop;
 
 /// A way to a server that falls silent after so many bytes, in both directions and for every connection.
@@ -152,4 +152,23 @@ async fn a_bucket_that_never_answers_keeps_nobody_waiting() {
     for job in listed["backups"].as_array().unwrap() {
         assert_eq!(job["state"], "cancelled", "{job}");
     }
+}
+
+/// Opening a pipe that nobody writes to waits in the kernel, as a dead network disk or a name server does.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_that_hangs_in_the_kernel_keeps_nobody_waiting() {
+    let shop = Shop::open().await;
+    let scene = shop.configured();
+    let completed = scene.run(&["backup", "run", "--database", "shop"]).succeeds().records().pop().unwrap();
+    let hash = completed["payload"]["manifestSha256"].as_str().unwrap();
+    let stored = files_below(&scene.path("backups"));
+    let manifest = stored.iter().find(|path| path.to_string_lossy().ends_with(".manifest.json")).unwrap();
+    std::fs::remove_file(manifest).unwrap();
+    assert!(Command::new("mkfifo").arg(manifest).status().unwrap().success());
+
+    let target = shop.target();
+    let child =
+        start(&scene, &["restore", "--manifest", hash, "--target", &target, "--mode", "new_database"]);
+    tokio::time::sleep(Duration::from_millis(1500)).await;
+    assert_eq!(stopped(child).await, Some(4));
 }

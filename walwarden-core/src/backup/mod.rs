@@ -83,6 +83,8 @@ pub struct SealedBackup {
 /// - MUST return only when the manifest is stored, read back and recorded.
 /// - MUST NOT leave anything visible in the destination that no manifest will name, once the job has ended, unless it
 ///   ended after the dump was stored whole: nothing is ever removed, and the chain says that this job did not complete.
+///   The same goes for roles and tablespaces, which are stored just before the dump's last call: where that call fails
+///   for good, they alone are left.
 /// - MUST be safe to kill at any instruction and to run again: the next run takes an unfinished job of the same
 ///   database over before it begins a new one.
 #[async_trait]

@@ -164,7 +164,7 @@ pub struct Restored {
     pub database: String,
     /// What the operator should know, e.g. errors of `pg_restore` known to be harmless.
     pub notices: Vec<String>,
-    /// Whether row counts were compared with the backup's index; false where it has none.
+    /// Whether row counts were compared with the backup's index. This version compares none: always false.
     pub rows_compared: bool,
 }
 
