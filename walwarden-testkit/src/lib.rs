@@ -6,5 +6,6 @@ pub mod chain;
 pub mod clock;
 pub mod manifest;
 pub mod postgres;
+pub mod skip;
 pub mod storage;
 pub mod torture;
