@@ -118,7 +118,7 @@ codes! {
     /// The source database does not exist.
     SourceDatabaseMissing "source-database-missing" Invalid UserError "Check the database name in the connection string.";
     /// The role may not read something the dump needs.
-    SourcePermission "source-permission" Refused Terminal "Grant the named right (pg_read_all_data covers tables and schemas), or exclude the object.";
+    SourcePermission "source-permission" Refused Terminal "Grant the right to read it (pg_read_all_data covers tables and schemas; row security needs BYPASSRLS), or exclude the object.";
     /// A lock could not be taken in time.
     SourceLocked "source-locked" Unavailable Retryable "Wait for the other transaction, or raise the lock timeout.";
     /// The connection broke during the dump.
@@ -160,6 +160,8 @@ codes! {
     CatalogLocked "catalog-locked" Unavailable Retryable "Wait for the other walwarden process, then run the command again.";
     /// The catalogue cannot be written.
     CatalogReadOnly "catalog-read-only" Refused UserError "Make the catalogue file and its folder writable.";
+    /// The disk under the catalogue has no room left.
+    CatalogFull "catalog-full" Unavailable Retryable "Free space where the catalogue lies (WALWARDEN_HOME), then run the command again.";
     /// The catalogue file is damaged.
     CatalogCorrupt "catalog-corrupt" Damaged Terminal "Move the damaged file aside and run `walwarden catalog rebuild`.";
     /// The catalogue was written by a newer version.
@@ -186,7 +188,7 @@ codes! {
     /// The manifest is not signed by a key the caller trusts.
     SignatureInvalid "signature-invalid" Damaged Terminal "Do not restore from it: check the public key, then treat the manifest as forged.";
     /// The stored dump is not what the manifest says.
-    ArtifactMismatch "artifact-mismatch" Damaged Terminal "Do not restore from it: the dump was altered or cut. The target was not touched. Use another copy or another backup.";
+    ArtifactMismatch "artifact-mismatch" Damaged Terminal "Do not restore from it: the dump was altered or cut. A restore that says this has not touched the target. Use another copy or another backup.";
 
     /// The target server cannot be reached.
     TargetUnreachable "target-unreachable" Unavailable UserError "Check host, port and network of the target, then run the restore again.";

@@ -4,6 +4,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,6 +18,7 @@ use walwarden_core::verify::EventKind;
 use walwarden_core::verify::json::Object;
 use walwarden_testkit::catalog::{claim, consistent_rows, now, queue};
 use walwarden_testkit::chain::{assert_code, genesis, job_id, subject, verified_rows};
+use walwarden_testkit::skip::skipped;
 
 const NOT_LONG: Duration = Duration::from_millis(50);
 
@@ -291,4 +293,44 @@ async fn execute(path: &Path, sql: &str) {
     let mut connection = connect(path).await;
     sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).execute(&mut connection).await.unwrap();
     connection.close().await.unwrap();
+}
+
+/// A file system of its own for the catalogue, unmounted when dropped.
+struct Disk(TempDir);
+
+impl Disk {
+    fn mount(&self, options: &str) -> bool {
+        let mount =
+            Command::new("mount").args(["-t", "tmpfs", "-o", options, "tmpfs"]).arg(self.0.path()).output();
+        mount.is_ok_and(|output| output.status.success())
+    }
+}
+
+impl Drop for Disk {
+    fn drop(&mut self) {
+        let _gone_already = Command::new("umount").arg(self.0.path()).status();
+    }
+}
+
+#[tokio::test]
+async fn a_full_disk_is_catalog_full_and_a_read_only_one_catalog_read_only() {
+    let disk = Disk(tempfile::tempdir().unwrap());
+    if !disk.mount("size=2m") {
+        return skipped("a full and a read-only catalogue: no right to mount a small disk");
+    }
+    let path = disk.0.path().join("catalogue.sqlite");
+    let catalog = SqliteCatalog::open(&path).await.unwrap();
+    catalog.start_chain(genesis()).await.unwrap();
+    queue(&catalog, 1).await;
+    let filler = disk.0.path().join("filler");
+    let _full = fs::write(&filler, vec![0; 4 << 20]);
+    let refused = catalog.claim(job_id(1), "worker", now(2), Duration::from_secs(60)).await;
+    assert_code(refused, Code::CatalogFull, "a full disk takes no write");
+    fs::remove_file(&filler).unwrap();
+    claim(&catalog, job_id(1), "worker", now(2)).await;
+    consistent_rows(&catalog).await;
+    catalog.close().await;
+
+    assert!(disk.mount("remount,ro"));
+    assert_code(SqliteCatalog::open(&path).await, Code::CatalogReadOnly, "a read-only disk is told");
 }

@@ -47,9 +47,9 @@ async fn request(export: &EvidenceExport, home: &Home) -> Result<ExportRequest> 
             &configured.destination
         }
     };
-    let mut request = ExportRequest::new(export.database.clone(), home.destination(first).await?);
+    let mut request = ExportRequest::new(export.database.clone(), home.existing_destination(first).await?);
     for url in urls {
-        request = request.and_from(home.destination(url).await?);
+        request = request.and_from(home.existing_destination(url).await?);
     }
     request.artifacts = export.with_artifacts;
     request.allow_missing = export.allow_missing;
@@ -58,6 +58,10 @@ async fn request(export: &EvidenceExport, home: &Home) -> Result<ExportRequest> 
 
 /// Says what helps where something is gone.
 fn advised(error: Error, export: &EvidenceExport) -> Error {
+    if error.code() == Code::ArtifactMismatch {
+        return error
+            .with_message(|message| format!("{message}; without --with-artifacts a bundle can be made"));
+    }
     let gone = matches!(error.code(), Code::ObjectMissing | Code::ManifestInvalid);
     if !gone || export.allow_missing {
         return error;

@@ -145,14 +145,14 @@ async fn backup_place(
     engine: &Engine,
 ) -> Result<Arc<dyn Storage>> {
     if let Some(url) = &arguments.from {
-        return home.destination(url).await;
+        return home.existing_destination(url).await;
     }
     let query = JobQuery::default().kind(JobKind::Backup).manifest(arguments.manifest);
     let job = engine.catalog().jobs(query).await?.pop();
     let name = job.and_then(|job| job.subject.database_id);
     let database = name.and_then(|name| home.database(&name).ok());
     match database {
-        Some(database) => home.destination(&database.destination).await,
+        Some(database) => home.existing_destination(&database.destination).await,
         None => Err(Error::new(
             Code::ManifestMissing,
             format!(

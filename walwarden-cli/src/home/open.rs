@@ -132,7 +132,21 @@ impl Home {
         self.destination_with(url, Patience::default()).await
     }
 
-    /// The same, with another patience towards a store that does not answer well.
+    /// Opens a destination to read what it holds. A folder that does not exist is a mistyped one, and is not made.
+    ///
+    /// # Errors
+    /// As [`destination`](Self::destination); `storage-missing` for such a folder.
+    pub(crate) async fn existing_destination(&self, url: &str) -> Result<Arc<dyn Storage>> {
+        match Location::parse(url)?.folder() {
+            Some(folder) if !folder.exists() => {
+                let message = format!("there is no such folder to read from path={}", folder.display());
+                Err(Error::new(Code::StorageMissing, message))
+            }
+            _ => self.destination(url).await,
+        }
+    }
+
+    /// As [`destination`](Self::destination), with another patience towards a store that does not answer well.
     ///
     /// # Errors
     /// As [`destination`](Self::destination).

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::scene::files_below;
+use crate::scene::{Scene, files_below};
 use crate::shop::{Shop, assert_no_password};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -122,4 +122,13 @@ fn what_is_wrong_from_the_start_queues_nothing() {
     fs::rename(scene.path("key.pem"), scene.path("home/signing-key.pem")).unwrap();
     assert_eq!(scene.json(&["backup", "list"])["backups"], serde_json::json!([]));
     assert!(files_below(&scene.path("backups")).is_empty());
+}
+
+#[test]
+fn reading_from_a_mistyped_folder_is_storage_missing_and_makes_none() {
+    let scene = Scene::with_key();
+    let typo = scene.path("backsup");
+    let url = format!("file://{}", typo.display());
+    scene.run(&["catalog", "rebuild", "--from", &url]).fails(2, "storage-missing");
+    assert!(!typo.exists());
 }

@@ -157,16 +157,17 @@ fn create_if_missing(path: &Path) -> Result<()> {
     if path.try_exists().map_err(failed)? {
         return Ok(());
     }
-    let folder = match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    };
+    let folder = folder_of(path);
     let draft = tempfile::NamedTempFile::new_in(folder).map_err(failed)?.into_temp_path();
     match draft.persist_noclobber(path) {
         Ok(()) => File::open(folder).and_then(|folder| folder.sync_all()).map_err(failed),
         Err(refused) if refused.error.kind() == ErrorKind::AlreadyExists => Ok(()),
         Err(refused) => Err(failed(refused.error)),
     }
+}
+
+fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 // What the owner marked read-only stays unwritten, also where the process could write all the same.
@@ -179,7 +180,16 @@ fn check_writable(path: &Path) -> Result<()> {
     if metadata.permissions().readonly() {
         return Err(about(Code::CatalogReadOnly, "catalogue is read-only", path));
     }
-    Ok(())
+    // The write-ahead log and its index are made beside the file, also by those who only read.
+    tempfile::tempfile_in(folder_of(path)).map(drop).map_err(|error| match error.kind() {
+        ErrorKind::ReadOnlyFilesystem | ErrorKind::PermissionDenied => {
+            about(Code::CatalogReadOnly, "catalogue's folder is read-only", path).with_source(error)
+        }
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
+            about(Code::CatalogFull, "catalogue has no room left", path).with_source(error)
+        }
+        _ => about(Code::FileFailed, "catalogue's folder cannot be written", path).with_source(error),
+    })
 }
 
 // Before anything is written, the journal mode included.
@@ -215,12 +225,17 @@ fn fault(path: &Path, error: sqlx::Error) -> Error {
     about(code, what, path).with_source(error)
 }
 
+/// `SQLITE_IOERR_SHMSIZE`: the index of the write-ahead log cannot grow.
+const IOERR_SHMSIZE: i32 = 10 | (19 << 8);
+
 // Primary result codes of SQLite (the low byte of the extended ones).
 fn explain(result: i32) -> (Code, &'static str) {
     match result & 0xff {
         5 | 6 => (Code::CatalogLocked, "catalogue is held by another process"),
         8 => (Code::CatalogReadOnly, "catalogue is read-only"),
-        10 | 13 | 14 => (Code::FileFailed, "catalogue cannot be read or written"),
+        _ if result == IOERR_SHMSIZE => (Code::CatalogFull, "catalogue has no room left"),
+        13 => (Code::CatalogFull, "catalogue has no room left"),
+        10 | 14 => (Code::FileFailed, "catalogue cannot be read or written"),
         11 | 26 => (Code::CatalogCorrupt, "catalogue is damaged"),
         _ => (Code::Internal, "catalogue refused a statement"),
     }

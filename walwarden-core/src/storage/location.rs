@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -183,6 +183,14 @@ impl Location {
             Place::File(_) => Scheme::File,
             Place::Memory(_) => Scheme::Memory,
             Place::Bucket(place) => place.scheme,
+        }
+    }
+
+    /// The folder of a local destination.
+    pub fn folder(&self) -> Option<&Path> {
+        match &self.0 {
+            Place::File(folder) => Some(folder),
+            Place::Memory(_) | Place::Bucket(_) => None,
         }
     }
 

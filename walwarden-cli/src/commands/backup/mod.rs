@@ -26,6 +26,7 @@ pub(crate) async fn run(command: BackupCommand, home: &Home, output: Output, can
 
 async fn list(listing: Listing, home: &Home, output: Output) -> Ending {
     let mut query = JobQuery::default().kind(JobKind::Backup).limit(listing.limit);
+    let next = listing.database.as_ref().map_or("NAME", DatabaseId::as_str).to_owned();
     query.subject = listing.database.map(|database| subject(home, database));
     let jobs = home.catalog().await?.jobs(query).await?;
     let mut text = String::new();
@@ -43,7 +44,8 @@ async fn list(listing: Listing, home: &Home, output: Output) -> Ending {
         ));
     }
     if text.is_empty() {
-        text.push_str("no backup yet\nnext: walwarden backup run --database NAME");
+        let of = if next == "NAME" { String::new() } else { format!(" of {next:?}") };
+        text.push_str(&format!("no backup{of} yet\nnext: walwarden backup run --database {next}"));
     }
     let backups: Vec<Value> = jobs.iter().map(described).collect();
     output.result(text, &json!({ "backups": backups }))?;
@@ -64,7 +66,7 @@ async fn show(id: JobId, home: &Home, output: Output) -> Ending {
         line("started", job.started_at.map(|at| at.to_string())),
         line("finished", job.finished_at.map(|at| at.to_string())),
         line("attempt", Some(job.attempt.to_string())),
-        line("dump", job.artifact_key.as_ref().map(ToString::to_string)),
+        line("dump", stored_key(&job)),
         line("size", job.size_bytes.map(bytes)),
         line("sha256", checksum.clone()),
         line("manifest", job.manifest_sha256.map(|hash| hash.to_string())),
@@ -98,6 +100,11 @@ async fn checksum(job: &Job, catalog: &dyn Catalog) -> Result<Option<String>> {
         }
         first = last.seq + 1;
     }
+}
+
+/// Where the dump lies, once it does.
+fn stored_key(job: &Job) -> Option<String> {
+    job.size_bytes.and(job.artifact_key.as_ref()).map(ToString::to_string)
 }
 
 async fn cancel(id: JobId, home: &Home, output: Output) -> Ending {
