@@ -25,7 +25,7 @@ use walwarden_core::verify::{EventKind, Sha256};
 use walwarden_core::watch::Unwatched;
 use walwarden_core::{Code, Exit};
 use walwarden_testkit::postgres::shared;
-use walwarden_testkit::skip::skipped;
+use walwarden_testkit::skip::beyond_our_rights;
 use walwarden_testkit::storage::{Azurite, Call, FaultyStorage, Misbehaviour, S3Server};
 use walwarden_testkit::torture::Torture;
 
@@ -213,7 +213,7 @@ impl SmallDisk {
         match mount.output() {
             Ok(output) if output.status.success() => Some(SmallDisk(at.to_owned())),
             _ => {
-                skipped("a full destination: no right to mount a small disk");
+                beyond_our_rights("a full destination: no right to mount a small disk");
                 None
             }
         }

@@ -18,7 +18,7 @@ use walwarden_core::verify::EventKind;
 use walwarden_core::verify::json::Object;
 use walwarden_testkit::catalog::{claim, consistent_rows, now, queue};
 use walwarden_testkit::chain::{assert_code, genesis, job_id, subject, verified_rows};
-use walwarden_testkit::skip::skipped;
+use walwarden_testkit::skip::beyond_our_rights;
 
 const NOT_LONG: Duration = Duration::from_millis(50);
 
@@ -316,7 +316,7 @@ impl Drop for Disk {
 async fn a_full_disk_is_catalog_full_and_a_read_only_one_catalog_read_only() {
     let disk = Disk(tempfile::tempdir().unwrap());
     if !disk.mount("size=2m") {
-        return skipped("a full and a read-only catalogue: no right to mount a small disk");
+        return beyond_our_rights("a full and a read-only catalogue: no right to mount a small disk");
     }
     let path = disk.0.path().join("catalogue.sqlite");
     let catalog = SqliteCatalog::open(&path).await.unwrap();

@@ -12,7 +12,7 @@ use walwarden_core::clock::SystemRandom;
 use walwarden_core::storage::{
     LocalStorage, Location, ObjectName, Options, Storage, StorageExt, UploadId, open,
 };
-use walwarden_testkit::skip::skipped;
+use walwarden_testkit::skip::beyond_our_rights;
 
 async fn local(root: &Path) -> LocalStorage {
     LocalStorage::open(root, Arc::new(SystemRandom)).await.unwrap()
@@ -147,7 +147,7 @@ async fn a_full_disk_is_storage_full_and_leaves_nothing() {
         .status()
         .is_ok_and(|status| status.success());
     if !mounted {
-        skipped("a full disk: this user cannot mount a small tmpfs");
+        beyond_our_rights("a full disk: this user cannot mount a small tmpfs");
         return;
     }
     let storage = local(root.path()).await;
@@ -180,7 +180,7 @@ async fn a_folder_without_write_permission_is_storage_denied() {
             .env("WALWARDEN_TEST_SECOND", "1")
             .output();
         let Ok(output) = second else {
-            return skipped(
+            return beyond_our_rights(
                 "missing write permission: this user may write everywhere, and there is no setpriv",
             );
         };

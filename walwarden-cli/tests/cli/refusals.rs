@@ -129,6 +129,6 @@ fn reading_from_a_mistyped_folder_is_storage_missing_and_makes_none() {
     let scene = Scene::with_key();
     let typo = scene.path("backsup");
     let url = format!("file://{}", typo.display());
-    scene.run(&["catalog", "rebuild", "--from", &url]).fails(2, "storage-missing");
+    scene.run(&["catalog", "rebuild", "--from", &url]).fails(3, "storage-missing");
     assert!(!typo.exists());
 }
