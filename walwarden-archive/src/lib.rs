@@ -1,0 +1,7 @@
+//! `pg_dump` custom-format archives as a stream.
+
+mod compression;
+mod error;
+
+pub use compression::{Compression, CompressionNameError};
+pub use error::{Error, ErrorKind};
