@@ -1,5 +1,6 @@
 //! `pg_dump` custom-format archives as a stream.
 
+pub mod codec;
 mod compression;
 mod error;
 
