@@ -37,6 +37,11 @@ impl Compression {
             Compression::Zstd => "zstd",
         }
     }
+
+    /// Its number in the header.
+    pub(crate) const fn code(self) -> u8 {
+        self as u8
+    }
 }
 
 impl fmt::Display for Compression {
