@@ -61,7 +61,7 @@ impl Decoder {
             #[cfg(not(feature = "zstd"))]
             Compression::Zstd => {
                 let _ = limits;
-                return Err(Error::unsupported("zstd data, this program is built without zstd"));
+                return Err(super::without_zstd());
             }
         }))
     }

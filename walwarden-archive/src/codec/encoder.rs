@@ -35,17 +35,17 @@ impl Encoder {
     ///
     /// [`Unsupported`](crate::ErrorKind::Unsupported) for zstd if this crate was built without it.
     pub fn new(encoding: Encoding) -> Result<Self, Error> {
-        let compression = encoding.compression();
-        if let (Some(cutter), Some(compressor)) = (Cutter::new(compression), PieceCompressor::new(encoding)) {
-            return Ok(Encoder(Codec::Pieces(Box::new(Pieces { cutter, compressor, stream: Vec::new() }))));
-        }
-        match compression {
+        Ok(Encoder(match (encoding.compression(), Cutter::new(encoding.compression())) {
+            (_, Some(cutter)) => {
+                let compressor = PieceCompressor::new(encoding)?;
+                Codec::Pieces(Box::new(Pieces { cutter, compressor, stream: Vec::new() }))
+            }
             #[cfg(feature = "zstd")]
-            Compression::Zstd => Ok(Encoder(Codec::Zstd(super::zstd::FrameEncoder::new(encoding.level())?))),
+            (Compression::Zstd, _) => Codec::Zstd(super::zstd::FrameEncoder::new(encoding.level())?),
             #[cfg(not(feature = "zstd"))]
-            Compression::Zstd => Err(Error::unsupported("zstd data, this program is built without zstd")),
-            _ => Ok(Encoder(Codec::None)),
-        }
+            (Compression::Zstd, _) => return Err(super::without_zstd()),
+            _ => Codec::None,
+        }))
     }
 
     /// Takes the next bytes of a data block and puts out what is ready of its compressed form.

@@ -9,12 +9,12 @@
 //! use walwarden_archive::codec::{Decoder, Encoder, Encoding, Limits};
 //!
 //! let rows = b"1\tone\n2\ttwo\n";
-//! let mut stored = Vec::new();
+//! let mut stored: Vec<u8> = Vec::new();
 //! let mut encoder = Encoder::new(Encoding::new(Compression::Gzip))?;
 //! encoder.encode(rows, &mut |bytes| Ok(stored.extend(bytes)))?;
 //! encoder.finish(&mut |bytes| Ok(stored.extend(bytes)))?;
 //!
-//! let mut read = Vec::new();
+//! let mut read: Vec<u8> = Vec::new();
 //! let mut decoder = Decoder::new(Compression::Gzip, Limits::default())?;
 //! decoder.decode(&stored, &mut |bytes| Ok(read.extend(bytes)))?;
 //! decoder.finish()?;
@@ -24,15 +24,21 @@
 
 mod decoder;
 mod encoder;
+#[cfg(feature = "threads")]
+mod encoders;
 mod encoding;
 mod lz4;
 mod piece;
+#[cfg(feature = "threads")]
+mod pool;
 mod zlib;
 #[cfg(feature = "zstd")]
 mod zstd;
 
 pub use decoder::{Decoder, Limits};
 pub use encoder::Encoder;
+#[cfg(feature = "threads")]
+pub use encoders::{Encoded, Encoders};
 pub use encoding::Encoding;
 
 use crate::Error;
@@ -42,6 +48,11 @@ pub type Output<'a> = dyn FnMut(&[u8]) -> Result<(), Error> + 'a;
 
 /// What streams give out at once, at most; LZ4 blocks may be larger.
 const OUTPUT_BYTES: usize = 64 * 1024;
+
+#[cfg(not(feature = "zstd"))]
+fn without_zstd() -> Error {
+    Error::unsupported("zstd data, this program is built without zstd")
+}
 
 #[cfg(test)]
 mod tests;

@@ -28,6 +28,14 @@ pub(super) struct Piece {
     pub(super) end: Option<u32>,
 }
 
+impl Piece {
+    /// All of a stream whose codec adds the checksum by itself.
+    #[cfg(all(feature = "threads", feature = "zstd"))]
+    pub(super) fn whole(content: Vec<u8>) -> Self {
+        Piece { content, before: Vec::new(), is_first: true, end: Some(0) }
+    }
+}
+
 /// Cuts one stream after the other into pieces. Where it cuts depends on nothing but the content.
 #[derive(Debug)]
 pub(super) struct Cutter {
@@ -105,15 +113,21 @@ impl Checksum {
 pub(super) enum PieceCompressor {
     Zlib(zlib::Deflate),
     Lz4(Box<lz4::BlockCompressor>),
+    /// Of zstd a piece is a whole frame.
+    #[cfg(feature = "zstd")]
+    Zstd(super::zstd::FrameEncoder),
 }
 
 impl PieceCompressor {
-    /// A compressor for this codec, if its streams are made of pieces.
-    pub(super) fn new(encoding: Encoding) -> Option<Self> {
+    pub(super) fn new(encoding: Encoding) -> Result<Self, Error> {
         match encoding.compression() {
-            Compression::Gzip => Some(PieceCompressor::Zlib(zlib::Deflate::new(encoding.level()))),
-            Compression::Lz4 => Some(PieceCompressor::Lz4(Box::new(lz4::BlockCompressor::new()))),
-            Compression::None | Compression::Zstd => None,
+            Compression::Gzip => Ok(PieceCompressor::Zlib(zlib::Deflate::new(encoding.level()))),
+            Compression::Lz4 => Ok(PieceCompressor::Lz4(Box::new(lz4::BlockCompressor::new()))),
+            #[cfg(feature = "zstd")]
+            Compression::Zstd => super::zstd::FrameEncoder::new(encoding.level()).map(PieceCompressor::Zstd),
+            #[cfg(not(feature = "zstd"))]
+            Compression::Zstd => Err(super::without_zstd()),
+            Compression::None => Err(Error::invalid("there is nothing to compress with")),
         }
     }
 
@@ -122,6 +136,8 @@ impl PieceCompressor {
         match self {
             PieceCompressor::Zlib(compressor) => compressor.compress(piece, stream),
             PieceCompressor::Lz4(compressor) => compressor.compress(piece, stream),
+            #[cfg(feature = "zstd")]
+            PieceCompressor::Zstd(encoder) => encoder.compress(&piece.content, stream),
         }
     }
 }

@@ -235,3 +235,94 @@ mod lz4_frames {
         }
     }
 }
+
+#[cfg(feature = "threads")]
+mod threads {
+    use std::num::NonZeroUsize;
+
+    use super::*;
+
+    /// Sizes on both sides of every limit: nothing, handed over or not, one piece or several, a large frame.
+    const SIZES: [usize; 10] = [0, 10, 4096, 262_144, 0, 1_048_577, 300_000, 2_097_152, 5_300_000, 70];
+
+    fn encode_all(encoding: Encoding, threads: usize, contents: &[Vec<u8>], chunk: usize) -> Vec<Vec<u8>> {
+        let threads = NonZeroUsize::new(threads).expect("some threads");
+        let mut encoders = Encoders::new(encoding, threads).expect("the codec is built in");
+        let (mut blocks, mut block) = (Vec::new(), Vec::new());
+        let mut output = |encoded: Encoded<'_>| {
+            match encoded {
+                Encoded::Bytes(bytes) => block.extend_from_slice(bytes),
+                Encoded::End => blocks.push(std::mem::take(&mut block)),
+            }
+            Ok(())
+        };
+        for content in contents {
+            for part in content.chunks(chunk) {
+                encoders.encode(part, &mut output).expect("input is taken");
+            }
+            encoders.end_block(&mut output).expect("the block is ended");
+        }
+        encoders.flush(&mut output).expect("all is put out");
+        assert!(block.is_empty(), "bytes without an end");
+        blocks
+    }
+
+    #[test]
+    fn blocks_come_out_in_order_and_alike_however_many_threads() {
+        let contents: Vec<_> = SIZES.into_iter().chain([30; 40]).chain(SIZES).map(rows).collect();
+        for compression in CODECS {
+            let encoding = Encoding::new(compression);
+            let blocks = encode_all(encoding, 1, &contents, 1 << 20);
+            assert_eq!(blocks.len(), contents.len(), "{compression}");
+            for (block, content) in blocks.iter().zip(&contents) {
+                assert!(decode(compression, block, 1 << 16).expect("sound") == *content, "{compression}");
+                if compression != Compression::Zstd {
+                    assert!(
+                        *block == encode(encoding, content, 50_000),
+                        "{compression}, {} bytes",
+                        content.len()
+                    );
+                }
+            }
+            for (threads, chunk) in [(2, 65_536), (3, 4_000), (4, 777_777)] {
+                assert!(
+                    encode_all(encoding, threads, &contents, chunk) == blocks,
+                    "{compression}, {threads} threads"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn an_error_of_the_output_comes_back_and_the_threads_end() {
+        for compression in CODECS {
+            let threads = NonZeroUsize::new(2).expect("some threads");
+            let mut encoders =
+                Encoders::new(Encoding::new(compression), threads).expect("the codec is built in");
+            let content = rows(700_000);
+            let mut output = |_: Encoded<'_>| Err(Error::invalid("the disk is full"));
+            let error = (0..100).find_map(|_| {
+                encoders.encode(&content, &mut output).and_then(|()| encoders.end_block(&mut output)).err()
+            });
+            assert_eq!(error.expect("passed on").to_string(), "invalid: the disk is full");
+        }
+    }
+
+    #[test]
+    fn no_more_is_pending_than_the_threads_need() {
+        let threads = NonZeroUsize::new(2).expect("some threads");
+        let mut encoders = Encoders::new(Encoding::new(Compression::Gzip), threads).expect("built in");
+        let piece = rows(256 * 1024);
+        let (mut submitted, mut put_out) = (0_usize, 0_usize);
+        for _ in 0..100 {
+            encoders
+                .encode(&piece, &mut |_| {
+                    put_out += 1;
+                    Ok(())
+                })
+                .expect("input is taken");
+            submitted += 1;
+            assert!(submitted - put_out <= 6, "{submitted} submitted, {put_out} put out");
+        }
+    }
+}

@@ -76,7 +76,7 @@ fn refusal(error: &flate2::DecompressError) -> Error {
 /// Writes zlib streams piece by piece: each but the last ends at a byte's end with an empty block (`Z_SYNC_FLUSH`).
 #[derive(Debug)]
 pub(super) struct Deflate {
-    stream: Compress,
+    level: flate2::Compression,
     header: [u8; 2],
 }
 
@@ -90,27 +90,27 @@ impl Deflate {
             7.. => [0x78, 0xda],
         };
         let level = flate2::Compression::new(level.clamp(1, 9).unsigned_abs());
-        Deflate { stream: Compress::new(level, false), header }
+        Deflate { level, header }
     }
 
-    pub(super) fn compress(&mut self, piece: &Piece, stream: &mut Vec<u8>) -> Result<(), Error> {
+    pub(super) fn compress(&self, piece: &Piece, stream: &mut Vec<u8>) -> Result<(), Error> {
         if piece.is_first {
             stream.extend_from_slice(&self.header);
         }
-        self.stream.reset();
+        // A stream that was reset may find other matches than a new one, so the bytes would depend on the thread.
+        let mut deflate = Compress::new(self.level, false);
         if !piece.before.is_empty() {
-            self.stream.set_dictionary(&piece.before).map_err(failure)?;
+            deflate.set_dictionary(&piece.before).map_err(failure)?;
         }
         let flush = if piece.end.is_some() { FlushCompress::Finish } else { FlushCompress::Sync };
-        loop {
-            // Deflate has nothing left to say once it leaves room.
-            stream.reserve(piece.content.len() / 2 + 1024);
-            let consumed = self.stream.total_in() as usize;
-            let status =
-                self.stream.compress_vec(&piece.content[consumed..], stream, flush).map_err(failure)?;
-            if status == Status::StreamEnd || stream.len() < stream.capacity() {
-                break;
-            }
+        // Literals of 9 bits are the worst there is. With less room deflate would stop in the middle, and go on with other
+        // matches than it would have taken.
+        stream.reserve(piece.content.len() / 8 * 9 + 1024);
+        let status = deflate.compress_vec(&piece.content, stream, flush).map_err(failure)?;
+        if deflate.total_in() != piece.content.len() as u64
+            || (status != Status::StreamEnd && piece.end.is_some())
+        {
+            return Err(Error::invalid("zlib compresses less than it was given"));
         }
         if let Some(checksum) = piece.end {
             stream.extend_from_slice(&checksum.to_be_bytes());

@@ -120,7 +120,6 @@ impl FrameEncoder {
     }
 
     /// Appends the frame of a content that is known as a whole.
-    #[cfg(feature = "threads")]
     pub(super) fn compress(&mut self, content: &[u8], frame: &mut Vec<u8>) -> Result<(), Error> {
         let start = frame.len();
         frame.reserve(zstd_safe::compress_bound(content.len()));
