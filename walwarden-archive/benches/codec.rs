@@ -4,11 +4,12 @@
 //! cargo bench -p walwarden-archive --bench codec -- [--rounds N] [--threads N,N] CODEC:LEVEL... FILE...
 //! ```
 //!
-//! Threads 0 is [`Encoder`] on the caller's thread; any other number is [`Encoders`]. The best of the rounds counts.
+//! Threads 0 is [`Encoder`] on the caller's thread; any other number is [`Encoders`]. The best of the rounds counts. The
+//! speed is told twice: by the clock and, for machines that have other work too, by the processor time of all threads.
 
 use std::io::{Write, stdout};
 use std::num::NonZeroUsize;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 use std::{env, fs};
 
 use walwarden_archive::codec::{Decoder, Encoded, Encoder, Encoders, Encoding, Limits};
@@ -36,32 +37,65 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     }
     let raw: usize = blocks.iter().map(Vec::len).sum();
     writeln!(stdout(), "{} blocks, {:.1} MB", blocks.len(), raw as f64 / 1e6)?;
-    writeln!(stdout(), "codec     threads         bytes  ratio   encode MB/s   decode MB/s")?;
+    writeln!(
+        stdout(),
+        "codec     threads         bytes  ratio  encode MB/s   per CPU  decode MB/s   per CPU"
+    )?;
     for encoding in encodings {
         for &threads in &threads {
-            let (mut best, mut best_read, mut streams) = (Duration::MAX, Duration::MAX, Vec::new());
+            let (mut encoding_best, mut decoding_best, mut streams) = (Cost::MAX, Cost::MAX, Vec::new());
             for _ in 0..rounds {
-                let started = Instant::now();
-                streams = encode(encoding, threads, &blocks)?;
-                best = best.min(started.elapsed());
-                let started = Instant::now();
-                let read = decode(encoding.compression(), &streams)?;
-                best_read = best_read.min(started.elapsed());
+                let cost;
+                (streams, cost) = measured(|| encode(encoding, threads, &blocks))?;
+                encoding_best = encoding_best.min(cost);
+                let (read, cost) = measured(|| decode(encoding.compression(), &streams))?;
+                decoding_best = decoding_best.min(cost);
                 assert_eq!(read, raw, "what was encoded is decoded");
             }
             let bytes: usize = streams.iter().map(Vec::len).sum();
-            let speed = |time: Duration| raw as f64 / 1e6 / time.as_secs_f64();
+            let speed = |seconds: f64| raw as f64 / 1e6 / seconds;
             writeln!(
                 stdout(),
-                "{:<9} {threads:>7} {bytes:>13} {:>6.3} {:>13.1} {:>13.1}",
+                "{:<9} {threads:>7} {bytes:>13} {:>6.3} {:>12.1} {:>9.1} {:>12.1} {:>9.1}",
                 format!("{}:{}", encoding.compression(), encoding.level()),
                 raw as f64 / bytes as f64,
-                speed(best),
-                speed(best_read),
+                speed(encoding_best.wall),
+                speed(encoding_best.cpu),
+                speed(decoding_best.wall),
+                speed(decoding_best.cpu),
             )?;
         }
     }
     Ok(())
+}
+
+/// Seconds.
+#[derive(Clone, Copy)]
+struct Cost {
+    wall: f64,
+    cpu: f64,
+}
+
+impl Cost {
+    const MAX: Cost = Cost { wall: f64::MAX, cpu: f64::MAX };
+
+    fn min(self, other: Cost) -> Cost {
+        Cost { wall: self.wall.min(other.wall), cpu: self.cpu.min(other.cpu) }
+    }
+}
+
+fn measured<T>(work: impl FnOnce() -> Result<T, Error>) -> Result<(T, Cost), Error> {
+    let (started, cpu) = (Instant::now(), cpu_seconds());
+    let result = work()?;
+    Ok((result, Cost { wall: started.elapsed().as_secs_f64(), cpu: (cpu_seconds() - cpu).max(0.01) }))
+}
+
+/// Of all threads of this process, in hundredths; `NaN` where there is no `/proc`.
+fn cpu_seconds() -> f64 {
+    let stat = fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    let after_name = stat.rsplit(')').next().unwrap_or_default();
+    let ticks = |place: usize| after_name.split(' ').nth(place).and_then(|ticks| ticks.parse::<f64>().ok());
+    ticks(12).zip(ticks(13)).map_or(f64::NAN, |(user, system)| (user + system) / 100.0)
 }
 
 /// `zstd:3`, if it is that and no file.

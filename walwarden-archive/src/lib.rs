@@ -3,6 +3,7 @@
 mod budget;
 pub mod codec;
 mod compression;
+pub mod digest;
 mod error;
 mod header;
 mod reader;
