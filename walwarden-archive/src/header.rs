@@ -95,8 +95,13 @@ impl fmt::Display for Version {
 
 impl fmt::Display for LocalTime {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (year, month) = (i64::from(self.years_since_1900) + 1900, i64::from(self.months_since_january) + 1);
-        write!(f, "{year:04}-{month:02}-{:02} {:02}:{:02}:{:02}", self.day, self.hour, self.minute, self.second)
+        let (year, month) =
+            (i64::from(self.years_since_1900) + 1900, i64::from(self.months_since_january) + 1);
+        write!(
+            f,
+            "{year:04}-{month:02}-{:02} {:02}:{:02}:{:02}",
+            self.day, self.hour, self.minute, self.second
+        )
     }
 }
 
@@ -321,8 +326,10 @@ fn format([int, offset, format]: [u8; 3]) -> Result<Format, Error> {
     match format {
         1 => Ok(Format::Custom),
         3 => Ok(Format::Directory),
-        _ => Err(Error::unsupported(format!("format number {format}; 1 (custom) and 3 (directory) are read"))
-            .at(10)),
+        _ => {
+            Err(Error::unsupported(format!("format number {format}; 1 (custom) and 3 (directory) are read"))
+                .at(10))
+        }
     }
 }
 

@@ -288,7 +288,8 @@ impl Reader {
                     let at = self.wire.offset();
                     let copy = self.wire.pass(usize::MAX, input);
                     if !expected[*compared..].starts_with(copy) {
-                        let detail = "what follows the last block is not a second copy of the table of contents";
+                        let detail =
+                            "what follows the last block is not a second copy of the table of contents";
                         return Err(Error::malformed(detail).at(at).into());
                     }
                     *compared += copy.len();

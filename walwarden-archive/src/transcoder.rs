@@ -1,6 +1,6 @@
-use crate::codec::{Encoder, Output};
+use crate::codec::{Encoder, Encoding, Output};
 use crate::stream::StreamDecoder;
-use crate::{BlockKind, Budget, Contents, Error, Event, Measure, Reader, Writer};
+use crate::{BlockKind, Budget, Compression, Contents, Error, Event, Measure, Reader, Writer};
 
 /// Copies an archive as it passes, with its data compressed by another codec, and checks all of it on the way.
 ///
@@ -8,12 +8,12 @@ use crate::{BlockKind, Budget, Contents, Error, Event, Measure, Reader, Writer};
 /// [`Toc::with_offsets`](crate::Toc::with_offsets) can put new ones in. `pg_restore` restores the same from both archives.
 ///
 /// ```
-/// use walwarden_archive::codec::{Encoder, Encoding};
+/// use walwarden_archive::codec::Encoding;
 /// use walwarden_archive::{Compression, Transcoder};
 ///
 /// let archive = include_bytes!("../tests/data/pipe-18.dump");
 /// let mut copy = Vec::new();
-/// let mut transcoder = Transcoder::new(Encoder::new(Encoding::new(Compression::Lz4))?);
+/// let mut transcoder = Transcoder::new(Encoding::new(Compression::Lz4))?;
 /// for piece in archive.chunks(4096) {
 ///     transcoder.update(piece, &mut |bytes| Ok(copy.extend_from_slice(bytes)))?;
 /// }
@@ -25,6 +25,7 @@ use crate::{BlockKind, Budget, Contents, Error, Event, Measure, Reader, Writer};
 #[derive(Debug)]
 pub struct Transcoder {
     reader: Reader,
+    codec: Compression,
     encoder: Encoder,
     copy: Option<Copy>,
 }
@@ -38,14 +39,23 @@ struct Copy {
 }
 
 impl Transcoder {
-    /// A transcoder to the codec of this encoder; with the default [`Budget`].
-    pub fn new(encoder: Encoder) -> Self {
-        Transcoder::with_budget(encoder, Budget::default())
+    /// A transcoder to this encoding; with the default [`Budget`].
+    ///
+    /// # Errors
+    ///
+    /// [`Unsupported`](crate::ErrorKind::Unsupported) for a codec this crate was built without.
+    pub fn new(encoding: Encoding) -> Result<Self, Error> {
+        Transcoder::with_budget(encoding, Budget::default())
     }
 
     /// A transcoder with limits of one's own.
-    pub fn with_budget(encoder: Encoder, budget: Budget) -> Self {
-        Transcoder { reader: Reader::with_budget(budget), encoder, copy: None }
+    ///
+    /// # Errors
+    ///
+    /// As [`new`](Self::new).
+    pub fn with_budget(encoding: Encoding, budget: Budget) -> Result<Self, Error> {
+        let (reader, encoder) = (Reader::with_budget(budget), Encoder::new(encoding)?);
+        Ok(Transcoder { reader, codec: encoding.compression(), encoder, copy: None })
     }
 
     /// Takes the next bytes of the archive, and puts out what is ready of the other.
@@ -73,12 +83,12 @@ impl Transcoder {
     }
 
     fn take(&mut self, event: Event<'_>, output: &mut Output<'_>) -> Result<(), Error> {
-        let Transcoder { reader, encoder, copy } = self;
+        let Transcoder { reader, codec, encoder, copy } = self;
         if let Event::Header = event {
             return Ok(());
         }
         if let Event::Toc = event {
-            return begin(reader, encoder).and_then(|begun| copy.insert(begun).writer.begin(output));
+            return begin(reader, *codec).and_then(|begun| copy.insert(begun).writer.begin(output));
         }
         let Copy { decoder, writer, measure } = copy.as_mut().ok_or_else(out_of_turn)?;
         let mut end_stream = |writer: &mut Writer, output: &mut Output<'_>| {
@@ -114,10 +124,10 @@ impl Transcoder {
     }
 }
 
-fn begin(reader: &Reader, encoder: &Encoder) -> Result<Copy, Error> {
+fn begin(reader: &Reader, codec: Compression) -> Result<Copy, Error> {
     let (header, toc) = reader.header().zip(reader.toc()).ok_or_else(out_of_turn)?;
     let decoder = StreamDecoder::new(header.compression())?;
-    let header = header.clone().with_compression(encoder.compression())?;
+    let header = header.clone().with_compression(codec)?;
     Ok(Copy { decoder, writer: Writer::new(header, toc), measure: None })
 }
 
