@@ -66,6 +66,8 @@ pub enum Event<'a> {
     LargeObjectEnd,
     /// The data of an entry is complete.
     BlockEnd {
+        /// What was in it.
+        kind: BlockKind,
         /// The byte after its last one.
         end: u64,
     },
@@ -243,7 +245,8 @@ impl Reader {
                 State::Oid => match self.wire.int(input)?.cast_unsigned() {
                     0 => {
                         self.state = State::BlockType;
-                        return Ok(Event::BlockEnd { end: self.wire.offset() });
+                        let kind = BlockKind::LargeObjects;
+                        return Ok(Event::BlockEnd { kind, end: self.wire.offset() });
                     }
                     oid => {
                         self.state = State::ChunkLength(BlockKind::LargeObjects);
@@ -262,7 +265,7 @@ impl Reader {
                     match kind {
                         BlockKind::Data => {
                             self.state = State::BlockType;
-                            return Ok(Event::BlockEnd { end: self.wire.offset() });
+                            return Ok(Event::BlockEnd { kind, end: self.wire.offset() });
                         }
                         BlockKind::LargeObjects => {
                             self.state = State::Oid;

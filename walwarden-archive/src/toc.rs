@@ -69,6 +69,11 @@ impl Toc {
         Toc::new(without.collect()).expect("dumpIds of some entries differ as those of all do")
     }
 
+    /// Whether the block of every entry with data can be sought.
+    pub fn has_offsets(&self) -> bool {
+        self.entries.iter().all(|entry| !entry.has_block() || matches!(entry.data_place, DataPlace::At(_)))
+    }
+
     /// The same table of contents that names no offset, as `pg_dump` writes it into a pipe.
     pub fn without_offsets(&self) -> Toc {
         self.with_places(|entry| match entry.data_place {
