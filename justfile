@@ -61,7 +61,7 @@ _demo-tools:
     scripts/apt-install build-essential postgresql jq openssl
 
 _test-tools:
-    scripts/apt-install build-essential postgresql jq openssl
+    scripts/apt-install build-essential postgresql jq openssl lz4 python3 zstd
     scripts/install-postgres
     scripts/install-azurite
 

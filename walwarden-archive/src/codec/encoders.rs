@@ -26,7 +26,7 @@ pub enum Encoded<'a> {
 /// The streams depend on the encoding and the content of the block alone, neither on the number of threads nor on how
 /// the content is handed in. With gzip and LZ4 they are those of [`Encoder`](super::Encoder).
 ///
-/// Memory is bounded: for each thread about 1 MiB with gzip, 8 MiB with LZ4, and 30 MiB with zstd at its lower levels.
+/// Memory is bounded: for each thread about 2 MiB with gzip, 8 MiB with LZ4, and 30 MiB with zstd at its lower levels.
 ///
 /// ```
 /// use std::num::NonZeroUsize;
