@@ -350,3 +350,6 @@ pub(crate) fn block_prefix(kind: BlockKind, dump_id: i32) -> Vec<u8> {
     put_int(&mut bytes, dump_id);
     bytes
 }
+
+#[cfg(test)]
+mod tests;

@@ -122,8 +122,7 @@ pub(crate) fn has_modern_codecs(major: u32) -> bool {
         let refused = command.args(["-Fc", codec, "--dbname=host=/nowhere"]).output().unwrap();
         !String::from_utf8_lossy(&refused.stderr).contains("compress")
     };
-    static KNOWN: LazyLock<Mutex<BTreeMap<u32, bool>>> =
-        LazyLock::new(Default::default);
+    static KNOWN: LazyLock<Mutex<BTreeMap<u32, bool>>> = LazyLock::new(Default::default);
     *KNOWN.lock().unwrap().entry(major).or_insert_with(|| probe("--compress=lz4") && probe("--compress=zstd"))
 }
 
