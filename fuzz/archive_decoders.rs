@@ -63,11 +63,12 @@ pub fn archive_index(data: &[u8]) -> bool {
 pub fn archive_transcode(data: &[u8]) -> bool {
     let mut copy = Vec::new();
     let mut transcoder = Transcoder::new(Encoding::new(Compression::Gzip)).expect("gzip is always there");
-    let copied = transcoder.update(data, &mut |bytes| {
+    let mut out = |bytes: &[u8]| {
         copy.extend_from_slice(bytes);
         Ok(())
-    });
-    let Ok(written) = copied.and_then(|()| transcoder.finish()) else { return false };
+    };
+    let copied = transcoder.update(data, &mut out);
+    let Ok(written) = copied.and_then(|()| transcoder.finish(&mut out)) else { return false };
     let original = index(data).expect("what was copied can be read");
     assert_eq!(index(&copy[..]).expect("a copy can be read"), written);
     assert_eq!(measured(&written), measured(&original));

@@ -31,7 +31,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             let mut transcoder = Transcoder::new(Encoding::new(codec.parse()?))?;
             let mut out = BufWriter::new(std::io::stdout());
             pieces(archive, |piece| transcoder.update(piece, &mut |bytes| Ok(out.write_all(bytes)?)))?;
-            transcoder.finish()?;
+            transcoder.finish(&mut |bytes| Ok(out.write_all(bytes)?))?;
             Ok(out.flush()?)
         }
         ["offsets", archive] => {

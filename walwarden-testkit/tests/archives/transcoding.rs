@@ -1,18 +1,24 @@
 use std::collections::BTreeMap;
+use std::num::NonZeroUsize;
 
 use walwarden_archive::codec::Encoding;
-use walwarden_archive::{Compression, Contents, Error, ErrorKind, Transcoder, index, read_toc};
-use walwarden_verify::index::Rows;
+use walwarden_archive::{Compression, Contents, Error, ErrorKind, Measured, Transcoder, index, read_toc};
 
 use crate::source::{all_dumps, file_of, list, readers, sql};
 
-fn transcode(archive: &[u8], codec: Compression, piece: usize) -> Result<(Vec<u8>, Contents), Error> {
+fn transcode(archive: &[u8], codec: Compression, threads: usize) -> Result<(Vec<u8>, Contents), Error> {
     let mut copy = Vec::new();
-    let mut transcoder = Transcoder::new(Encoding::new(codec))?;
-    for piece in archive.chunks(piece) {
-        transcoder.update(piece, &mut |bytes| Ok(copy.extend_from_slice(bytes)))?;
-    }
-    transcoder.finish().map(|contents| (copy, contents))
+    let mut out = |bytes: &[u8]| {
+        copy.extend_from_slice(bytes);
+        Ok(())
+    };
+    let mut transcoder = match NonZeroUsize::new(threads) {
+        Some(threads) => Transcoder::on_threads(Encoding::new(codec), threads)?,
+        None => Transcoder::new(Encoding::new(codec))?,
+    };
+    archive.chunks(10_007).try_for_each(|piece| transcoder.update(piece, &mut out))?;
+    let contents = transcoder.finish(&mut out)?;
+    Ok((copy, contents))
 }
 
 #[test]
@@ -25,11 +31,11 @@ fn pg_restore_makes_the_same_of_every_archive_and_its_copies() {
         let original: BTreeMap<u32, _> = readers(&header).into_iter().map(reads).collect();
         for codec in Compression::ALL {
             if !header.version().supports(codec) {
-                let error = transcode(&bytes, codec, 4096).expect_err("too old");
+                let error = transcode(&bytes, codec, 0).expect_err("too old");
                 assert_eq!(error.kind(), ErrorKind::Unsupported);
                 continue;
             }
-            let copy = transcode(&bytes, codec, 10_007);
+            let copy = transcode(&bytes, codec, bytes.len() % 2 * 2);
             let (copy, contents) = copy.unwrap_or_else(|error| panic!("{dump:?} to {codec}: {error}"));
             assert_eq!(index(&copy[..]).unwrap(), contents, "{dump:?} to {codec}");
             assert_eq!(measured(&contents), measured(&before), "{dump:?} to {codec}");
@@ -47,7 +53,7 @@ fn pg_restore_makes_the_same_of_every_archive_and_its_copies() {
     }
 }
 
-fn measured(contents: &Contents) -> Vec<Option<(u64, Option<Rows>)>> {
+fn measured(contents: &Contents) -> Vec<Option<Measured>> {
     let blocks = contents.entries.iter().map(|entry| entry.data.as_ref());
-    blocks.map(|block| block.map(|block| (block.raw_bytes, block.rows))).collect()
+    blocks.map(|block| block.map(|block| Measured { raw_bytes: block.raw_bytes, rows: block.rows })).collect()
 }
