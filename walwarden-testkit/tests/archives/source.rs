@@ -55,7 +55,7 @@ pub(crate) fn database(major: u32) -> (&'static Postgres, &'static str) {
 }
 
 /// Every layout that this major's `pg_dump` writes.
-pub(crate) fn dumps(major: u32) -> Vec<Dump> {
+fn dumps(major: u32) -> Vec<Dump> {
     let mut layouts: Vec<(&[&'static str], Into)> = vec![
         (&[], Into::Pipe),
         (&[], Into::File),
@@ -92,8 +92,9 @@ pub(crate) fn dumps(major: u32) -> Vec<Dump> {
 }
 
 /// Dumps of all majors.
-pub(crate) fn all_dumps() -> impl Iterator<Item = Dump> {
-    MAJORS.into_iter().flat_map(dumps)
+pub(crate) fn all_dumps() -> &'static [Dump] {
+    static DUMPS: LazyLock<Vec<Dump>> = LazyLock::new(|| MAJORS.into_iter().flat_map(dumps).collect());
+    &DUMPS
 }
 
 pub(crate) fn dump(major: u32, args: &[&'static str], into: Into) -> Dump {
