@@ -4,14 +4,15 @@ use std::io::{self, Write};
 
 use crate::gzip::GzipFrame;
 use crate::stream::StreamDecoder;
-use crate::{BlockStart, Budget, Compression, Error, Event, Format, Reader};
+use crate::{BlockKind, BlockStart, Budget, Compression, Error, Event, Format, Reader};
 
 /// Where the files of a dump in directory format go. Every closure from a name to a file is one.
 pub trait Folder {
     /// A file under way. It is flushed, then dropped.
     type File: Write;
 
-    /// Creates a file. Names are of ASCII letters, digits, dots and underscores, and none comes twice.
+    /// Creates a file. Names are of ASCII letters, digits, dots and underscores. None comes twice but of an archive that
+    /// has a large object twice: refuse it then, as [`File::create_new`](std::fs::File::create_new) does.
     ///
     /// # Errors
     ///
@@ -38,7 +39,7 @@ impl<F: FnMut(&str) -> io::Result<W>, W: Write> Folder for F {
 ///
 /// let archive = include_bytes!("../tests/data/pipe-18.dump");
 /// let folder = tempfile::tempdir()?;
-/// let mut exploder = Exploder::new(|name: &str| std::fs::File::create(folder.path().join(name)));
+/// let mut exploder = Exploder::new(|name: &str| std::fs::File::create_new(folder.path().join(name)));
 /// for piece in archive.chunks(4096) {
 ///     exploder.update(piece)?;
 /// }
@@ -107,8 +108,8 @@ impl<F: Folder> Exploder<F> {
             Event::BlockStart(BlockStart { dump_id, kind, .. }) => {
                 let name = self.block_name(dump_id)?;
                 match kind {
-                    crate::BlockKind::Data => self.begin_stream(&name)?,
-                    crate::BlockKind::LargeObjects => self.list = Some(self.folder.create(&name)?),
+                    BlockKind::Data => self.begin_stream(&name)?,
+                    BlockKind::LargeObjects => self.list = Some(self.folder.create(&name)?),
                 }
             }
             Event::LargeObjectStart { oid } => {

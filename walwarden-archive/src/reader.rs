@@ -96,7 +96,7 @@ pub enum BlockKind {
 #[derive(Debug)]
 enum State {
     Header(HeaderReader),
-    Toc(TocReader),
+    Toc(Box<TocReader>),
     BlockType,
     DumpId { start: u64, kind: BlockKind },
     Oid,
@@ -204,7 +204,7 @@ impl Reader {
                         return Err(Error::unsupported(detail).at(10).into());
                     }
                     self.header = Some(header);
-                    self.state = State::Toc(TocReader::new());
+                    self.state = State::Toc(Box::new(TocReader::new()));
                     return Ok(Event::Header);
                 }
                 State::Toc(toc) => {
@@ -350,3 +350,6 @@ pub(crate) fn block_prefix(kind: BlockKind, dump_id: i32) -> Vec<u8> {
     put_int(&mut bytes, dump_id);
     bytes
 }
+
+#[cfg(test)]
+mod tests;

@@ -133,3 +133,6 @@ fn add(places: &mut BTreeMap<i32, usize>, dump_id: i32, place: usize) -> Result<
         Some(_) => Err(Error::malformed(format!("two entries have dumpId {dump_id}"))),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,3 +1,12 @@
+mod compress;
+
+#[cfg(feature = "threads")]
+use std::num::NonZeroUsize;
+
+use compress::{Compressor, Part, Queue};
+
+#[cfg(feature = "threads")]
+use crate::codec::Encoders;
 use crate::codec::{Encoder, Encoding, Output};
 use crate::stream::StreamDecoder;
 use crate::{BlockKind, Budget, Compression, Contents, Error, Event, Measure, Reader, Writer};
@@ -13,20 +22,23 @@ use crate::{BlockKind, Budget, Compression, Contents, Error, Event, Measure, Rea
 ///
 /// let archive = include_bytes!("../tests/data/pipe-18.dump");
 /// let mut copy = Vec::new();
+/// let mut out = |bytes: &[u8]| {
+///     copy.extend_from_slice(bytes);
+///     Ok(())
+/// };
 /// let mut transcoder = Transcoder::new(Encoding::new(Compression::Lz4))?;
 /// for piece in archive.chunks(4096) {
-///     transcoder.update(piece, &mut |bytes| Ok(copy.extend_from_slice(bytes)))?;
+///     transcoder.update(piece, &mut out)?;
 /// }
-/// let contents = transcoder.finish()?;
-/// assert_eq!(contents.chunks.len(), 1);
-/// assert!(copy.starts_with(b"PGDMP"));
+/// let contents = transcoder.finish(&mut out)?;
+/// assert_eq!(walwarden_archive::index(&copy[..])?, contents);
 /// # Ok::<(), walwarden_archive::Error>(())
 /// ```
 #[derive(Debug)]
 pub struct Transcoder {
     reader: Reader,
     codec: Compression,
-    encoder: Encoder,
+    compressor: Compressor,
     copy: Option<Copy>,
 }
 
@@ -34,28 +46,36 @@ pub struct Transcoder {
 #[derive(Debug)]
 struct Copy {
     decoder: StreamDecoder,
-    writer: Writer,
     measure: Option<Measure>,
+    queue: Queue,
 }
 
 impl Transcoder {
-    /// A transcoder to this encoding; with the default [`Budget`].
+    /// A transcoder to this encoding, on the caller's thread.
     ///
     /// # Errors
     ///
     /// [`Unsupported`](crate::ErrorKind::Unsupported) for a codec this crate was built without.
     pub fn new(encoding: Encoding) -> Result<Self, Error> {
-        Transcoder::with_budget(encoding, Budget::default())
+        let compressor = Compressor::Here(Box::new(Encoder::new(encoding)?));
+        Ok(Transcoder { reader: Reader::new(), codec: encoding.compression(), compressor, copy: None })
     }
 
-    /// A transcoder with limits of one's own.
+    /// A transcoder that compresses on so many threads. Blocks still come out in their order, but later than they go in.
     ///
     /// # Errors
     ///
-    /// As [`new`](Self::new).
-    pub fn with_budget(encoding: Encoding, budget: Budget) -> Result<Self, Error> {
-        let (reader, encoder) = (Reader::with_budget(budget), Encoder::new(encoding)?);
-        Ok(Transcoder { reader, codec: encoding.compression(), encoder, copy: None })
+    /// As [`new`](Self::new), and [`Io`](crate::ErrorKind::Io) if the threads cannot be started.
+    #[cfg(feature = "threads")]
+    pub fn on_threads(encoding: Encoding, threads: NonZeroUsize) -> Result<Self, Error> {
+        let compressor = Compressor::OnThreads(Box::new(Encoders::new(encoding, threads)?));
+        Ok(Transcoder { reader: Reader::new(), codec: encoding.compression(), compressor, copy: None })
+    }
+
+    /// The same transcoder with limits of one's own. This comes before any bytes.
+    pub fn with_budget(mut self, budget: Budget) -> Self {
+        self.reader = Reader::with_budget(budget);
+        self
     }
 
     /// Takes the next bytes of the archive, and puts out what is ready of the other.
@@ -72,53 +92,61 @@ impl Transcoder {
         Ok(())
     }
 
-    /// What the new archive holds, after all bytes of the old one. Everything was put out before.
+    /// Puts out the rest, after all bytes of the old archive, and says what the new one holds.
     ///
     /// # Errors
     ///
-    /// As [`Reader::finish`].
-    pub fn finish(self) -> Result<Contents, Error> {
+    /// As [`update`](Self::update) and [`Reader::finish`].
+    pub fn finish(mut self, output: &mut Output<'_>) -> Result<Contents, Error> {
         self.reader.finish()?;
-        self.copy.ok_or_else(out_of_turn)?.writer.finish()
+        let mut queue = self.copy.ok_or_else(out_of_turn)?.queue;
+        self.compressor.flush(&mut queue, output)?;
+        queue.writer.finish()
     }
 
     fn take(&mut self, event: Event<'_>, output: &mut Output<'_>) -> Result<(), Error> {
-        let Transcoder { reader, codec, encoder, copy } = self;
+        let Transcoder { reader, codec, compressor, copy } = self;
         if let Event::Header = event {
             return Ok(());
         }
         if let Event::Toc = event {
-            return begin(reader, *codec).and_then(|begun| copy.insert(begun).writer.begin(output));
+            return begin(reader, *codec).and_then(|begun| copy.insert(begun).queue.writer.begin(output));
         }
-        let Copy { decoder, writer, measure } = copy.as_mut().ok_or_else(out_of_turn)?;
-        let mut end_stream = |writer: &mut Writer, output: &mut Output<'_>| {
-            decoder.finish()?;
-            encoder.finish(&mut |data| writer.data(data, output))
-        };
+        let Copy { decoder, measure, queue } = copy.as_mut().ok_or_else(out_of_turn)?;
         match event {
             Event::Header | Event::Toc => Ok(()),
             Event::BlockStart(block) => {
-                *measure = writer.toc().entry(block.dump_id).map(Measure::of);
-                writer.start_block(block.dump_id, output)
+                *measure = queue.writer.toc().entry(block.dump_id).map(Measure::of);
+                queue.push(Part::BlockStart(block.dump_id), output)?;
+                match block.kind {
+                    BlockKind::Data => queue.push(Part::Stream, output),
+                    BlockKind::LargeObjects => Ok(()),
+                }
             }
-            Event::LargeObjectStart { oid } => writer.start_large_object(oid, output),
+            Event::LargeObjectStart { oid } => {
+                queue.push(Part::LargeObjectStart(oid), output)?;
+                queue.push(Part::Stream, output)
+            }
             Event::Data(data) => {
                 let measure = measure.as_mut().ok_or_else(out_of_turn)?;
                 decoder.decode(data, &mut |data| {
                     measure.update(data)?;
-                    encoder.encode(data, &mut |data| writer.data(data, output))
+                    compressor.encode(data, queue, output)
                 })
             }
             Event::LargeObjectEnd => {
-                end_stream(writer, output)?;
-                writer.end_large_object(output)
+                decoder.finish()?;
+                queue.push(Part::LargeObjectEnd, output)?;
+                compressor.end(queue, output)
             }
             Event::BlockEnd { kind, .. } => {
-                if kind == BlockKind::Data {
-                    end_stream(writer, output)?;
-                }
+                decoder.finish()?;
                 let measured = measure.take().ok_or_else(out_of_turn)?.finish()?;
-                writer.end_block(measured, output)
+                queue.push(Part::BlockEnd(measured), output)?;
+                match kind {
+                    BlockKind::Data => compressor.end(queue, output),
+                    BlockKind::LargeObjects => Ok(()),
+                }
             }
         }
     }
@@ -128,7 +156,7 @@ fn begin(reader: &Reader, codec: Compression) -> Result<Copy, Error> {
     let (header, toc) = reader.header().zip(reader.toc()).ok_or_else(out_of_turn)?;
     let decoder = StreamDecoder::new(header.compression())?;
     let header = header.clone().with_compression(codec)?;
-    Ok(Copy { decoder, writer: Writer::new(header, toc), measure: None })
+    Ok(Copy { decoder, measure: None, queue: Queue::new(Writer::new(header, toc)) })
 }
 
 fn out_of_turn() -> Error {

@@ -254,3 +254,6 @@ impl Writer {
 fn out_of_turn() -> Error {
     Error::invalid("a call to the archive writer came out of turn")
 }
+
+#[cfg(test)]
+mod tests;

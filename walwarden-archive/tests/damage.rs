@@ -3,11 +3,11 @@
 
 use std::fs;
 use std::io::sink;
+use std::num::NonZeroUsize;
 use std::path::Path;
 
 use walwarden_archive::codec::Encoding;
-use walwarden_archive::{Compression, Contents, ErrorKind, Exploder, Transcoder, index};
-use walwarden_verify::index::Rows;
+use walwarden_archive::{Compression, Contents, ErrorKind, Exploder, Measured, Transcoder, index};
 
 const POSITIONS: usize = 1000;
 
@@ -29,16 +29,19 @@ fn samples() -> Vec<(String, Vec<u8>)> {
 fn transcode(archive: &[u8], codec: Compression) -> (Vec<u8>, Contents) {
     let mut copy = Vec::new();
     let mut transcoder = Transcoder::new(Encoding::new(codec)).unwrap();
-    transcoder.update(archive, &mut |bytes| Ok(copy.extend_from_slice(bytes))).unwrap();
-    (copy, transcoder.finish().unwrap())
+    let mut out = |bytes: &[u8]| {
+        copy.extend_from_slice(bytes);
+        Ok(())
+    };
+    transcoder.update(archive, &mut out).unwrap();
+    let contents = transcoder.finish(&mut out).unwrap();
+    (copy, contents)
 }
 
-/// What matters of an archive's data.
-fn data(contents: &Contents) -> Vec<(u64, Option<(u64, Option<Rows>)>)> {
-    let data = |entry: &walwarden_verify::index::Entry| {
-        (entry.dump_id, entry.data.as_ref().map(|block| (block.raw_bytes, block.rows)))
-    };
-    contents.entries.iter().map(data).collect()
+/// What matters of an archive's data, entry by entry.
+fn data(contents: &Contents) -> Vec<Option<Measured>> {
+    let blocks = contents.entries.iter().map(|entry| entry.data.as_ref());
+    blocks.map(|block| block.map(|block| Measured { raw_bytes: block.raw_bytes, rows: block.rows })).collect()
 }
 
 /// So many bits, spread over the archive and the same on every run.
@@ -46,6 +49,34 @@ fn bits(archive: &[u8]) -> impl Iterator<Item = usize> {
     let all = archive.len() * 8;
     // A prime step visits every bit before it visits one again.
     (0..POSITIONS.min(all)).map(move |n| n * 1_000_003 % all)
+}
+
+#[test]
+fn threads_make_no_difference_but_to_zstd_frames() {
+    for (name, archive) in samples() {
+        for codec in [Compression::None, Compression::Gzip, Compression::Zstd] {
+            let Ok(mut transcoder) =
+                Transcoder::on_threads(Encoding::new(codec), NonZeroUsize::new(3).unwrap())
+            else {
+                panic!("{codec} is supported")
+            };
+            let mut copy = Vec::new();
+            let mut out = |bytes: &[u8]| {
+                copy.extend_from_slice(bytes);
+                Ok(())
+            };
+            let copied = archive.chunks(997).try_for_each(|piece| transcoder.update(piece, &mut out));
+            let old = codec == Compression::Zstd && archive[6] < 15;
+            assert_eq!(copied.is_err(), old, "{name} to {codec}");
+            if old {
+                continue;
+            }
+            let contents = transcoder.finish(&mut out).unwrap();
+            assert_eq!(index(&copy[..]).unwrap(), contents, "{name} to {codec}");
+            assert_eq!(data(&contents), data(&index(&archive[..]).unwrap()), "{name} to {codec}");
+            assert!(codec == Compression::Zstd || copy == transcode(&archive, codec).0, "{name} to {codec}");
+        }
+    }
 }
 
 #[test]
@@ -112,7 +143,8 @@ fn no_damage_makes_the_transcoder_or_the_exploder_panic() {
             let mut turned = archive.clone();
             turned[bit / 8] ^= 1 << (bit % 8);
             let mut transcoder = Transcoder::new(Encoding::new(Compression::None)).unwrap();
-            let copied = transcoder.update(&turned, &mut |_| Ok(())).and_then(|()| transcoder.finish());
+            let copied =
+                transcoder.update(&turned, &mut |_| Ok(())).and_then(|()| transcoder.finish(&mut |_| Ok(())));
             let mut exploder = Exploder::new(|_: &str| Ok(sink()));
             let exploded = exploder.update(&turned).and_then(|()| exploder.finish());
             let read = index(&turned[..]);

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use super::{DataPlace, Entry, Section, Toc, add};
-use crate::header::Format;
 use crate::wire::{Stop, Wire};
 use crate::{Budget, Error, Header, Text};
 
@@ -39,7 +38,6 @@ enum Step {
     WithOids,
     Dependencies,
     Place,
-    FileName,
 }
 
 impl TocReader {
@@ -136,10 +134,7 @@ impl TocReader {
                 Step::Owner => set(&mut entry.owner, text()?, Step::WithOids),
                 Step::WithOids => set(&mut entry.with_oids, boolean(text()?, at)?, Step::Dependencies),
                 Step::Dependencies => match text()? {
-                    None => match header.format {
-                        Format::Custom => Step::Place,
-                        Format::Directory => Step::FileName,
-                    },
+                    None => Step::Place,
                     some => {
                         entry.dependencies.push(number(some, at)?);
                         Step::Dependencies
@@ -152,19 +147,6 @@ impl TocReader {
                             .at(at)
                     })?;
                     entry.data_place = place;
-                    self.step = Step::DumpId;
-                    return Ok(());
-                }
-                Step::FileName => {
-                    let name = text()?;
-                    let has_file = name.as_ref().is_some_and(|name| !name.is_empty());
-                    entry.data_place = if has_file { DataPlace::Unknown } else { DataPlace::None };
-                    let expected = entry.file_name(header).unwrap_or_default();
-                    if name.unwrap_or_default() != expected.as_str() {
-                        let detail =
-                            format!("entry {} does not have the file name {expected:?}", entry.dump_id);
-                        return Err(Error::malformed(detail).at(at).into());
-                    }
                     self.step = Step::DumpId;
                     return Ok(());
                 }

@@ -66,8 +66,7 @@ fn row_digests_are_those_of_copy() {
 
 fn python_sum(input: &[u8]) -> String {
     let mut python = Command::new("python3");
-    let mut child =
-        python.args(["-c", SUM]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut child = python.args(["-c", SUM]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
     child.stdin.take().unwrap().write_all(input).unwrap();
     let output = child.wait_with_output().unwrap();
     assert!(output.status.success());

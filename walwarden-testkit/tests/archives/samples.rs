@@ -39,7 +39,8 @@ fn samples() {
             layouts.push(("zstd", &["--compress=zstd"], Into::File));
         }
         for (name, args, into) in layouts {
-            let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../walwarden-archive/tests/data/{name}-{major}.dump"));
+            let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+                .join(format!("../walwarden-archive/tests/data/{name}-{major}.dump"));
             let mut command = client(server, "pg_dump");
             command.arg("--format=custom").args(args).arg("--dbname").arg(server.socket_dsn("shop"));
             match into {

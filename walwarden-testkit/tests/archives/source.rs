@@ -55,7 +55,7 @@ pub(crate) fn database(major: u32) -> (&'static Postgres, &'static str) {
 }
 
 /// Every layout that this major's `pg_dump` writes.
-pub(crate) fn dumps(major: u32) -> Vec<Dump> {
+fn dumps(major: u32) -> Vec<Dump> {
     let mut layouts: Vec<(&[&'static str], Into)> = vec![
         (&[], Into::Pipe),
         (&[], Into::File),
@@ -92,8 +92,9 @@ pub(crate) fn dumps(major: u32) -> Vec<Dump> {
 }
 
 /// Dumps of all majors.
-pub(crate) fn all_dumps() -> impl Iterator<Item = Dump> {
-    MAJORS.into_iter().flat_map(dumps)
+pub(crate) fn all_dumps() -> &'static [Dump] {
+    static DUMPS: LazyLock<Vec<Dump>> = LazyLock::new(|| MAJORS.into_iter().flat_map(dumps).collect());
+    &DUMPS
 }
 
 pub(crate) fn dump(major: u32, args: &[&'static str], into: Into) -> Dump {
@@ -122,8 +123,7 @@ pub(crate) fn has_modern_codecs(major: u32) -> bool {
         let refused = command.args(["-Fc", codec, "--dbname=host=/nowhere"]).output().unwrap();
         !String::from_utf8_lossy(&refused.stderr).contains("compress")
     };
-    static KNOWN: LazyLock<Mutex<BTreeMap<u32, bool>>> =
-        LazyLock::new(Default::default);
+    static KNOWN: LazyLock<Mutex<BTreeMap<u32, bool>>> = LazyLock::new(Default::default);
     *KNOWN.lock().unwrap().entry(major).or_insert_with(|| probe("--compress=lz4") && probe("--compress=zstd"))
 }
 
