@@ -9,4 +9,5 @@ mod restored;
 mod rows;
 mod samples;
 mod source;
+mod threads;
 mod transcoding;
