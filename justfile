@@ -53,7 +53,7 @@ fuzz TARGET SECONDS:
     PATH="$WALWARDEN_TOOLS/cargo-fuzz/bin:$PATH" RUSTC_BOOTSTRAP=1 \
         cargo fuzz run {{TARGET}} corpus/{{TARGET}} seeds/{{TARGET}} -- -max_total_time={{SECONDS}}
 
-# Whether the verifier builds for wasm32-unknown-unknown, and how large it is. Two minutes the first time.
+# Whether both leaves build for wasm32-unknown-unknown, and how large they are. Two minutes the first time.
 wasm:
     scripts/check-wasm
 
@@ -61,7 +61,7 @@ _demo-tools:
     scripts/apt-install build-essential postgresql jq openssl
 
 _test-tools:
-    scripts/apt-install build-essential postgresql jq openssl
+    scripts/apt-install build-essential postgresql jq openssl lz4 python3 zstd
     scripts/install-postgres
     scripts/install-azurite
 

@@ -31,6 +31,8 @@ fn every_decoder_takes_a_seed_and_none_panics() {
 #[test]
 fn every_decoder_has_its_target_and_its_seeds() {
     let known: BTreeSet<String> = decoders::ALL.iter().map(|(name, _)| (*name).to_owned()).collect();
-    assert_eq!(names(&fuzz().join("fuzz_targets")), known);
-    assert_eq!(names(&fuzz().join("seeds")), known);
+    // Those of archives are the business of walwarden-archive.
+    let ours = |folder| names(&fuzz().join(folder)).into_iter().filter(|name| !name.starts_with("archive_"));
+    assert_eq!(ours("fuzz_targets").collect::<BTreeSet<_>>(), known);
+    assert_eq!(ours("seeds").collect::<BTreeSet<_>>(), known);
 }

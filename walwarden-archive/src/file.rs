@@ -1,0 +1,106 @@
+//! Whole archives in files, or whatever else can be read, written and sought.
+
+use std::io::{Read, Seek, SeekFrom, Write};
+
+use crate::{Contents, Error, Event, Header, Indexer, Reader, Toc};
+
+const PIECE_BYTES: usize = 256 << 10;
+
+/// Reads header and table of contents, and no more than a piece beyond them.
+///
+/// ```
+/// let archive = include_bytes!("../tests/data/pipe-18.dump");
+/// let (header, toc) = walwarden_archive::read_toc(&archive[..])?;
+/// assert_eq!(header.database().expect("it has a name"), &"shop");
+/// assert!(toc.entries().iter().any(|entry| entry.has_copy_lines()));
+/// # Ok::<(), walwarden_archive::Error>(())
+/// ```
+///
+/// # Errors
+///
+/// As [`Reader::read`], and when reading fails.
+pub fn read_toc(archive: impl Read) -> Result<(Header, Toc), Error> {
+    let mut reader = Reader::new();
+    let mut found = None;
+    for_each_piece(archive, |mut piece| {
+        while let Some(event) = reader.read(&mut piece)? {
+            if event == Event::Toc {
+                found = reader.header().cloned().zip(reader.toc().cloned());
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    })?;
+    match found {
+        Some(found) => Ok(found),
+        None => Err(reader.finish().err().unwrap_or_else(|| Error::invalid("no table of contents"))),
+    }
+}
+
+/// Reads and checks a whole archive: an [`Indexer`] over a reader.
+///
+/// ```
+/// let contents = walwarden_archive::index(&include_bytes!("../tests/data/pipe-18.dump")[..])?;
+/// assert_eq!(contents.archive_version, "1.16");
+/// # Ok::<(), walwarden_archive::Error>(())
+/// ```
+///
+/// # Errors
+///
+/// As [`Indexer::update`] and [`Indexer::finish`], and when reading fails.
+pub fn index(archive: impl Read) -> Result<Contents, Error> {
+    let mut indexer = Indexer::new();
+    for_each_piece(archive, |piece| indexer.update(piece).map(|()| true))?;
+    indexer.finish()
+}
+
+/// Writes the offsets of all blocks into the table of contents of an archive, so that `pg_restore --jobs` and
+/// `--table` can seek. Nothing else changes, nor does the size.
+///
+/// An archive that already has them is left alone; for another all of it is read and checked first. Who already knows the
+/// [`Contents`] patches with [`Toc::with_offsets`] and [`Toc::to_bytes`], without reading the archive.
+///
+/// ```
+/// use std::io::Cursor;
+///
+/// let mut archive = Cursor::new(include_bytes!("../tests/data/pipe-18.dump").to_vec());
+/// walwarden_archive::patch_offsets(&mut archive)?;
+/// archive.set_position(0);
+/// let (_, toc) = walwarden_archive::read_toc(&mut archive)?;
+/// assert_ne!(toc.without_offsets(), toc);
+/// # Ok::<(), walwarden_archive::Error>(())
+/// ```
+///
+/// # Errors
+///
+/// As [`index`], and when writing fails: the archive is then damaged.
+pub fn patch_offsets(archive: &mut (impl Read + Write + Seek)) -> Result<(), Error> {
+    archive.seek(SeekFrom::Start(0))?;
+    let (header, toc) = read_toc(&mut *archive)?;
+    if toc.has_offsets() {
+        return Ok(());
+    }
+    archive.seek(SeekFrom::Start(0))?;
+    let offsets = index(&mut *archive)?.offsets();
+    let patched = toc.with_offsets(|entry| offsets.get(&entry.dump_id).copied())?;
+    archive.seek(SeekFrom::Start(0))?;
+    archive.write_all(&patched.to_bytes(&header))?;
+    Ok(archive.flush()?)
+}
+
+/// Calls `take` with the bytes as they are read, until they or its wish for more end.
+pub(crate) fn for_each_piece(
+    mut from: impl Read,
+    mut take: impl FnMut(&[u8]) -> Result<bool, Error>,
+) -> Result<(), Error> {
+    let mut piece = vec![0; PIECE_BYTES];
+    loop {
+        match from.read(&mut piece) {
+            Ok(0) => return Ok(()),
+            Ok(length) if take(&piece[..length])? => {}
+            Ok(_) => return Ok(()),
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
