@@ -72,10 +72,15 @@ impl Indexer {
     ///
     /// As [`Reader::read`] and [`Decoder::decode`](crate::codec::Decoder::decode). The indexer is of no use after that.
     pub fn update(&mut self, mut input: &[u8]) -> Result<(), Error> {
+        // Rows come in chunks of their own: what was read is hashed in longer pieces than it is read.
+        let mut unhashed = input;
         while !input.is_empty() {
-            let before = input;
             let event = self.reader.read(&mut input)?;
-            self.survey.stored(&before[..before.len() - input.len()]);
+            let at_edge = matches!(event, Some(Event::BlockStart(_) | Event::BlockEnd { .. }));
+            if at_edge || input.is_empty() {
+                self.survey.stored(&unhashed[..unhashed.len() - input.len()]);
+                unhashed = input;
+            }
             if let Some(event) = event {
                 self.take(event).map_err(|error| error.at(self.reader.offset()))?;
             }
