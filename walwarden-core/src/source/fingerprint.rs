@@ -10,6 +10,7 @@ use walwarden_verify::{Hasher, Sha256};
 
 use super::Dsn;
 use super::connect::explain;
+use super::snapshot::SESSION;
 use crate::error::Result;
 
 #[cfg(test)]
@@ -177,20 +178,6 @@ impl Lines {
 fn quoted(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
-
-/// Text output depends on these. `row_security = off` turns hidden rows into an error.
-const SESSION: &str = "
-    SET LOCAL search_path = '';
-    SET LOCAL TimeZone = 'UTC';
-    SET LOCAL DateStyle = 'ISO';
-    SET LOCAL IntervalStyle = 'postgres';
-    SET LOCAL extra_float_digits = 3;
-    SET LOCAL bytea_output = 'hex';
-    SET LOCAL client_encoding = 'UTF8';
-    SET LOCAL row_security = off;
-    SET LOCAL statement_timeout = 0;
-    SET LOCAL lock_timeout = 0;
-    SET LOCAL idle_in_transaction_session_timeout = 0";
 
 /// Schema, name and quoted columns of the tables whose rows a dump contains.
 const TABLES: &str = "

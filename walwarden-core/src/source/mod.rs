@@ -5,6 +5,7 @@
 
 mod client;
 mod connect;
+mod copies;
 mod dsn;
 mod dump;
 mod enforce;
@@ -15,17 +16,20 @@ mod patterns;
 mod preflight;
 mod program;
 mod server;
+mod snapshot;
 mod stderr;
 mod tls;
 
 pub use client::{Client, ClientSearch, ClientSet, Codec, RestoreChoice};
 pub use connect::connect;
+pub use copies::{Copied, Copies, TableSource};
 pub use dsn::Dsn;
 pub use dump::{Compression, Dump, DumpOptions, Dumped};
 pub use fingerprint::{RowsDigest, TableContent, TableName, fingerprint};
 pub use globals::globals;
 pub use preflight::{Finding, Preflight, Severity, preflight};
 pub use server::Server;
+pub use snapshot::Snapshot;
 pub use stderr::Said;
 
 pub(crate) use patterns::idle_exclusions;
