@@ -1,5 +1,6 @@
 //! The way in: settings and components go into one builder, runners come out.
 
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -32,13 +33,15 @@ pub struct Settings {
     pub backoff: Duration,
     /// Folder for temporary files, which must hold the largest dump to be restored.
     pub spool_dir: PathBuf,
+    /// Threads that compress.
+    pub threads: NonZeroUsize,
 }
 
 impl Settings {
     /// How long a claim lasts unless set otherwise.
     pub const LEASE: Duration = Duration::from_secs(15);
 
-    /// Settings with the published defaults: 15 s lease, 3 attempts, 2 s back-off.
+    /// Settings with the published defaults: 15 s lease, 3 attempts, 2 s back-off, a thread for each core.
     pub fn new(org_id: OrgId, worker: impl Into<String>, spool_dir: impl Into<PathBuf>) -> Self {
         Settings {
             org_id,
@@ -47,6 +50,7 @@ impl Settings {
             attempts: 3,
             backoff: Duration::from_secs(2),
             spool_dir: spool_dir.into(),
+            threads: std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
         }
     }
 }

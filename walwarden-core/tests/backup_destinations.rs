@@ -41,7 +41,7 @@ async fn round_trip(storage: Arc<dyn Storage>) {
     let folder = tempfile::tempdir().unwrap();
     let home = Home::set_up(folder.path(), Setup { storage: Some(storage), ..Setup::default() }).await;
     let mut request = home.request(&shared(17).dsn(&source)).await;
-    request.options.compression = UNCOMPRESSED; // several parts
+    request.options.compression = Some(UNCOMPRESSED); // several parts
     request.globals = true;
     let sealed = home.engine.backup().run(request, &Unwatched).await.unwrap();
     assert!(sealed.manifest.body().size_bytes > 12 << 20);
@@ -192,7 +192,7 @@ async fn a_full_disk_is_storage_full_and_leaves_room_as_it_was() {
     let home = Home::open(folder.path()).await;
     let large = database(&Torture { bulk_rows: 12_000, ..Torture::default() }.sql()).await;
     let mut request = home.request(&shared(17).dsn(&large)).await;
-    request.options.compression = UNCOMPRESSED;
+    request.options.compression = Some(UNCOMPRESSED);
     let error = home.engine.backup().run(request, &Unwatched).await.unwrap_err();
     assert_eq!((error.code(), error.code().exit()), (Code::StorageFull, Exit::Retryable), "{error:?}");
     let class = || "storage-full".to_owned();

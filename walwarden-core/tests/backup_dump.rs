@@ -201,7 +201,7 @@ async fn a_server_that_stops_in_mid_dump_is_a_lost_connection_and_then_unreachab
     let folder = tempfile::tempdir().unwrap();
     let home = Home::open(folder.path()).await;
     let mut request = home.request(&server.dsn("postgres")).await;
-    request.options.compression = Compression { codec: Codec::None, level: None };
+    request.options.compression = Some(Compression::new(Codec::None));
     let watch = Assassin { server: Arc::clone(&server), done: AtomicBool::new(false) };
     let error = home.engine.backup().run(request, &watch).await.unwrap_err();
     assert!(watch.done.load(Ordering::SeqCst));

@@ -62,7 +62,7 @@ fn child() {
         let setup = Setup { storage, lease: Some(lease), ..Setup::default() };
         let home = Home::set_up(Path::new(&folder), setup).await;
         let mut request = home.request(&source).await;
-        request.options.compression = UNCOMPRESSED;
+        request.options.compression = Some(UNCOMPRESSED);
         let dies_after = var(DIES_AFTER).map_or(u64::MAX, |text| text.parse().unwrap());
         home.engine.backup().run(request, &Mortal(dies_after)).await
     });
@@ -109,7 +109,7 @@ async fn a_process_killed_in_mid_upload_leaves_an_open_upload_and_the_next_run_r
         assert_eq!(home.backup_objects().await, Vec::<String>::new());
         let diary = Diary::default();
         let mut request = home.request(&source).await;
-        request.options.compression = UNCOMPRESSED;
+        request.options.compression = Some(UNCOMPRESSED);
         home.engine.backup().run(request, &diary).await.unwrap();
         assert!(diary.notices().contains("interrupted backup"), "{}", diary.notices());
         assert_eq!(server.unfinished_uploads(), 0);

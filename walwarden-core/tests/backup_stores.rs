@@ -23,7 +23,7 @@ async fn shop() -> String {
 
 async fn backup_uncompressed(home: &Home, source: &str) -> Result<()> {
     let mut request = home.request(source).await;
-    request.options.compression = UNCOMPRESSED;
+    request.options.compression = Some(UNCOMPRESSED);
     home.engine.backup().run(request, &Unwatched).await.map(drop)
 }
 

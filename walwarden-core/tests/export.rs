@@ -18,7 +18,7 @@ async fn a_dump_that_compresses_a_thousandfold_makes_a_bundle_that_verifies() {
     let folder = tempfile::tempdir().unwrap();
     let home = Home::open(folder.path()).await;
     let mut request = home.request(&shared(17).dsn(&source)).await;
-    request.options.compression = UNCOMPRESSED;
+    request.options.compression = Some(UNCOMPRESSED);
     let sealed = home.engine.backup().run(request, &Unwatched).await.unwrap();
     assert!(sealed.manifest.body().size_bytes > 40_000_000);
     assert_eq!(home.assert_provable().await, 1);

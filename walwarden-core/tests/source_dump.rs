@@ -20,7 +20,7 @@ async fn clients() -> ClientSet {
 
 fn options(codec: Codec) -> DumpOptions {
     let mut options = DumpOptions::default();
-    options.compression = Compression { codec, level: None };
+    options.compression = Some(Compression::new(codec));
     options
 }
 
@@ -99,20 +99,19 @@ fn restore(client: &Client, to: &Dsn, archive: &[u8]) {
 }
 
 #[tokio::test]
-async fn a_newer_client_dumps_an_older_server_with_every_codec() {
+async fn a_newer_client_dumps_an_older_server_uncompressed() {
     let clients = clients().await;
     let server = postgres::shared(14);
     let source = server.fresh_database("codecs").await;
     server.sql(&source, &Torture { bulk_rows: 2000, ..Torture::default() }.sql()).await;
     let from = dsn(&server.socket_dsn(&source));
-    let mut sizes = Vec::new();
-    for codec in [Codec::None, Codec::Gzip, Codec::Lz4, Codec::Zstd] {
+    // Whatever is asked for: compression is not pg_dump's work.
+    for codec in [Codec::None, Codec::Zstd] {
         let client = clients.choose_for_dump(17, codec).unwrap();
         let (archive, _) = read(Dump::start(client, &from, &options(codec)).unwrap()).await.unwrap();
-        assert!(archive.starts_with(b"PGDMP"));
-        sizes.push(archive.len());
+        let (header, _) = walwarden_archive::read_toc(&archive[..]).unwrap();
+        assert_eq!(header.compression(), walwarden_archive::Compression::None);
     }
-    assert!(sizes[1..].iter().all(|size| *size < sizes[0] * 9 / 10), "{sizes:?}");
 }
 
 #[tokio::test]
@@ -123,7 +122,6 @@ async fn options_reach_pg_dump() {
     let source = server.fresh_database("options").await;
     server.sql(&source, "CREATE SCHEMA a; CREATE SCHEMA b; CREATE TABLE a.keep AS SELECT 1; CREATE TABLE a.\"No Rows\" AS SELECT 2; CREATE TABLE b.gone AS SELECT 3; GRANT SELECT ON a.keep TO public").await;
     let mut options = options(Codec::Zstd);
-    options.compression.level = Some(9);
     options.no_owner = true;
     options.no_privileges = true;
     options.exclude_schemas = vec!["b".into()];
@@ -142,12 +140,6 @@ async fn options_reach_pg_dump() {
     let error = refused(client, &from, &options).await;
     assert_eq!(error.code(), Code::DumpFailed);
     assert!(error.message().contains("no matching tables were found"), "{error}");
-
-    options.compression.level = Some(23);
-    assert_eq!(Dump::start(client, &from, &options).unwrap_err().code(), Code::ArgumentInvalid);
-    let old = clients.choose_for_dump(14, Codec::Gzip).unwrap();
-    options.compression.level = None;
-    assert_eq!(Dump::start(old, &from, &options).unwrap_err().code(), Code::ClientMissing);
 }
 
 #[tokio::test]

@@ -79,7 +79,7 @@ fn key(home: &Home) -> Result<()> {
 }
 
 async fn source(database: &DatabaseSettings, home: &Home, findings: &mut Findings) -> Result<()> {
-    let codec = dump_options(&database.dump)?.compression.codec;
+    let codec = dump_options(&database.dump)?.compression.map(|compression| compression.codec);
     let dsn = home.source(database)?;
     let clients = home.clients().await;
     let found: Vec<String> = clients.iter().map(|client| client.version().to_owned()).collect();

@@ -188,7 +188,7 @@ impl Home {
 pub(crate) fn dump_options(dump: &DumpSettings) -> Result<DumpOptions> {
     let mut options = DumpOptions::default();
     if let Some(text) = &dump.compression {
-        options.compression = compression(text)?;
+        options.compression = Some(compression(text)?);
     }
     options.no_owner = dump.no_owner;
     options.no_privileges = dump.no_privileges;
@@ -211,11 +211,15 @@ fn compression(text: &str) -> Result<Compression> {
         [Codec::None, Codec::Gzip, Codec::Lz4, Codec::Zstd].into_iter().find(|codec| codec.text() == method);
     let level = level.map(str::parse).transpose().ok();
     match (codec, level) {
-        (Some(Codec::None), Some(None)) => Ok(Compression { codec: Codec::None, level: None }),
-        (Some(codec), Some(level)) if codec != Codec::None => Compression { codec, level }.checked(),
+        (Some(codec), Some(level)) => {
+            let compression = Compression { codec, level };
+            compression.encoding().map(|_| compression)
+        }
         _ => Err(Error::new(
             Code::ArgumentInvalid,
-            format!("compression is gzip, zstd, lz4 or none, with a level as in zstd:9 compression={text:?}"),
+            format!(
+                "compression is gzip, zstd, lz4 or none, gzip and zstd with a level as in zstd:9 compression={text:?}"
+            ),
         )),
     }
 }
@@ -247,7 +251,7 @@ mod tests {
         assert_eq!(read("none").unwrap(), (Codec::None, None));
         for wrong in [
             "", "brotli", "zstd:", "zstd:x", "zstd:-1", "none:1", "zstd:3:4", "ZSTD", "gzip:0", "zstd:23",
-            "lz4:13",
+            "lz4:1",
         ] {
             assert_eq!(read(wrong).unwrap_err().code(), Code::ArgumentInvalid, "{wrong}");
         }

@@ -12,7 +12,7 @@ use walwarden_verify::{DatabaseId, Sha256};
 
 use super::receipt::Receipt;
 use super::{BackupRequest, SealedBackup};
-use super::{origin, read_back, recovery, statement, transfer};
+use super::{index, origin, read_back, recovery, statement, transfer};
 use crate::catalog::{Job, JobState};
 use crate::chain::Subject;
 use crate::engine::Parts;
@@ -39,10 +39,12 @@ impl Attempt<'_> {
         self.abandon_uploads(&job).await?;
         // Before anything is stored: a dump beside another history of the chain would be no backup.
         self.mirror(&job.subject).check().await?;
-        let (receipt, dumped_now) = match self.stored_already(&job).await? {
-            Some(receipt) => (receipt, false),
-            None => (transfer::dump(self).await?, true),
+        let (receipt, index) = match self.stored_already(&job).await? {
+            Some(receipt) => (receipt, None),
+            None => transfer::dump(self).await.map(|(receipt, index)| (receipt, Some(index)))?,
         };
+        let dumped_now = index.is_some();
+        index::store(self, &job, &receipt, index).await?;
         let mut stored = Object::new();
         if let Some(source) = &receipt.source_sha256 {
             stored.insert(origin::FIELD, source.as_str());
@@ -104,6 +106,10 @@ impl Attempt<'_> {
         let job = self.held.job().await;
         let artifact = job.object_name(BackupObject::Artifact)?;
         read_back::compare(self, &artifact, receipt.artifact.measured()?).await?;
+        if let Some(index) = &receipt.index {
+            let key = job.object_name(BackupObject::Index)?;
+            read_back::compare(self, &key, index.object.measured()?).await?;
+        }
         if let Some(globals) = &receipt.globals {
             let key = job.object_name(BackupObject::Globals)?;
             read_back::compare(self, &key, globals.measured()?).await?;

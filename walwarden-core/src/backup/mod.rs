@@ -5,6 +5,7 @@
 
 mod attempt;
 mod conductor;
+mod index;
 mod origin;
 mod read_back;
 mod receipt;

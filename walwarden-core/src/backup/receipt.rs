@@ -2,11 +2,12 @@
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
-use walwarden_verify::manifest::{Compression, ManifestBody};
+use walwarden_verify::index::Index;
+use walwarden_verify::manifest::{Compression, ManifestBody, ObjectDigest};
 use walwarden_verify::{Sha256, Timestamp};
 
 use crate::error::{Code, Error, Result};
-use crate::pipeline::Measured;
+use crate::pipeline::{Measure, Measured};
 
 /// The write-ahead note of one stored dump. Times and digests are kept in their text forms, so that the note reads
 /// like the manifest it becomes.
@@ -23,7 +24,30 @@ pub(super) struct Receipt {
     #[serde(default)]
     pub(super) source_sha256: Option<String>,
     pub(super) artifact: Object,
+    /// None for a dump that was stored before there were indexes.
+    #[serde(default)]
+    pub(super) index: Option<Indexed>,
     pub(super) globals: Option<Object>,
+}
+
+/// Size and digest of the archive index, and the root over its tables.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Indexed {
+    pub(super) object: Object,
+    pub(super) content_root: String,
+}
+
+impl Indexed {
+    pub(super) fn of(index: &Index) -> Self {
+        let mut measure = Measure::default();
+        measure.update(&index.to_canonical());
+        Indexed { object: measure.finish().into(), content_root: index.content_root().to_string() }
+    }
+
+    pub(super) fn content_root(&self) -> Result<Sha256> {
+        self.content_root.parse().map_err(damaged)
+    }
 }
 
 /// Size and digest of one object.
@@ -40,6 +64,12 @@ impl From<Measured> for Object {
     }
 }
 
+impl From<&ObjectDigest> for Object {
+    fn from(stated: &ObjectDigest) -> Self {
+        Object { size_bytes: stated.size_bytes, sha256: stated.checksum_sha256.to_string() }
+    }
+}
+
 impl Object {
     pub(super) fn measured(&self) -> Result<Measured> {
         let sha256: Sha256 = self.sha256.parse().map_err(damaged)?;
@@ -51,7 +81,6 @@ impl Receipt {
     /// The receipt from which this manifest was made.
     pub(super) fn of(body: &ManifestBody) -> Self {
         let artifact = Measured { size_bytes: body.size_bytes, sha256: body.checksum_sha256 };
-        let globals = body.globals.as_ref();
         Receipt {
             database_name: body.database_name.clone(),
             started_at: body.started_at.to_string(),
@@ -61,10 +90,12 @@ impl Receipt {
             compression: body.compression.text().to_owned(),
             source_sha256: None,
             artifact: artifact.into(),
-            globals: globals.map(|object| Object {
-                size_bytes: object.size_bytes,
-                sha256: object.checksum_sha256.to_string(),
-            }),
+            index: body
+                .index
+                .as_ref()
+                .zip(body.content_root)
+                .map(|(object, root)| Indexed { object: object.into(), content_root: root.to_string() }),
+            globals: body.globals.as_ref().map(Object::from),
         }
     }
 

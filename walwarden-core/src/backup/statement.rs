@@ -5,7 +5,7 @@ use walwarden_verify::layout::BackupObject;
 use walwarden_verify::manifest::{AuditAnchor, ManifestBody, ObjectDigest};
 
 use super::attempt::Attempt;
-use super::receipt::Receipt;
+use super::receipt::{Indexed, Object, Receipt};
 use crate::catalog::Job;
 use crate::error::Result;
 use crate::manifest;
@@ -20,17 +20,12 @@ pub(super) async fn sign(
 ) -> Result<Bytes> {
     let signer = attempt.parts.signer()?;
     let artifact = receipt.artifact.measured()?;
-    let globals = match &receipt.globals {
-        None => None,
-        Some(globals) => {
-            let measured = globals.measured()?;
-            Some(ObjectDigest {
-                key: job.object_name(BackupObject::Globals)?.to_string(),
-                size_bytes: measured.size_bytes,
-                checksum_sha256: measured.sha256,
-            })
-        }
+    let stated = |object: BackupObject, receipt: &Object| {
+        let (key, measured) = (job.object_name(object)?.to_string(), receipt.measured()?);
+        Ok(ObjectDigest { key, size_bytes: measured.size_bytes, checksum_sha256: measured.sha256 })
     };
+    let index = receipt.index.as_ref();
+    let globals = receipt.globals.as_ref();
     let body = ManifestBody {
         org_id: job.subject.org_id.clone(),
         database_id: attempt.database_id().clone(),
@@ -47,9 +42,9 @@ pub(super) async fn sign(
         checksum_sha256: artifact.sha256,
         compression: receipt.compression()?,
         encryption: None,
-        index: None,
-        globals,
-        content_root: None,
+        index: index.map(|index| stated(BackupObject::Index, &index.object)).transpose()?,
+        globals: globals.map(|globals| stated(BackupObject::Globals, globals)).transpose()?,
+        content_root: index.map(Indexed::content_root).transpose()?,
         audit_anchor: AuditAnchor { chain_id: anchor.chain_id, seq: anchor.head.seq, hash: anchor.head.hash },
         signer: signer.public_key().key_id(),
     };

@@ -1,24 +1,25 @@
 //! From `pg_dump` into the store.
 
 use bytes::Bytes;
+use walwarden_archive::Contents;
+use walwarden_verify::index::Index;
 use walwarden_verify::layout::BackupObject;
 
 use super::attempt::Attempt;
 use super::origin;
 use super::read_back;
-use super::receipt::Receipt;
+use super::receipt::{Indexed, Receipt};
 use crate::catalog::{Job, Progress};
 use crate::error::{Code, Error, Result};
-use crate::pipeline::{Measure, Measured};
-use crate::source::{self, Client, Dump, Server};
+use crate::pipeline::{Drain, Feed, Measure, Measured, transcode};
+use crate::source::{self, Client, Compression, Dump, Dumped, Server};
 use crate::storage::{ObjectName, StorageExt, Upload};
 use crate::watch::Transfer;
 
 /// Takes a dump, notes its receipt, and makes it visible.
-pub(super) async fn dump(attempt: &Attempt<'_>) -> Result<Receipt> {
+pub(super) async fn dump(attempt: &Attempt<'_>) -> Result<(Receipt, Index)> {
     let request = attempt.request;
     let job = attempt.held.job().await;
-    let compression = request.options.compression.codec;
     let server = attempt.unless_cancelled(look(attempt)).await?;
     let source = origin::of(&server);
     if let Some(source) = source
@@ -30,7 +31,10 @@ pub(super) async fn dump(attempt: &Attempt<'_>) -> Result<Receipt> {
             attempt.database_id()
         ));
     }
-    let client = request.clients.choose_for_dump(server.major, compression)?;
+    let wanted = request.options.compression;
+    let client =
+        request.clients.choose_for_dump(server.major, wanted.map(|compression| compression.codec))?;
+    let compression = wanted.unwrap_or_else(|| Compression::of_choice(client));
     let globals = match request.globals {
         true => Some(attempt.unless_cancelled(Globals::take(attempt, &job, client)).await?),
         false => None,
@@ -38,28 +42,25 @@ pub(super) async fn dump(attempt: &Attempt<'_>) -> Result<Receipt> {
 
     let started_at = attempt.parts.clock.now().max(job.queued_at);
     let key = job.object_name(BackupObject::Artifact)?;
-    let mut dump = Dump::start(client, &request.source, &request.options)?;
+    let archive = transcode(compression.encoding()?, attempt.parts.settings.threads)?;
+    let dump = Dump::start(client, &request.source, &request.options)?;
     let mut upload = attempt.destination().upload(&key).await?;
-    let (measured, dump_version) = match pump(attempt, &key, &mut dump, upload.as_mut()).await {
-        // The end of the stream is not yet success: pg_dump's exit status is.
-        Ok(measured) => match attempt.unless_cancelled(dump.finish()).await {
-            Ok(dumped) => (measured, dumped.dump_version),
-            Err(error) => return Err(given_up(attempt, upload, error).await),
-        },
-        Err(error) => {
-            dump.kill().await;
-            return Err(given_up(attempt, upload, error).await);
-        }
+    let pumped = attempt.unless_cancelled(pump(attempt, &key, dump, archive, upload.as_mut())).await;
+    let (dumped, measured, contents) = match pumped {
+        Ok(pumped) => pumped,
+        Err(error) => return Err(given_up(attempt, upload, error).await),
     };
+    let index = contents.into_index(job.id);
     let receipt = Receipt {
         database_name: server.database,
         started_at: started_at.to_string(),
         finished_at: attempt.parts.clock.now().max(started_at).to_string(),
         server_version: server.version,
-        dump_version,
-        compression: compression.text().to_owned(),
+        dump_version: dumped.dump_version,
+        compression: compression.codec.text().to_owned(),
         source_sha256: source.map(|source| source.to_string()),
         artifact: measured.into(),
+        index: Some(Indexed::of(&index)),
         globals: globals.as_ref().map(|globals| globals.measured().into()),
     };
     // A manifest signed for an earlier dump, which has vanished since, must not speak of this one.
@@ -76,7 +77,7 @@ pub(super) async fn dump(attempt: &Attempt<'_>) -> Result<Receipt> {
     }
     upload.finish().await?;
     attempt.held.note(|progress| progress.uploads.clear()).await?;
-    Ok(receipt)
+    Ok((receipt, index))
 }
 
 /// What the server is; what the options exclude and is not there, is told or refused.
@@ -89,25 +90,40 @@ async fn look(attempt: &Attempt<'_>) -> Result<Server> {
     Server::of(&connection, &request.source).await
 }
 
-/// Moves the stream, measuring it, and notes the upload's id as soon as the store has given one.
+/// Moves the dump through the compressors into the store, measuring what is stored, and notes the upload's id as soon as
+/// the store has given one.
 async fn pump(
     attempt: &Attempt<'_>,
     key: &ObjectName,
-    dump: &mut Dump,
+    mut dump: Dump,
+    (feed, mut drain): (Feed, Drain),
     upload: &mut dyn Upload,
-) -> Result<Measured> {
-    let mut measure = Measure::default();
-    let mut noted = false;
-    loop {
-        let Some(chunk) = attempt.unless_cancelled(dump.next()).await? else { return Ok(measure.finish()) };
-        measure.update(&chunk);
-        attempt.unless_cancelled(upload.write(chunk)).await?;
-        if !noted && let Some(id) = upload.id() {
-            attempt.held.note(|progress| progress.uploads.push((key.clone(), id))).await?;
-            noted = true;
+) -> Result<(Dumped, Measured, Contents)> {
+    let dump = async {
+        while let Some(chunk) = dump.next().await? {
+            feed.write(chunk).await;
         }
-        attempt.watch.transfer(Transfer { done_bytes: measure.size_bytes(), total_bytes: None });
-    }
+        // The end of the stream is not yet success: pg_dump's exit status is.
+        let dumped = dump.finish().await?;
+        feed.end().await;
+        Ok(dumped)
+    };
+    let store = async {
+        let mut measure = Measure::default();
+        let mut noted = false;
+        while let Some(chunk) = drain.next().await {
+            measure.update(&chunk);
+            upload.write(chunk).await?;
+            if !noted && let Some(id) = upload.id() {
+                attempt.held.note(|progress| progress.uploads.push((key.clone(), id))).await?;
+                noted = true;
+            }
+            attempt.watch.transfer(Transfer { done_bytes: measure.size_bytes(), total_bytes: None });
+        }
+        Ok((measure.finish(), drain.contents().await?))
+    };
+    let (dumped, (measured, contents)) = tokio::try_join!(dump, store)?;
+    Ok((dumped, measured, contents))
 }
 
 /// Takes the upload back; the error that led here is what the caller needs.

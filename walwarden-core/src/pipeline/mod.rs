@@ -1,6 +1,11 @@
-//! Measures bytes on their way from the source to storage.
+//! What happens to bytes on their way from the source to storage: they are compressed, and measured.
 //!
-//! In: chunks, in order. Out: [`Measured`]. What always holds: the digest covers exactly the bytes that were passed.
+//! In: chunks, in order. Out: chunks, and [`Measured`]. What always holds: the digest covers exactly the bytes that were
+//! passed on, and memory does not grow with them.
+
+mod transcode;
+
+pub(crate) use transcode::{Drain, Feed, transcode};
 
 use walwarden_verify::{Hasher, Sha256};
 

@@ -17,7 +17,7 @@ mod tests;
 
 pub use choose::RestoreChoice;
 
-/// How `pg_dump` compresses the archive.
+/// How the data of an archive is compressed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
@@ -40,6 +40,16 @@ impl Codec {
             Codec::Gzip => "gzip",
             Codec::Lz4 => "lz4",
             Codec::Zstd => "zstd",
+        }
+    }
+
+    /// The same, as `walwarden-archive` has it.
+    pub(crate) const fn in_archives(self) -> walwarden_archive::Compression {
+        match self {
+            Codec::None => walwarden_archive::Compression::None,
+            Codec::Gzip => walwarden_archive::Compression::Gzip,
+            Codec::Lz4 => walwarden_archive::Compression::Lz4,
+            Codec::Zstd => walwarden_archive::Compression::Zstd,
         }
     }
 }
@@ -101,7 +111,7 @@ impl Client {
         self.major
     }
 
-    /// Whether its `pg_dump` can write this compression.
+    /// Whether its programs write and read this compression.
     pub fn supports(&self, codec: Codec) -> bool {
         self.codecs.contains(&codec)
     }

@@ -9,7 +9,7 @@ use tokio::io::AsyncReadExt;
 use tokio::process::ChildStdout;
 
 use super::program::Program;
-use super::{Client, Codec, Dsn};
+use super::{Client, Compression, Dsn};
 use crate::error::{Code, Error, Result};
 
 /// What to dump and how; plain data for settings files.
@@ -18,12 +18,12 @@ use crate::error::{Code, Error, Result};
 /// includes and matches nothing is an error, so that a misspelt name never makes a backup of nothing. A backup also refuses
 /// an exclusion without wildcards that matches nothing, which would let a table in that was to stay out; one with
 /// wildcards is told of.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
 pub struct DumpOptions {
-    /// Compression of the archive.
-    pub compression: Compression,
+    /// Compression of the archive; none leaves the choice to [`Compression::of_choice`].
+    pub compression: Option<Compression>,
     /// Leave out who owns what.
     pub no_owner: bool,
     /// Leave out `GRANT` and `REVOKE`.
@@ -42,82 +42,7 @@ pub struct DumpOptions {
     pub lock_timeout_seconds: Option<u32>,
 }
 
-impl Default for DumpOptions {
-    fn default() -> Self {
-        DumpOptions {
-            compression: Compression { codec: Codec::Gzip, level: None },
-            no_owner: false,
-            no_privileges: false,
-            schemas: Vec::new(),
-            exclude_schemas: Vec::new(),
-            tables: Vec::new(),
-            exclude_tables: Vec::new(),
-            exclude_table_data: Vec::new(),
-            lock_timeout_seconds: None,
-        }
-    }
-}
-
-/// Codec and level of an archive.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Compression {
-    /// The codec.
-    pub codec: Codec,
-    /// Its level: gzip 1–9, lz4 1–12, zstd 1–22; none leaves it to `pg_dump`.
-    #[serde(default)]
-    pub level: Option<u8>,
-}
-
-impl Compression {
-    /// The same, if the codec has such a level.
-    ///
-    /// # Errors
-    /// `argument-invalid` when it has not.
-    pub fn checked(self) -> Result<Compression> {
-        let highest = match self.codec {
-            Codec::None => 0,
-            Codec::Gzip => 9,
-            Codec::Lz4 => 12,
-            Codec::Zstd => 22,
-        };
-        if self.level.is_some_and(|level| !(1..=highest).contains(&level)) {
-            let (codec, level) = (self.codec, self.level.unwrap_or_default());
-            return Err(Error::new(
-                Code::ArgumentInvalid,
-                format!("compression level is out of range codec={codec} level={level}"),
-            ));
-        }
-        Ok(self)
-    }
-
-    /// # Errors
-    /// As [`checked`](Self::checked); `client-missing` when the client cannot write this compression.
-    fn argument(self, client: &Client) -> Result<String> {
-        self.checked()?;
-        if !client.supports(self.codec) {
-            return Err(Error::new(
-                Code::ClientMissing,
-                format!(
-                    "pg_dump cannot compress with {} version={} dir={:?}",
-                    self.codec,
-                    client.version(),
-                    client.dir().display()
-                ),
-            ));
-        }
-        // Before 16 there was a level only.
-        Ok(match (self.codec, self.level) {
-            (Codec::None, _) => "--compress=0".to_owned(),
-            (Codec::Gzip, Some(level)) => format!("--compress={level}"),
-            (Codec::Gzip, None) => "--compress=6".to_owned(),
-            (codec, Some(level)) => format!("--compress={codec}:{level}"),
-            (codec, None) => format!("--compress={codec}"),
-        })
-    }
-}
-
-/// A running `pg_dump --format=custom`.
+/// A running `pg_dump --format=custom`, its archive not compressed: that is for [`transcode`](crate::pipeline::transcode).
 ///
 /// Read [`next`](Self::next) to its end, then ask [`finish`](Self::finish) whether the dump is whole: the end of the
 /// bytes alone says nothing. Dropping the value kills the program.
@@ -145,10 +70,9 @@ impl Dump {
     /// Starts dumping the database of the connection string.
     ///
     /// # Errors
-    /// `client-missing` when the program does not start or cannot compress as asked; `argument-invalid` for a level
-    /// that the codec does not have. All else shows in [`finish`](Self::finish).
+    /// `client-missing` when the program does not start. All else shows in [`finish`](Self::finish).
     pub fn start(client: &Client, dsn: &Dsn, options: &DumpOptions) -> Result<Dump> {
-        let (program, stdout) = Program::start(client, "pg_dump", arguments(client, dsn, options)?, dsn)?;
+        let (program, stdout) = Program::start(client, "pg_dump", arguments(dsn, options), dsn)?;
         enlarge(&stdout);
         Ok(Dump {
             program,
@@ -212,14 +136,15 @@ impl Dump {
     }
 }
 
-fn arguments(client: &Client, dsn: &Dsn, options: &DumpOptions) -> Result<Vec<String>> {
+fn arguments(dsn: &Dsn, options: &DumpOptions) -> Vec<String> {
     let mut arguments = vec![
         format!("--dbname={}", dsn.libpq_conninfo_without_password()),
         "--format=custom".to_owned(),
         "--no-password".to_owned(),
         "--encoding=UTF8".to_owned(),
         "--strict-names".to_owned(),
-        options.compression.argument(client)?,
+        // Whoever reads this compresses, on several cores; no version of pg_dump does.
+        "--compress=0".to_owned(),
     ];
     arguments.extend(options.no_owner.then(|| "--no-owner".to_owned()));
     arguments.extend(options.no_privileges.then(|| "--no-privileges".to_owned()));
@@ -234,7 +159,7 @@ fn arguments(client: &Client, dsn: &Dsn, options: &DumpOptions) -> Result<Vec<St
     }
     let timeout = options.lock_timeout_seconds.map(|seconds| Duration::from_secs(seconds.into()).as_millis());
     arguments.extend(timeout.map(|millis| format!("--lock-wait-timeout={millis}")));
-    Ok(arguments)
+    arguments
 }
 
 // A larger pipe lets pg_dump go on while a chunk is being worked on. Where that is not allowed it is merely slower.

@@ -4,6 +4,7 @@
 //! arguments, logs and errors, and a dump counts only when its program says that it ended well.
 
 mod client;
+mod compression;
 mod connect;
 mod copies;
 mod dsn;
@@ -21,10 +22,11 @@ mod stderr;
 mod tls;
 
 pub use client::{Client, ClientSearch, ClientSet, Codec, RestoreChoice};
+pub use compression::Compression;
 pub use connect::connect;
 pub use copies::{Copied, Copies, TableSource};
 pub use dsn::Dsn;
-pub use dump::{Compression, Dump, DumpOptions, Dumped};
+pub use dump::{Dump, DumpOptions, Dumped};
 pub use fingerprint::{RowsDigest, TableContent, TableName, fingerprint};
 pub use globals::globals;
 pub use preflight::{Finding, Preflight, Severity, preflight};

@@ -59,7 +59,7 @@ async fn request(arguments: BackupRun, home: &Home, output: Output) -> Result<(E
     let destination = home.destination(&destination).await?;
     let clients = home.clients().await;
     // Of whatever major: the server has not been asked for its own yet.
-    clients.choose_for_dump(0, options.compression.codec)?;
+    clients.choose_for_dump(0, options.compression.map(|compression| compression.codec))?;
     let mut request = BackupRequest::new(id, source, clients, destination);
     request.options = options;
     request.globals = dump.globals;

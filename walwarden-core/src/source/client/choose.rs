@@ -18,20 +18,21 @@ pub struct RestoreChoice<'a> {
 }
 
 impl ClientSet {
-    /// The lowest major that is not older than the server and can write `codec`.
+    /// The lowest major that is not older than the server and can read `codec`, or any if there is none to be read.
     ///
     /// `pg_dump` refuses a newer server. Among those that fit, the nearest one writes the archive that most versions
     /// of `pg_restore` can read.
     ///
     /// # Errors
     /// `client-missing`, naming what is needed and what was found.
-    pub fn choose_for_dump(&self, server_major: u32, codec: Codec) -> Result<&Client> {
+    pub fn choose_for_dump(&self, server_major: u32, codec: impl Into<Option<Codec>>) -> Result<&Client> {
         let mut fitting = self.iter().filter(|client| client.major() >= server_major);
+        let codec = codec.into().unwrap_or(Codec::None);
         fitting.clone().find(|client| client.supports(codec)).ok_or_else(|| match fitting.next() {
             None => self.missing(format!("no pg_dump for a server of major {server_major}: {server_major} or later is needed")),
             Some(_) => self.missing(format!(
-                "no pg_dump of major {server_major} or later can compress with {codec}: use another compression, or \
-                 install a client of major 16 or later that is built with it"
+                "no client of major {server_major} or later can read archives compressed with {codec}: use another \
+                 compression, or install a client of major 16 or later that is built with it"
             )),
         })
     }

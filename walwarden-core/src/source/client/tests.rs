@@ -34,7 +34,11 @@ fn missing_clients_are_explained() {
     );
     assert!(set(&[]).choose_for_dump(17, Codec::Gzip).unwrap_err().message().ends_with("found: none"));
     assert!(
-        set(&[15, 16]).choose_for_dump(15, Codec::Zstd).unwrap_err().message().contains("compress with zstd")
+        set(&[15, 16])
+            .choose_for_dump(15, Codec::Zstd)
+            .unwrap_err()
+            .message()
+            .contains("compressed with zstd")
     );
     let error = set(&[14, 15]).choose_for_restore(18, 18).unwrap_err();
     assert!(error.message().contains("written by pg_dump 18: 17 or later is needed"), "{error}");

@@ -1,0 +1,48 @@
+//! How archives are compressed.
+
+use serde::{Deserialize, Serialize};
+use walwarden_archive::codec::Encoding;
+
+use super::{Client, Codec};
+use crate::error::{Code, Error, Result};
+
+/// Codec and level of an archive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Compression {
+    /// The codec.
+    pub codec: Codec,
+    /// Its level: gzip 1–9, zstd 1–22; none is 6 for gzip and 1 for zstd. The others have no levels.
+    #[serde(default)]
+    pub level: Option<u8>,
+}
+
+impl Compression {
+    /// The codec at its usual level.
+    pub const fn new(codec: Codec) -> Self {
+        Compression { codec, level: None }
+    }
+
+    /// What is used unless asked otherwise: zstd where `pg_restore` of this client's version and build can read it, and
+    /// gzip, which every version reads, elsewhere.
+    pub fn of_choice(client: &Client) -> Self {
+        Compression::new(if client.supports(Codec::Zstd) { Codec::Zstd } else { Codec::Gzip })
+    }
+
+    /// What to compress with.
+    ///
+    /// # Errors
+    /// `argument-invalid` when the codec has no such level.
+    pub fn encoding(self) -> Result<Encoding> {
+        let encoding = Encoding::new(self.codec.in_archives());
+        let Some(level) = self.level else { return Ok(encoding) };
+        let (codec, refused) = (self.codec, Code::ArgumentInvalid);
+        match level {
+            0 => Err(Error::new(refused, format!("a compression level is 1 or more codec={codec}"))),
+            level => encoding.with_level(level.into()).map_err(|error| {
+                Error::new(refused, format!("the codec has no such level codec={codec} level={level}"))
+                    .with_source(error)
+            }),
+        }
+    }
+}
