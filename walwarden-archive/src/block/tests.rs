@@ -11,7 +11,11 @@ const ARCHIVES: [&[u8]; 4] = [
 fn rows_of(data: &[u8], piece: usize) -> Vec<u8> {
     let (mut rows, mut lines) = (Vec::new(), RowLines::default());
     for piece in data.chunks(piece) {
-        lines.update(piece, &mut |bytes| Ok(rows.extend_from_slice(bytes))).unwrap();
+        let mut take = |bytes: &[u8]| {
+            rows.extend_from_slice(bytes);
+            Ok(())
+        };
+        lines.update(piece, &mut take).unwrap();
     }
     rows
 }
