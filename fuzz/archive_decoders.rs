@@ -6,7 +6,10 @@
 use std::io::sink;
 
 use walwarden_archive::codec::{Decoder as StreamDecoder, Encoding, Limits};
-use walwarden_archive::{Compression, Contents, Error, Event, Exploder, Indexer, Reader, Transcoder, index};
+use walwarden_archive::{
+    BlockReader, Compression, Contents, Error, Event, Exploder, Indexer, Reader, Transcoder, index, read_toc,
+    verify,
+};
 
 /// Whether the bytes were taken.
 pub type Decoder = fn(&[u8]) -> bool;
@@ -38,7 +41,7 @@ pub fn archive_read(data: &[u8]) -> bool {
     }
 }
 
-/// Everything in an archive, decompressed and measured: in whatever pieces, the same.
+/// Everything in an archive, decompressed and measured: in whatever pieces, the same, also block by block.
 pub fn archive_index(data: &[u8]) -> bool {
     let mut indexer = Indexer::new();
     let pieces = data.chunks(7).try_for_each(|piece| indexer.update(piece)).and_then(|()| indexer.finish());
@@ -48,14 +51,28 @@ pub fn archive_index(data: &[u8]) -> bool {
         (Ok(whole), Ok(pieces)) => {
             assert_eq!(whole, pieces);
             assert!(exploded.is_ok(), "what can be read can be exploded");
+            read_blocks(data, &whole);
             let index = whole.into_index("0198c5a0-0000-7000-8000-000000000001".parse().expect("an id"));
             let _ = index.content_root();
             let written = walwarden_verify::index::Index::parse(&index.to_canonical());
             assert_eq!(written.as_ref(), Ok(&index));
+            assert!(verify(data, &index).expect("memory can be read").is_empty());
             true
         }
         (Err(_), Err(_)) => false,
         _ => panic!("pieces make a difference"),
+    }
+}
+
+fn read_blocks(archive: &[u8], contents: &Contents) {
+    let (header, toc) = read_toc(archive).expect("all of it was read");
+    for entry in toc.entries() {
+        let Some(block) = contents.block(entry.dump_id) else { continue };
+        let range = usize::try_from(block.offset).expect("it fits into memory")..;
+        let stored = &archive[range][..usize::try_from(block.length).expect("it fits into memory")];
+        let mut reader = BlockReader::new(&header, entry, block).expect("it has a block");
+        let read = stored.chunks(11).try_for_each(|piece| reader.update(piece, &mut |_| Ok(())));
+        assert_eq!(read.and_then(|()| reader.finish()).expect("it was read before").rows, block.rows);
     }
 }
 

@@ -3,6 +3,8 @@
 //! ```text
 //! cargo run --release --example archive -- list      shop.dump
 //! cargo run --release --example archive -- index     shop.dump > index.json
+//! cargo run --release --example archive -- verify    shop.dump index.json
+//! cargo run --release --example archive -- select    shop.dump public.orders > orders-without-rows.dump
 //! cargo run --release --example archive -- transcode shop.dump zstd > smaller.dump
 //! cargo run --release --example archive -- offsets   shop.dump
 //! cargo run --release --example archive -- explode   shop.dump folder
@@ -15,7 +17,10 @@ use std::io::{BufWriter, Read, Write};
 use std::path::Path;
 
 use walwarden_archive::codec::Encoding;
-use walwarden_archive::{Exploder, Transcoder, index, patch_offsets, read_toc};
+use walwarden_archive::{
+    DataEntries, Exploder, Selection, Transcoder, index, patch_offsets, read_toc, transcode, verify,
+};
+use walwarden_verify::index::Index;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -27,12 +32,22 @@ fn main() -> Result<(), Box<dyn Error>> {
             let index = index(File::open(archive)?)?.into_index(job);
             Ok(std::io::stdout().write_all(&index.to_canonical())?)
         }
+        ["verify", archive, index] => {
+            let differences = verify(File::open(archive)?, &Index::parse(&fs::read(index)?)?)?;
+            differences.iter().for_each(|difference| println!("{difference}"));
+            if differences.is_empty() { Ok(()) } else { Err("the archive is not the one in the index".into()) }
+        }
+        ["select", archive, table] => {
+            let (schema, name) = table.split_once('.').ok_or("name the table as schema.table")?;
+            let (header, toc) = read_toc(File::open(archive)?)?;
+            let selection = Selection::everything().with_table(Some(schema), name);
+            let cut = toc.select(&selection).without_data(DataEntries::Remove);
+            Ok(std::io::stdout().write_all(&cut.to_bytes(&header))?)
+        }
         ["transcode", archive, codec] => {
-            let mut transcoder = Transcoder::new(Encoding::new(codec.parse()?))?;
-            let mut out = BufWriter::new(std::io::stdout());
-            pieces(archive, |piece| transcoder.update(piece, &mut |bytes| Ok(out.write_all(bytes)?)))?;
-            transcoder.finish(&mut |bytes| Ok(out.write_all(bytes)?))?;
-            Ok(out.flush()?)
+            let transcoder = Transcoder::new(Encoding::new(codec.parse()?))?;
+            transcode(File::open(archive)?, BufWriter::new(std::io::stdout()), transcoder)?;
+            Ok(())
         }
         ["offsets", archive] => {
             Ok(patch_offsets(&mut File::options().read(true).write(true).open(archive)?)?)
@@ -44,7 +59,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             exploder.finish().map(drop)?;
             Ok(())
         }
-        _ => Err("usage: archive list|index|offsets FILE, transcode FILE CODEC, explode FILE FOLDER".into()),
+        _ => Err("usage: archive list|index|offsets FILE, verify FILE INDEX, select FILE SCHEMA.TABLE, transcode FILE CODEC, explode FILE FOLDER".into()),
     }
 }
 

@@ -35,6 +35,12 @@ impl Contents {
         }
     }
 
+    /// Where the data of this entry lies and what it holds, if it has any.
+    pub fn block(&self, dump_id: i32) -> Option<&index::Block> {
+        let dump_id = u64::try_from(dump_id).ok()?;
+        self.entries.iter().find(|entry| entry.dump_id == dump_id)?.data.as_ref()
+    }
+
     /// Where the blocks begin, by dumpId.
     pub fn offsets(&self) -> BTreeMap<i32, u64> {
         let offset = |entry: &index::Entry| {
@@ -79,6 +85,10 @@ impl Survey {
         let (offset, length) = (block.offset, end - block.offset);
         let measured = index::Block { offset, length, sha256: hasher.finish(), raw_bytes, rows };
         self.blocks.insert(block.dump_id, measured);
+    }
+
+    pub(crate) fn into_chunks(self) -> Vec<Sha256> {
+        self.chunks.finish()
     }
 
     pub(crate) fn finish(mut self, header: &Header, toc: &Toc, toc_size_bytes: u64) -> Contents {

@@ -2,7 +2,9 @@
 
 use std::io::{Read, Seek, SeekFrom, Write};
 
-use crate::{Contents, Error, Event, Header, Indexer, Reader, Toc};
+use walwarden_verify::index::Index;
+
+use crate::{Contents, Difference, Error, Event, Header, Indexer, Reader, Toc, Transcoder, Verification};
 
 const PIECE_BYTES: usize = 256 << 10;
 
@@ -52,6 +54,50 @@ pub fn index(archive: impl Read) -> Result<Contents, Error> {
     let mut indexer = Indexer::new();
     for_each_piece(archive, |piece| indexer.update(piece).map(|()| true))?;
     indexer.finish()
+}
+
+/// Reads a whole archive and tells in what it differs from its index: a [`Verification`] over a reader. Damage is no
+/// error; for the plaintext of an encrypted artifact see [`Verification::of_plaintext`].
+///
+/// # Errors
+///
+/// When reading fails.
+pub fn verify(archive: impl Read, index: &Index) -> Result<Vec<Difference>, Error> {
+    let mut verification = Verification::new(index);
+    for_each_piece(archive, |piece| {
+        verification.update(piece);
+        Ok(true)
+    })?;
+    Ok(verification.finish())
+}
+
+/// Reads a whole archive and writes its copy: a [`Transcoder`] between a reader and a writer. Says what the copy holds.
+///
+/// ```
+/// use walwarden_archive::codec::Encoding;
+/// use walwarden_archive::{Compression, Transcoder, index, transcode};
+///
+/// let archive = &include_bytes!("../tests/data/pipe-18.dump")[..];
+/// let mut copy = Vec::new();
+/// let contents = transcode(archive, &mut copy, Transcoder::new(Encoding::new(Compression::Lz4))?)?;
+/// assert_eq!(index(&copy[..])?, contents);
+/// # Ok::<(), walwarden_archive::Error>(())
+/// ```
+///
+/// # Errors
+///
+/// As [`Transcoder::update`] and [`Transcoder::finish`], and when reading or writing fails: what was written is then no
+/// archive.
+pub fn transcode(
+    archive: impl Read,
+    mut copy: impl Write,
+    mut transcoder: Transcoder,
+) -> Result<Contents, Error> {
+    let mut out = |bytes: &[u8]| Ok(copy.write_all(bytes)?);
+    for_each_piece(archive, |piece| transcoder.update(piece, &mut out).map(|()| true))?;
+    let contents = transcoder.finish(&mut out)?;
+    copy.flush()?;
+    Ok(contents)
 }
 
 /// Writes the offsets of all blocks into the table of contents of an archive, so that `pg_restore --jobs` and

@@ -1,3 +1,5 @@
+use walwarden_verify::Sha256;
+
 use crate::contents::Survey;
 use crate::stream::StreamDecoder;
 use crate::{Budget, Contents, Error, Event, Header, Measure, Reader, Toc};
@@ -71,21 +73,13 @@ impl Indexer {
     /// # Errors
     ///
     /// As [`Reader::read`] and [`Decoder::decode`](crate::codec::Decoder::decode). The indexer is of no use after that.
-    pub fn update(&mut self, mut input: &[u8]) -> Result<(), Error> {
-        // Rows come in chunks of their own: what was read is hashed in longer pieces than it is read.
+    pub fn update(&mut self, input: &[u8]) -> Result<(), Error> {
         let mut unhashed = input;
-        while !input.is_empty() {
-            let event = self.reader.read(&mut input)?;
-            let at_edge = matches!(event, Some(Event::BlockStart(_) | Event::BlockEnd { .. }));
-            if at_edge || input.is_empty() {
-                self.survey.stored(&unhashed[..unhashed.len() - input.len()]);
-                unhashed = input;
-            }
-            if let Some(event) = event {
-                self.take(event).map_err(|error| error.at(self.reader.offset()))?;
-            }
+        let read = self.read(input, &mut unhashed);
+        if read.is_err() {
+            self.stored_only(unhashed);
         }
-        Ok(())
+        read
     }
 
     /// What the archive holds, after all its bytes.
@@ -94,11 +88,44 @@ impl Indexer {
     ///
     /// As [`Reader::finish`].
     pub fn finish(self) -> Result<Contents, Error> {
-        self.reader.finish()?;
+        self.finish_or_chunks().map_err(|(error, _)| error)
+    }
+
+    /// What the archive holds, or why not and the digests of its bytes nevertheless.
+    pub(crate) fn finish_or_chunks(self) -> Result<Contents, (Error, Vec<Sha256>)> {
+        if let Err(error) = self.reader.finish() {
+            return Err((error, self.into_chunks()));
+        }
         let (Some(header), Some(toc)) = (self.reader.header(), self.reader.toc()) else {
             unreachable!("a finished archive has a header and a table of contents")
         };
         Ok(self.survey.finish(header, toc, self.toc_size_bytes))
+    }
+
+    /// Takes bytes for their digests, after an error has told that they are no archive.
+    pub(crate) fn stored_only(&mut self, bytes: &[u8]) {
+        self.survey.stored(bytes);
+    }
+
+    /// The digests of all bytes, archive or not.
+    pub(crate) fn into_chunks(self) -> Vec<Sha256> {
+        self.survey.into_chunks()
+    }
+
+    fn read<'a>(&mut self, mut input: &'a [u8], unhashed: &mut &'a [u8]) -> Result<(), Error> {
+        // Rows come in chunks of their own: what was read is hashed in longer pieces than it is read.
+        while !input.is_empty() {
+            let event = self.reader.read(&mut input)?;
+            let at_edge = matches!(event, Some(Event::BlockStart(_) | Event::BlockEnd { .. }));
+            if at_edge || input.is_empty() {
+                self.survey.stored(&unhashed[..unhashed.len() - input.len()]);
+                *unhashed = input;
+            }
+            if let Some(event) = event {
+                self.take(event).map_err(|error| error.at(self.reader.offset()))?;
+            }
+        }
+        Ok(())
     }
 
     fn take(&mut self, event: Event<'_>) -> Result<(), Error> {

@@ -22,10 +22,13 @@
 //! | --- | --- |
 //! | see header and table of contents | [`read_toc`] |
 //! | check an archive, learn what it holds and where, count and digest the rows of its tables | [`index`], [`Indexer`] |
-//! | compress its data differently | [`Transcoder`] |
+//! | check that it is the one an index was made of | [`verify`], [`Verification`] |
+//! | compress its data differently | [`transcode`], [`Transcoder`] |
 //! | make `pg_restore --jobs` and `--table` seek in an archive that went through a pipe | [`patch_offsets`], [`Toc::with_offsets`] |
 //! | make a dump in directory format of it, for `pg_restore --jobs` | [`Exploder`] |
 //! | restore all but the data from a small file | [`Toc::without_data`] |
+//! | restore some tables or schemas only | [`Selection`], [`Toc::select`] |
+//! | read one table's rows from the bytes of its block alone | [`BlockReader`] |
 //! | handle data as it passes | [`Reader`] with a [`codec::Decoder`] |
 //! | write an archive | [`Writer`] with a [`codec::Encoder`] |
 //!
@@ -47,6 +50,7 @@
 //! The core takes bytes and gives bytes. It reads no files, starts no processes, knows no clock and no environment, and
 //! builds for `wasm32-unknown-unknown` without default features, then without Zstandard.
 
+mod block;
 mod budget;
 mod chunks;
 pub mod codec;
@@ -62,26 +66,31 @@ mod indexer;
 mod measure;
 mod reader;
 mod rows;
+mod selection;
 mod stream;
 mod text;
 mod toc;
 mod transcoder;
+mod verification;
 mod wire;
 mod writer;
 
+pub use block::{BlockReader, Content, ContentOutput};
 pub use budget::Budget;
 pub use chunks::ChunkDigests;
 pub use compression::{Compression, CompressionNameError};
 pub use contents::Contents;
 pub use error::{Error, ErrorKind};
 pub use exploder::{Exploder, Folder};
-pub use file::{index, patch_offsets, read_toc};
+pub use file::{index, patch_offsets, read_toc, transcode, verify};
 pub use header::{Format, Header, LocalTime, Version};
 pub use indexer::Indexer;
 pub use measure::{Measure, Measured};
 pub use reader::{BlockKind, BlockStart, Event, Reader};
 pub use rows::{RowCounter, RowsDigest};
+pub use selection::Selection;
 pub use text::Text;
 pub use toc::{DataEntries, DataPlace, Entry, Kind, Section, Toc};
 pub use transcoder::Transcoder;
+pub use verification::{Difference, EntryProblem, Verification};
 pub use writer::Writer;

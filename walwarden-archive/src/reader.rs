@@ -3,7 +3,7 @@
 use crate::header::{Format, HeaderReader};
 use crate::toc::{DataPlace, Kind, TocReader};
 use crate::wire::{Stop, Wire, put_int};
-use crate::{Budget, Error, Header, Toc};
+use crate::{Budget, Entry, Error, Header, Toc};
 
 /// Reads an archive from bytes that come in pieces, as from a pipe. It does no input of its own, never seeks, and holds
 /// no more than the table of contents and a few bytes.
@@ -128,6 +128,13 @@ impl Reader {
             toc: None,
             found: Vec::new(),
         }
+    }
+
+    /// A reader of the block of this entry alone, which begins at this byte.
+    pub(crate) fn of_block(entry: Entry, offset: u64) -> Result<Self, Error> {
+        let toc = Toc::new(vec![entry])?;
+        let (wire, state, found) = (Wire::at(offset), State::BlockType, vec![None]);
+        Ok(Reader { wire, state, found, toc: Some(toc), ..Reader::new() })
     }
 
     /// The header, after [`Event::Header`].

@@ -11,7 +11,7 @@ pub use kind::Kind;
 pub(crate) use read::TocReader;
 
 use crate::wire::put_int;
-use crate::{Error, Header};
+use crate::{Error, Header, Selection};
 
 /// The table of contents: what the archive holds, in the order in which `pg_restore` restores it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -67,6 +67,14 @@ impl Toc {
             entry
         });
         Toc::new(without.collect()).expect("dumpIds of some entries differ as those of all do")
+    }
+
+    /// The same table of contents with the entries that this selection takes.
+    pub fn select(&self, selection: &Selection) -> Toc {
+        let taken = selection.take(self);
+        let kept = self.entries.iter().zip(&taken).filter(|(_, taken)| **taken);
+        Toc::new(kept.map(|(entry, _)| entry.clone()).collect())
+            .expect("dumpIds of some entries differ as those of all do")
     }
 
     /// Whether the block of every entry with data can be sought.

@@ -30,7 +30,12 @@ pub(crate) struct Wire {
 }
 
 impl Wire {
-    /// Bytes taken so far.
+    /// The input begins at this byte of the archive.
+    pub(crate) fn at(offset: u64) -> Self {
+        Wire { offset, ..Wire::default() }
+    }
+
+    /// The byte of the archive that comes next.
     pub(crate) fn offset(&self) -> u64 {
         self.offset
     }

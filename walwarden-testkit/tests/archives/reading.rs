@@ -94,6 +94,6 @@ fn pg_restore_lists_the_same_entries() {
                 )
             })
             .collect();
-        assert_eq!(ours, list(dump.major, &dump.path), "{dump:?}");
+        assert_eq!(ours, list(dump.major, &dump.path, &[]), "{dump:?}");
     }
 }

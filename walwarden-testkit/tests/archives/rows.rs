@@ -30,27 +30,32 @@ pub(crate) fn by_index(contents: &Contents) -> Tables {
 /// The same, of a database. `tables` says which.
 pub(crate) fn by_sql(server: &Postgres, database: &str, tables: &Tables) -> Tables {
     let sum = |(schema, name): &(String, String)| {
-        let (schema_sql, name_sql) = (quote_identifier(schema), quote_identifier(name));
-        let columns = psql(
-            server,
-            database,
-            &format!(
-                "SELECT string_agg(quote_ident(attname), ', ' ORDER BY attnum) FROM pg_attribute WHERE attnum > 0 \
-                 AND NOT attisdropped AND attgenerated = '' AND attrelid = $table${schema_sql}.{name_sql}$table$::regclass"
-            ),
-        );
-        let columns = String::from_utf8(columns).unwrap();
-        let columns = columns.strip_suffix('\n').unwrap();
-        let columns = if columns.is_empty() { String::new() } else { format!("({columns})") };
-        let copy = format!(
-            "SET timezone = 'UTC'; SET datestyle = 'ISO'; SET intervalstyle = 'postgres'; SET extra_float_digits = 3;\n\
-             COPY {schema_sql}.{name_sql} {columns} TO STDOUT;"
-        );
-        let printed = python_sum(&psql(server, database, &copy));
+        let printed = python_sum(&copied(server, database, schema, name));
         let (count, digest) = printed.trim().split_once(' ').unwrap();
         ((schema.clone(), name.clone()), (count.parse().unwrap(), digest.to_owned()))
     };
     tables.keys().map(sum).collect()
+}
+
+/// The rows of a table as COPY text.
+pub(crate) fn copied(server: &Postgres, database: &str, schema: &str, name: &str) -> Vec<u8> {
+    let (schema, name) = (quote_identifier(schema), quote_identifier(name));
+    let columns = psql(
+        server,
+        database,
+        &format!(
+            "SELECT string_agg(quote_ident(attname), ', ' ORDER BY attnum) FROM pg_attribute WHERE attnum > 0 \
+             AND NOT attisdropped AND attgenerated = '' AND attrelid = $table${schema}.{name}$table$::regclass"
+        ),
+    );
+    let columns = String::from_utf8(columns).unwrap();
+    let columns = columns.strip_suffix('\n').unwrap();
+    let columns = if columns.is_empty() { String::new() } else { format!("({columns})") };
+    let copy = format!(
+        "SET timezone = 'UTC'; SET datestyle = 'ISO'; SET intervalstyle = 'postgres'; SET extra_float_digits = 3;\n\
+         COPY {schema}.{name} {columns} TO STDOUT;"
+    );
+    psql(server, database, &copy)
 }
 
 #[test]

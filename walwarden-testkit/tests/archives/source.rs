@@ -170,9 +170,9 @@ pub(crate) fn sql(major: u32, archive: &Path, args: &[&str]) -> Vec<u8> {
 }
 
 /// The list that this major's `pg_restore` makes of an archive, without its comments.
-pub(crate) fn list(major: u32, archive: &Path) -> Vec<String> {
+pub(crate) fn list(major: u32, archive: &Path, args: &[&str]) -> Vec<String> {
     let mut command = Command::new(postgres::bin_dir(major).join("pg_restore"));
-    let output = run(command.arg("--list").arg(archive));
+    let output = run(command.arg("--list").args(args).arg(archive));
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     text.lines().filter(|line| !line.starts_with(';')).map(str::to_owned).collect()
 }

@@ -23,15 +23,19 @@ fn transcode(archive: &[u8], codec: Compression, threads: usize) -> Result<(Vec<
 
 #[test]
 fn pg_restore_makes_the_same_of_every_archive_and_its_copies() {
-    for dump in all_dumps() {
+    for (number, dump) in all_dumps().iter().enumerate() {
         let bytes = dump.bytes();
         let (header, _) = read_toc(&bytes[..]).unwrap();
         let before = index(&bytes[..]).unwrap();
         if before.entries.iter().all(|entry| entry.data.is_none()) {
             continue;
         }
-        let reads = |major: u32| (major, sql(major, &dump.path, &[]));
-        let original: BTreeMap<u32, _> = readers(&header).into_iter().map(reads).collect();
+        // The newest reader judges every copy, and one of the others in turn, so that each judges each codec.
+        let judges = readers(&header);
+        let (newest, others) = judges.split_last().unwrap();
+        let judges = others.get(number % others.len().max(1)).into_iter().chain([newest]);
+        let reads = |major: &u32| (*major, sql(*major, &dump.path, &[]));
+        let original: BTreeMap<u32, _> = judges.map(reads).collect();
         for codec in Compression::ALL {
             if !header.version().supports(codec) {
                 let error = transcode(&bytes, codec, 0).expect_err("too old");

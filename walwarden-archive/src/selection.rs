@@ -1,0 +1,139 @@
+//! Some tables or schemas of an archive.
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeSet;
+
+use crate::{Entry, Text, Toc};
+
+/// Which entries of an archive are restored: those that `pg_restore --table` and `--schema` take, so that a selection cut
+/// out of the archive restores what those options restore from the whole of it.
+///
+/// With tables named, that is each one's definition, rows, owner, comments and privileges, and no index, constraint or
+/// trigger; a view, materialized view or sequence of the name is taken, too. With schemas named it is everything in them,
+/// but not the schemas themselves. With both, the tables have to be in the schemas. With neither it is everything. Names are
+/// compared as they are, without patterns or folding.
+///
+/// ```
+/// use walwarden_archive::{Kind, Selection, read_toc};
+///
+/// let (header, toc) = read_toc(&include_bytes!("../tests/data/pipe-18.dump")[..])?;
+/// let selection = Selection::everything().with_table(Some("public"), "customers");
+/// assert_eq!(selection.unmatched(&toc), Vec::<String>::new());
+///
+/// let cut = toc.select(&selection);
+/// let tables = cut.entries().iter().filter(|entry| entry.kind() == Kind::TableData);
+/// assert_eq!(tables.count(), 1);
+/// # Ok::<(), walwarden_archive::Error>(())
+/// ```
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Selection {
+    schemas: BTreeSet<Text>,
+    tables: Vec<Table>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Table {
+    schema: Option<Text>,
+    name: Text,
+}
+
+impl Selection {
+    /// All entries.
+    pub fn everything() -> Self {
+        Selection::default()
+    }
+
+    /// Of this schema, among others that are named.
+    pub fn with_schema(mut self, name: &str) -> Self {
+        self.schemas.insert(name.into());
+        self
+    }
+
+    /// This table, among others that are named; in every schema if none is given, as `pg_restore` has it.
+    pub fn with_table(mut self, schema: Option<&str>, name: &str) -> Self {
+        self.tables.push(Table { schema: schema.map(Text::from), name: name.into() });
+        self
+    }
+
+    /// Whether it takes all there is.
+    pub fn is_everything(&self) -> bool {
+        self.schemas.is_empty() && self.tables.is_empty()
+    }
+
+    /// The schemas and tables that were named and that no entry belongs to: misspelled, most likely.
+    pub fn unmatched(&self, toc: &Toc) -> Vec<String> {
+        let any = |matches: &dyn Fn(&Entry) -> bool| toc.entries().iter().any(matches);
+        let schemas = self.schemas.iter().filter(|name| !any(&|entry| entry.schema.as_ref() == Some(name)));
+        let tables = self.tables.iter().filter(|table| !any(&|entry| is_table(entry) && table.names(entry)));
+        let named = |table: &Table| match &table.schema {
+            Some(schema) => format!("table {schema}.{}", table.name),
+            None => format!("table {}", table.name),
+        };
+        schemas.map(|name| format!("schema {name}")).chain(tables.map(named)).collect()
+    }
+
+    /// Of each entry whether it is taken.
+    pub(crate) fn take(&self, toc: &Toc) -> Vec<bool> {
+        let mut taken = Vec::with_capacity(toc.entries().len());
+        for entry in toc.entries() {
+            let takes = self.is_everything()
+                || concerns_all(entry)
+                || if depends_on_its_object(entry) {
+                    // What it speaks of stands before it.
+                    let place = |dump_id: &i32| toc.place(*dump_id).filter(|place| *place < taken.len());
+                    let mut objects = entry.dependencies.iter().filter_map(place);
+                    objects.any(|place| taken[place] && !is(&toc.entries()[place], &["ACL"]))
+                } else {
+                    self.names(entry)
+                };
+            taken.push(takes);
+        }
+        taken
+    }
+
+    fn names(&self, entry: &Entry) -> bool {
+        let in_schema = |schema| self.schemas.contains(schema);
+        (self.schemas.is_empty() || entry.schema.as_ref().is_some_and(in_schema))
+            && (self.tables.is_empty()
+                || is_table(entry) && self.tables.iter().any(|table| table.names(entry)))
+    }
+}
+
+impl Table {
+    fn names(&self, entry: &Entry) -> bool {
+        entry.tag.as_ref() == Some(&self.name)
+            && (self.schema.is_none() || entry.schema.as_ref() == self.schema.as_ref())
+    }
+}
+
+/// Settings of the dump, and what `pg_restore` restores with `--create` only, whatever else is selected.
+fn concerns_all(entry: &Entry) -> bool {
+    const ALL: &[&str] = &["ENCODING", "STDSTRINGS", "SEARCHPATH", "DATABASE", "DATABASE PROPERTIES"];
+    let of_database = entry.tag.as_ref().is_some_and(|tag| tag.as_bytes().starts_with(b"DATABASE "));
+    is(entry, ALL) || depends_on_its_object(entry) && of_database
+}
+
+/// Taken where what it speaks of is taken.
+fn depends_on_its_object(entry: &Entry) -> bool {
+    is(entry, &["ACL", "COMMENT", "SECURITY LABEL", "STATISTICS DATA"])
+}
+
+fn is_table(entry: &Entry) -> bool {
+    const TABLES: &[&str] = &[
+        "TABLE",
+        "TABLE DATA",
+        "VIEW",
+        "FOREIGN TABLE",
+        "MATERIALIZED VIEW",
+        "MATERIALIZED VIEW DATA",
+        "SEQUENCE",
+        "SEQUENCE SET",
+    ];
+    is(entry, TABLES)
+}
+
+fn is(entry: &Entry, descs: &[&str]) -> bool {
+    entry.desc.as_ref().and_then(Text::as_str).is_some_and(|desc| descs.contains(&desc))
+}
