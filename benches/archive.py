@@ -8,6 +8,7 @@
 
 import argparse
 import os
+import resource
 import subprocess
 import tempfile
 import time
@@ -18,10 +19,12 @@ import throwaway
 ROOT = Path(__file__).resolve().parent.parent
 
 
-def dump(bin_dir: Path, dsn: str, compression: str, path: Path) -> float:
-    started = time.monotonic()
+def dump(bin_dir: Path, dsn: str, compression: str, path: Path) -> tuple[float, float]:
+    """Seconds, and seconds of processor time of `pg_dump` alone."""
+    started, before = time.monotonic(), resource.getrusage(resource.RUSAGE_CHILDREN)
     subprocess.run([bin_dir / "pg_dump", "-Fc", f"--compress={compression}", "-d", dsn, "-f", path], check=True)
-    return time.monotonic() - started
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return time.monotonic() - started, after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime
 
 
 def main() -> None:
@@ -39,8 +42,8 @@ def main() -> None:
         print(f"PostgreSQL {chosen.major}, {os.cpu_count()} CPUs", flush=True)
         for compression in ["none", "gzip:9", "zstd:3"]:
             path = plain if compression == "none" else Path(folder) / "rival.dump"
-            seconds = min(dump(bin_dir, dsn, compression, path) for _ in range(chosen.rounds))
-            print(f"pg_dump --compress={compression}: {seconds:.2f} s, {path.stat().st_size} bytes", flush=True)
+            seconds, cpu = min(dump(bin_dir, dsn, compression, path) for _ in range(chosen.rounds))
+            print(f"pg_dump --compress={compression}: {seconds:.2f} s, {cpu:.2f} s CPU, {path.stat().st_size} bytes", flush=True)
             if path != plain:
                 path.unlink()
         bench = ["cargo", "bench", "--quiet", "--package", "walwarden-archive", "--features", "aws-lc-rs", "--bench", "transcode"]
