@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """Wall time, CPU and memory of `walwarden backup run` beside `pg_dump | tee FILE | sha256sum`, in one session.
 
-    benches/backup.py [--megabytes 600] [--major 17] [--rounds 3] [--compression gzip:6 zstd:3 none]
+    benches/backup.py [--megabytes 600] [--major 17] [--rounds 3] [--compression gzip:9/zstd:1 zstd:3 …]
 
-The rounds alternate, the best of each side counts, and the dumps are compared in size.
+Each pair is what pg_dump compresses with, then what we do; one word is both. The rounds alternate, the best of each side counts.
 """
 
 import argparse
@@ -46,7 +46,7 @@ def main() -> None:
     arguments.add_argument("--megabytes", type=int, default=600)
     arguments.add_argument("--major", type=int, default=17)
     arguments.add_argument("--rounds", type=int, default=3)
-    arguments.add_argument("--compression", nargs="+", default=["gzip:6", "zstd:3", "none"])
+    arguments.add_argument("--compression", nargs="+", default=["gzip:9/zstd:1", "gzip:9/gzip:6", "gzip:6", "zstd:3", "none"])
     chosen = arguments.parse_args()
 
     with throwaway.postgres(chosen.major) as (bin_dir, server), tempfile.TemporaryDirectory(prefix="ww-bench-") as folder:
@@ -57,18 +57,21 @@ def main() -> None:
         throwaway.fill(bin_dir, dsn, chosen.megabytes)
         plain = subprocess.run(f"'{bin_dir}/pg_dump' -Fc --compress=none -d '{dsn}' | wc -c", shell=True, check=True, capture_output=True, text=True)
         print(f"uncompressed dump: {int(plain.stdout) / 1e6:.0f} MB, PostgreSQL {chosen.major}, {os.cpu_count()} CPUs")
-        print(f"{'compression':<12} {'pg_dump|tee|sha256sum':>22} {'walwarden':>10} {'ratio':>6} {'stored MB':>10} {'peak MiB':>9}")
-        for compression in chosen.compression:
+        print(f"{'theirs/ours':<14} {'pg_dump|tee|sha256sum':>22} {'MB':>6} {'walwarden':>10} {'MB':>6} {'time':>6} {'size':>6} {'peak MiB':>9}")
+        for pair in chosen.compression:
+            compression, _, own = pair.partition("/")
+            own = own or compression
             theirs, mine, peaks = [], [], []
             for _ in range(chosen.rounds):
                 theirs.append(rival(bin_dir, dsn, compression, out))
-                seconds, peak = ours(bin_dir, dsn, compression, out, home)
+                seconds, peak = ours(bin_dir, dsn, own, out, home)
                 mine.append(seconds)
                 peaks.append(peak)
             stored = max(path.stat().st_size for path in (out / "store").rglob("*.dump"))
+            rivals = (out / "rival.dump").stat().st_size
             print(
-                f"{compression:<12} {min(theirs):>20.2f} s {min(mine):>8.2f} s {min(mine) / min(theirs):>6.3f}"
-                f" {stored / 1e6:>10.0f} {max(peaks) / 1024:>9.1f}",
+                f"{pair:<14} {min(theirs):>20.2f} s {rivals / 1e6:>6.0f} {min(mine):>8.2f} s {stored / 1e6:>6.0f}"
+                f" {min(mine) / min(theirs):>6.3f} {stored / rivals:>6.3f} {max(peaks) / 1024:>9.1f}",
                 flush=True,
             )
 

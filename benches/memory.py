@@ -20,10 +20,35 @@ WALWARDEN = ROOT / "target" / "release" / "walwarden"
 
 STAND_IN = """#!/bin/sh
 case "$1" in --version) echo 'pg_dump (PostgreSQL) {version}'; exit 0;; esac
-case "$*" in *--compress=zstd*|*--compress=lz4*) echo "pg_dump: error: this build does not support compression" >&2; exit 1;; esac
-printf PGDMP
-exec head -c {size} /dev/zero
+case "$*" in *nowhere*) exit 1;; esac
+cat '{parts}/head'
+for _ in $(seq {units}); do cat '{parts}/rows'; done
+cat '{parts}/tail'
 """
+ROW = b"x" * 997
+UNIT_BYTES = 10**7
+
+
+def integer(value: int) -> bytes:
+    """As archives write it: a sign, then four bytes from the lowest on."""
+    return b"\0" + value.to_bytes(4, "little")
+
+
+def parts_of_an_archive(bin_dir: Path, dsn: str, parts: Path) -> None:
+    """An archive of one table with one row, taken apart so that the row can be repeated."""
+    parts.mkdir()
+    table = f"create table letters (line text); insert into letters values ('{ROW.decode()}')"
+    subprocess.run([bin_dir / "psql", "-qX", "-d", dsn, "-c", table], check=True)
+    archive = subprocess.run([bin_dir / "pg_dump", "-Fc", "--compress=none", "-d", dsn], check=True, capture_output=True).stdout
+    begin = archive.index(ROW)
+    length = int.from_bytes(archive[begin - 4 : begin], "little")
+    (parts / "head").write_bytes(archive[: begin - 5])
+    line = ROW + b"\n"
+    (parts / "rows").write_bytes((integer(len(line)) + line) * (UNIT_BYTES // len(line)))
+    rest = archive[begin + len(line) :]
+    if length > len(line):
+        rest = integer(length - len(line)) + rest
+    (parts / "tail").write_bytes(rest)
 
 
 def main() -> None:
@@ -35,13 +60,15 @@ def main() -> None:
         environment = {**os.environ, "WALWARDEN_HOME": str(out / "home")}
         subprocess.run([WALWARDEN, "init"], env=environment, check=True, stdout=subprocess.DEVNULL)
         version = subprocess.run([bin_dir / "pg_dump", "--version"], check=True, capture_output=True, text=True).stdout.split()[2]
+        parts = out / "parts"
+        parts_of_an_archive(bin_dir, f"{server} dbname=postgres", parts)
         print(f"{'dump GB':>8} {'seconds':>8} {'MB/s':>6} {'peak MiB':>9}")
         for gigabytes in chosen.gigabytes:
             clients = out / f"clients-{gigabytes}"
             clients.mkdir()
             for name in ("pg_dump", "pg_restore", "pg_dumpall"):
                 program = clients / name
-                program.write_text(STAND_IN.format(version=version, size=gigabytes * 10**9))
+                program.write_text(STAND_IN.format(version=version, parts=parts, units=gigabytes * 10**9 // UNIT_BYTES))
                 program.chmod(0o755)
             environment["WALWARDEN_CLIENT_DIRS"] = str(clients)
             store = out / f"store-{gigabytes}"

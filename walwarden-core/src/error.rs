@@ -190,6 +190,13 @@ codes! {
     /// The stored dump is not what the manifest says.
     ArtifactMismatch "artifact-mismatch" Damaged Terminal "Do not restore from it: the dump was altered or cut. A restore that says this has not touched the target. Use another copy or another backup.";
 
+    /// A backup has no archive index.
+    IndexMissing "index-missing" Invalid UserError "Index the dump itself: `walwarden archive index FILE` works with any custom-format archive.";
+    /// A file is no archive that can be read.
+    ArchiveInvalid "archive-invalid" Damaged Terminal "The file is damaged, or no custom-format archive of pg_dump: use another copy.";
+    /// An archive is not the one that was indexed.
+    ArchiveMismatch "archive-mismatch" Damaged Terminal "Do not restore from it: the archive differs from its index as told above. Use another copy.";
+
     /// The target server cannot be reached.
     TargetUnreachable "target-unreachable" Unavailable UserError "Check host, port and network of the target, then run the restore again.";
     /// The target refused the login.

@@ -1,5 +1,7 @@
+use std::path::PathBuf;
+
 use clap::{Args, Subcommand};
-use walwarden_core::verify::{DatabaseId, JobId};
+use walwarden_core::verify::{DatabaseId, JobId, Sha256};
 
 use super::database::DumpArguments;
 use super::variable_name;
@@ -17,6 +19,10 @@ pub(crate) enum BackupCommand {
     /// Show one backup
     #[command(visible_alias = "status")]
     Show(JobArgument),
+    /// Show the tables of a backup with rows and sizes, by its signed index: neither dump nor Postgres is read
+    Contents(BackupContentsArguments),
+    /// Show which tables differ between two backups, by the digests in their signed indexes
+    Diff(BackupDiff),
     /// Stop a backup that no worker holds
     ///
     /// A backup that is running is stopped by SIGINT or SIGTERM to its process.
@@ -52,6 +58,38 @@ pub(crate) struct Listing {
     /// At most so many; 0 for all
     #[arg(long, value_name = "N", default_value_t = 20)]
     pub(crate) limit: usize,
+}
+
+/// Where a backup lies, and whose word counts.
+#[derive(Debug, Args)]
+pub(crate) struct BackupPlace {
+    /// The destination that holds it [default: that of the configured database it belongs to]
+    #[arg(long, value_name = "URL")]
+    pub(crate) from: Option<String>,
+    /// A public key to trust, SPKI PEM; may be repeated [default: the public part of your own key]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) pubkey: Vec<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct BackupContentsArguments {
+    /// Hash of the manifest: exactly 64 lower-case hex digits
+    #[arg(value_name = "SHA256")]
+    pub(crate) manifest: Sha256,
+    #[command(flatten)]
+    pub(crate) place: BackupPlace,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct BackupDiff {
+    /// Hash of the earlier backup's manifest
+    #[arg(value_name = "SHA256")]
+    pub(crate) before: Sha256,
+    /// Hash of the later one's
+    #[arg(value_name = "SHA256")]
+    pub(crate) after: Sha256,
+    #[command(flatten)]
+    pub(crate) place: BackupPlace,
 }
 
 #[derive(Debug, Args)]

@@ -53,7 +53,8 @@ pub(crate) struct SourceChoice {
 /// What to dump and how; as `pg_dump` understands them.
 #[derive(Debug, Clone, Default, Args)]
 pub(crate) struct DumpArguments {
-    /// gzip, zstd, lz4 or none, with a level after a colon: zstd:9 [default: gzip]
+    /// zstd, gzip, lz4 or none; zstd and gzip with a level after a colon: zstd:9 [default: zstd, or gzip where the client
+    /// programs are older than 16]
     #[arg(long, value_name = "METHOD[:LEVEL]")]
     pub(crate) compression: Option<String>,
     /// Only schemas of this pattern; may be repeated

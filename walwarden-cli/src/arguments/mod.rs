@@ -1,5 +1,6 @@
 //! What may stand on the command line. Parsing touches nothing: no file, no server, no clock.
 
+mod archive;
 mod backup;
 mod database;
 mod demo;
@@ -12,7 +13,10 @@ use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 use walwarden_core::verify::DatabaseId;
 
-pub(crate) use backup::{BackupCommand, BackupRun, Listing};
+pub(crate) use archive::{ArchiveCommand, ArchiveExplode, ArchiveIndex, ArchiveTranscode, ArchiveVerify};
+pub(crate) use backup::{
+    BackupCommand, BackupContentsArguments, BackupDiff, BackupPlace, BackupRun, Listing,
+};
 pub(crate) use database::{DatabaseAdd, DatabaseCommand, DumpArguments};
 pub(crate) use demo::DemoArguments;
 pub(crate) use masking::masked;
@@ -63,6 +67,9 @@ pub(crate) enum Command {
     Evidence(EvidenceCommand),
     /// Verify an evidence bundle offline, as `walwarden-verify` does
     Verify(VerifyArguments),
+    /// Look into, check and convert any custom-format archive of pg_dump
+    #[command(subcommand)]
+    Archive(ArchiveCommand),
     /// Look after the local catalogue of jobs and chains
     #[command(subcommand)]
     Catalog(CatalogCommand),

@@ -1,5 +1,6 @@
 //! What each command does.
 
+mod archive;
 mod backup;
 mod catalog;
 mod check;
@@ -47,6 +48,7 @@ pub(crate) async fn run(arguments: Arguments, output: Output) -> Ending {
             }
             Command::Evidence(command) => evidence::run(command, &home()?, output).await,
             Command::Verify(verify) => verify::run(&verify, output),
+            Command::Archive(command) => archive::run(&command, output),
             Command::Catalog(command) => catalog::run(command, &home()?, output).await,
             Command::Status => status::run(&home()?, output).await,
             Command::Demo(demo) => demo::run(*demo, &Environment::process(), output).await,

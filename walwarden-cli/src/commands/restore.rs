@@ -1,24 +1,17 @@
 //! `walwarden restore`.
 
-use std::fs;
 use std::io;
-use std::path::PathBuf;
-use std::sync::Arc;
 
 use serde_json::{Value, json};
-use walwarden_core::catalog::{JobKind, JobQuery};
 use walwarden_core::engine::Engine;
-use walwarden_core::manifest::ManifestSigner as _;
 use walwarden_core::restore::{Mode, RestorePlan, RestoreRequest, RestoreSession as _};
 use walwarden_core::secret::Secret;
-use walwarden_core::storage::Storage;
-use walwarden_core::verify::key::PublicKey;
 use walwarden_core::watch::Cancel;
 use walwarden_core::{Code, Error, Result};
 
 use crate::arguments::{RestoreArguments, RestoreMode};
 use crate::exit::{DONE, Ending};
-use crate::home::Home;
+use crate::home::{Home, backup_place, trusted_keys};
 use crate::output::{JobWatch, Output, bytes, password};
 use crate::signals::unless_signalled;
 
@@ -77,7 +70,7 @@ async fn request(
     let given = (arguments.target.as_deref(), arguments.target_env.as_deref());
     let target = home.dsn_given("--target", given.0, given.1, output)?;
     let engine = home.engine().await?;
-    let from = backup_place(&arguments, home, &engine).await?;
+    let from = backup_place(arguments.from.as_deref(), arguments.manifest, home, &engine).await?;
     let mode = match arguments.mode {
         RestoreMode::NewDatabase => Mode::NewDatabase,
         RestoreMode::InPlace => Mode::InPlace,
@@ -116,50 +109,6 @@ async fn plan(engine: &Engine, request: RestoreRequest, output: Output) -> Resul
             engine.restore().plan(again).await
         }
         planned => planned,
-    }
-}
-
-/// The keys in the named files, or else the public part of the own key.
-fn trusted_keys(files: &[PathBuf], home: &Home) -> Result<Vec<PublicKey>> {
-    if files.is_empty() {
-        return Ok(vec![*home.key()?.public_key()]);
-    }
-    let mut keys = Vec::new();
-    for path in files {
-        let text = fs::read_to_string(path).map_err(|error| {
-            Error::new(Code::FileFailed, format!("public key cannot be read path={}", path.display()))
-                .with_source(error)
-        })?;
-        keys.extend(PublicKey::several_from_pem(&text).map_err(|error| {
-            Error::new(Code::KeyInvalid, format!("no Ed25519 public key path={}", path.display()))
-                .with_source(error)
-        })?);
-    }
-    Ok(keys)
-}
-
-/// Where the backup lies: as told, or where the database that made it is configured to go.
-async fn backup_place(
-    arguments: &RestoreArguments,
-    home: &Home,
-    engine: &Engine,
-) -> Result<Arc<dyn Storage>> {
-    if let Some(url) = &arguments.from {
-        return home.existing_destination(url).await;
-    }
-    let query = JobQuery::default().kind(JobKind::Backup).manifest(arguments.manifest);
-    let job = engine.catalog().jobs(query).await?.pop();
-    let name = job.and_then(|job| job.subject.database_id);
-    let database = name.and_then(|name| home.database(&name).ok());
-    match database {
-        Some(database) => home.existing_destination(&database.destination).await,
-        None => Err(Error::new(
-            Code::ManifestMissing,
-            format!(
-                "no configured database made this manifest; say where it lies with --from manifest={}",
-                arguments.manifest
-            ),
-        )),
     }
 }
 

@@ -1,5 +1,6 @@
 //! The home folder: where settings, key and catalogue lie, and which environment variables come before them.
 
+mod backups;
 mod open;
 
 use std::fs;
@@ -12,7 +13,8 @@ use walwarden_core::{Code, Error, Result};
 use crate::environment::Environment;
 use crate::settings::{self, DatabaseSettings, SettingsFile};
 
-pub(crate) use open::{dump_options, worker_name};
+pub(crate) use backups::{backup_place, trusted_keys};
+pub(crate) use open::{compression, dump_options, worker_name};
 
 /// A home folder, which need not exist, and the settings in force.
 #[derive(Debug)]

@@ -202,7 +202,7 @@ pub(crate) fn dump_options(dump: &DumpSettings) -> Result<DumpOptions> {
 }
 
 /// `METHOD` or `METHOD:LEVEL`.
-fn compression(text: &str) -> Result<Compression> {
+pub(crate) fn compression(text: &str) -> Result<Compression> {
     let (method, level) = match text.split_once(':') {
         Some((method, level)) => (method, Some(level)),
         None => (text, None),

@@ -5,14 +5,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use walwarden_verify::JobId;
 use walwarden_verify::json::Object;
+use walwarden_verify::key::PublicKey;
 use walwarden_verify::layout::BackupObject;
 use walwarden_verify::manifest::VerifiedManifest;
+use walwarden_verify::{JobId, Sha256};
 
 use super::apply::Application;
-use super::{Mode, RestorePlan, RestoreRequest, RestoreSession, Restored};
-use super::{find, inspect, spool};
+use super::{BackupContents, Mode, RestorePlan, RestoreRequest, RestoreSession, Restored};
+use super::{contents, find, inspect, spool};
 use crate::catalog::{Job, JobKind, JobQuery, JobState, NewJob, Step, Write};
 use crate::chain::Subject;
 use crate::clock::{Clock, new_job_id};
@@ -34,9 +35,37 @@ impl RestoreConductor {
         RestoreConductor { parts }
     }
 
+    /// What a backup holds, by its signed manifest and the index that this names. The dump itself is not read.
+    ///
+    /// # Errors
+    /// As [`plan`](RestoreSession::plan) for the manifest; `index-missing` when it names no index, `artifact-mismatch`
+    /// when what is stored is not the index that it names.
+    pub async fn contents(
+        &self,
+        from: &dyn Storage,
+        manifest_sha256: Sha256,
+        trusted_keys: &[PublicKey],
+    ) -> Result<BackupContents> {
+        let manifest = self.manifest(from, manifest_sha256, trusted_keys).await?;
+        let index = contents::index(from, &manifest).await?;
+        Ok(BackupContents { manifest, index })
+    }
+
+    /// The manifest with this hash, signed by one of these keys.
+    async fn manifest(
+        &self,
+        from: &dyn Storage,
+        hash: Sha256,
+        trusted_keys: &[PublicKey],
+    ) -> Result<VerifiedManifest> {
+        let expected = self.expected_name(hash).await?;
+        let bytes = find::manifest(from, hash, expected.as_ref()).await?;
+        find::check(&bytes, trusted_keys)
+    }
+
     /// Where the catalogue says the manifest lies, if it knows.
-    async fn expected_name(&self, request: &RestoreRequest) -> Result<Option<ObjectName>> {
-        let query = JobQuery::default().kind(JobKind::Backup).manifest(request.manifest_sha256);
+    async fn expected_name(&self, manifest_sha256: Sha256) -> Result<Option<ObjectName>> {
+        let query = JobQuery::default().kind(JobKind::Backup).manifest(manifest_sha256);
         let jobs = self.parts.catalog.jobs(query).await?;
         let Some(job) = jobs.first() else { return Ok(None) };
         job.object_name(BackupObject::Manifest).map(Some)
@@ -225,9 +254,8 @@ impl RestoreSession for RestoreConductor {
         if request.jobs == 0 {
             return Err(Error::new(Code::ArgumentInvalid, "a restore needs at least one job"));
         }
-        let expected = self.expected_name(&request).await?;
-        let bytes = find::manifest(request.from.as_ref(), request.manifest_sha256, expected.as_ref()).await?;
-        let manifest = find::check(&bytes, &request.trusted_keys)?;
+        let from = request.from.as_ref();
+        let manifest = self.manifest(from, request.manifest_sha256, &request.trusted_keys).await?;
         inspect::plan(request, manifest).await
     }
 

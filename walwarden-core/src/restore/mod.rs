@@ -5,6 +5,7 @@
 
 mod apply;
 mod conductor;
+mod contents;
 mod find;
 mod inspect;
 mod pg_restore;
@@ -28,6 +29,7 @@ use crate::storage::Storage;
 use crate::watch::{Cancel, Watch};
 
 pub use conductor::RestoreConductor;
+pub use contents::BackupContents;
 
 /// Into what a backup is restored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -6,7 +6,8 @@ use std::fmt;
 use futures::{StreamExt, pin_mut};
 use tokio_postgres::{Client, SimpleQueryMessage, Transaction};
 
-use walwarden_verify::{Hasher, Sha256};
+use walwarden_archive::RowCounter;
+use walwarden_verify::Sha256;
 
 use super::Dsn;
 use super::connect::explain;
@@ -43,66 +44,13 @@ impl fmt::Display for TableName {
 }
 
 /// Rows of one table.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TableContent {
     /// How many.
     pub rows: u64,
-    /// What is in them.
-    pub digest: RowsDigest,
-}
-
-/// The sum modulo 2^256 of the SHA-256 of each row's COPY text line, without its newline: the same for the same rows in
-/// any order. It shows accidental loss; whoever can choose rows freely can forge it.
-///
-/// ```
-/// use walwarden_core::source::RowsDigest;
-///
-/// let (mut one, mut other) = (RowsDigest::default(), RowsDigest::default());
-/// one.add_line(b"1\ta");
-/// one.add_line(b"2\tb");
-/// other.add_line(b"2\tb");
-/// assert_ne!(one, other);
-/// other.add_line(b"1\ta");
-/// assert_eq!(one, other);
-/// ```
-#[derive(Clone, Copy, PartialEq, Eq, Default)]
-pub struct RowsDigest {
-    /// Most significant byte first.
-    bytes: [u8; 32],
-}
-
-impl RowsDigest {
-    /// Adds a row, given as COPY text writes it, without the newline.
-    pub fn add_line(&mut self, line: &[u8]) {
-        self.add(*Sha256::of(line).as_bytes());
-    }
-
-    /// The number, most significant byte first.
-    pub const fn as_bytes(&self) -> &[u8; 32] {
-        &self.bytes
-    }
-
-    fn add(&mut self, number: [u8; 32]) {
-        let mut carry = 0;
-        for (sum, byte) in self.bytes.iter_mut().zip(number).rev() {
-            let total = u16::from(*sum) + u16::from(byte) + carry;
-            *sum = total as u8; // the low eight bits
-            carry = total >> 8;
-        }
-    }
-}
-
-/// 64 lower-case hex digits.
-impl fmt::Display for RowsDigest {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.bytes.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
-    }
-}
-
-impl fmt::Debug for RowsDigest {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
-    }
+    /// What is in them, in whatever order: the `rowsDigest` of the archive index. It shows accidental loss; whoever can choose
+    /// rows freely can forge it.
+    pub digest: Sha256,
 }
 
 /// Reads every table that a dump of the whole database contains, in one snapshot, and counts and digests its rows.
@@ -148,30 +96,26 @@ async fn read(client: &mut Client) -> Result<BTreeMap<TableName, TableContent>, 
 async fn count(snapshot: &Transaction<'_>, copy: &str) -> Result<TableContent, tokio_postgres::Error> {
     let chunks = snapshot.copy_out(copy).await?;
     pin_mut!(chunks);
-    let mut lines = Lines::default();
+    let mut counter = CopyCounter::default();
     while let Some(chunk) = chunks.next().await {
-        lines.take(&chunk?);
+        counter.take(&chunk?);
     }
-    Ok(lines.content)
+    Ok(counter.finish())
 }
 
-/// Cuts a COPY text stream into lines wherever its chunks end. Newlines in values are escaped, so each one ends a row.
-#[derive(Default)]
-struct Lines {
-    unfinished: Hasher,
-    content: TableContent,
-}
+/// Counts what COPY sends, which has no end marker.
+#[derive(Debug, Default)]
+pub(crate) struct CopyCounter(RowCounter);
 
-impl Lines {
-    fn take(&mut self, chunk: &[u8]) {
-        let mut parts = chunk.split(|byte| *byte == b'\n');
-        let last = parts.next_back().unwrap_or_default();
-        for line in parts {
-            self.unfinished.update(line);
-            self.content.digest.add(*std::mem::take(&mut self.unfinished).finish().as_bytes());
-            self.content.rows += 1;
-        }
-        self.unfinished.update(last);
+impl CopyCounter {
+    pub(crate) fn take(&mut self, lines: &[u8]) {
+        self.0.update(lines).expect("COPY escapes every backslash in values, so that none ends the rows");
+    }
+
+    pub(crate) fn finish(mut self) -> TableContent {
+        self.take(b"\\.\n");
+        let rows = self.0.finish().expect("the end marker has come");
+        TableContent { rows: rows.count, digest: rows.digest }
     }
 }
 

@@ -27,12 +27,13 @@ pub use connect::connect;
 pub use copies::{Copied, Copies, TableSource};
 pub use dsn::Dsn;
 pub use dump::{Dump, DumpOptions, Dumped};
-pub use fingerprint::{RowsDigest, TableContent, TableName, fingerprint};
+pub use fingerprint::{TableContent, TableName, fingerprint};
 pub use globals::globals;
 pub use preflight::{Finding, Preflight, Severity, preflight};
 pub use server::Server;
 pub use snapshot::Snapshot;
 pub use stderr::Said;
 
+pub(crate) use fingerprint::CopyCounter;
 pub(crate) use patterns::idle_exclusions;
 pub(crate) use program::Program;

@@ -1,5 +1,6 @@
 //! `walwarden backup`.
 
+mod contents;
 mod run;
 
 use serde_json::{Value, json};
@@ -20,6 +21,8 @@ pub(crate) async fn run(command: BackupCommand, home: &Home, output: Output, can
         BackupCommand::Run(run) => run::run(*run, home, output, cancel).await,
         BackupCommand::List(listing) => list(listing, home, output).await,
         BackupCommand::Show(argument) => show(argument.job, home, output).await,
+        BackupCommand::Contents(arguments) => contents::contents(&arguments, home, output).await,
+        BackupCommand::Diff(arguments) => contents::diff(&arguments, home, output).await,
         BackupCommand::Cancel(argument) => self::cancel(argument.job, home, output).await,
     }
 }

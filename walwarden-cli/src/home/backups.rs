@@ -1,0 +1,59 @@
+//! Where a backup lies, and who may have signed it.
+
+use std::fs;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use walwarden_core::catalog::{JobKind, JobQuery};
+use walwarden_core::engine::Engine;
+use walwarden_core::manifest::ManifestSigner as _;
+use walwarden_core::storage::Storage;
+use walwarden_core::verify::Sha256;
+use walwarden_core::verify::key::PublicKey;
+use walwarden_core::{Code, Error, Result};
+
+use super::Home;
+
+/// The keys in the named files, or else the public part of the own key.
+pub(crate) fn trusted_keys(files: &[PathBuf], home: &Home) -> Result<Vec<PublicKey>> {
+    if files.is_empty() {
+        return Ok(vec![*home.key()?.public_key()]);
+    }
+    let mut keys = Vec::new();
+    for path in files {
+        let text = fs::read_to_string(path).map_err(|error| {
+            Error::new(Code::FileFailed, format!("public key cannot be read path={}", path.display()))
+                .with_source(error)
+        })?;
+        keys.extend(PublicKey::several_from_pem(&text).map_err(|error| {
+            Error::new(Code::KeyInvalid, format!("no Ed25519 public key path={}", path.display()))
+                .with_source(error)
+        })?);
+    }
+    Ok(keys)
+}
+
+/// Where the backup lies: as told, or where the database that made it is configured to go.
+pub(crate) async fn backup_place(
+    from: Option<&str>,
+    manifest: Sha256,
+    home: &Home,
+    engine: &Engine,
+) -> Result<Arc<dyn Storage>> {
+    if let Some(url) = from {
+        return home.existing_destination(url).await;
+    }
+    let query = JobQuery::default().kind(JobKind::Backup).manifest(manifest);
+    let job = engine.catalog().jobs(query).await?.pop();
+    let name = job.and_then(|job| job.subject.database_id);
+    let database = name.and_then(|name| home.database(&name).ok());
+    match database {
+        Some(database) => home.existing_destination(&database.destination).await,
+        None => Err(Error::new(
+            Code::ManifestMissing,
+            format!(
+                "no configured database made this manifest; say where it lies with --from manifest={manifest}"
+            ),
+        )),
+    }
+}
