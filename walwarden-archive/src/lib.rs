@@ -30,7 +30,7 @@
 //! | restore some tables or schemas only | [`Selection`], [`Toc::select`] |
 //! | read one table's rows from the bytes of its block alone | [`BlockReader`] |
 //! | handle data as it passes | [`Reader`] with a [`codec::Decoder`] |
-//! | write an archive | [`Writer`] with a [`codec::Encoder`] |
+//! | write an archive of data from elsewhere | [`Assembler`]; [`Writer`], for data that is compressed already |
 //!
 //! # What is read
 //!
@@ -50,6 +50,7 @@
 //! The core takes bytes and gives bytes. It reads no files, starts no processes, knows no clock and no environment, and
 //! builds for `wasm32-unknown-unknown` without default features, then without Zstandard.
 
+mod assembler;
 mod block;
 mod budget;
 mod chunks;
@@ -75,6 +76,7 @@ mod verification;
 mod wire;
 mod writer;
 
+pub use assembler::Assembler;
 pub use block::{BlockReader, Content, ContentOutput};
 pub use budget::Budget;
 pub use chunks::ChunkDigests;

@@ -1,15 +1,10 @@
-mod compress;
-
 #[cfg(feature = "threads")]
 use std::num::NonZeroUsize;
 
-use compress::{Compressor, Part, Queue};
-
-#[cfg(feature = "threads")]
-use crate::codec::Encoders;
-use crate::codec::{Encoder, Encoding, Output};
+use crate::assembler::{Assembler, Compressor};
+use crate::codec::{Encoding, Output};
 use crate::stream::StreamDecoder;
-use crate::{BlockKind, Budget, Compression, Contents, Error, Event, Measure, Reader, Writer};
+use crate::{BlockKind, Budget, Contents, Error, Event, Reader};
 
 /// Copies an archive as it passes, with its data compressed by another codec, and checks all of it on the way.
 ///
@@ -37,8 +32,9 @@ use crate::{BlockKind, Budget, Compression, Contents, Error, Event, Measure, Rea
 #[derive(Debug)]
 pub struct Transcoder {
     reader: Reader,
-    codec: Compression,
-    compressor: Compressor,
+    encoding: Encoding,
+    // Until the table of contents comes.
+    compressor: Option<Compressor>,
     copy: Option<Copy>,
 }
 
@@ -46,8 +42,7 @@ pub struct Transcoder {
 #[derive(Debug)]
 struct Copy {
     decoder: StreamDecoder,
-    measure: Option<Measure>,
-    queue: Queue,
+    assembler: Assembler,
 }
 
 impl Transcoder {
@@ -57,8 +52,7 @@ impl Transcoder {
     ///
     /// [`Unsupported`](crate::ErrorKind::Unsupported) for a codec this crate was built without.
     pub fn new(encoding: Encoding) -> Result<Self, Error> {
-        let compressor = Compressor::Here(Box::new(Encoder::new(encoding)?));
-        Ok(Transcoder { reader: Reader::new(), codec: encoding.compression(), compressor, copy: None })
+        Ok(Transcoder::with_compressor(Compressor::here(encoding)?, encoding))
     }
 
     /// A transcoder that compresses on so many threads. Blocks still come out in their order, but later than they go in.
@@ -68,8 +62,11 @@ impl Transcoder {
     /// As [`new`](Self::new), and [`Io`](crate::ErrorKind::Io) if the threads cannot be started.
     #[cfg(feature = "threads")]
     pub fn on_threads(encoding: Encoding, threads: NonZeroUsize) -> Result<Self, Error> {
-        let compressor = Compressor::OnThreads(Box::new(Encoders::new(encoding, threads)?));
-        Ok(Transcoder { reader: Reader::new(), codec: encoding.compression(), compressor, copy: None })
+        Ok(Transcoder::with_compressor(Compressor::on_threads(encoding, threads)?, encoding))
+    }
+
+    fn with_compressor(compressor: Compressor, encoding: Encoding) -> Self {
+        Transcoder { reader: Reader::new(), encoding, compressor: Some(compressor), copy: None }
     }
 
     /// The same transcoder with limits of one's own. This comes before any bytes.
@@ -87,7 +84,12 @@ impl Transcoder {
     /// is no archive.
     pub fn update(&mut self, mut input: &[u8], output: &mut Output<'_>) -> Result<(), Error> {
         while let Some(event) = self.reader.read(&mut input)? {
-            self.take(event, output).map_err(|error| error.at(self.reader.offset()))?;
+            let taken = match event {
+                Event::Header => Ok(()),
+                Event::Toc => self.begin(output),
+                event => self.copy.as_mut().ok_or_else(out_of_turn)?.take(event, output),
+            };
+            taken.map_err(|error| error.at(self.reader.offset()))?;
         }
         Ok(())
     }
@@ -97,66 +99,40 @@ impl Transcoder {
     /// # Errors
     ///
     /// As [`update`](Self::update) and [`Reader::finish`].
-    pub fn finish(mut self, output: &mut Output<'_>) -> Result<Contents, Error> {
+    pub fn finish(self, output: &mut Output<'_>) -> Result<Contents, Error> {
         self.reader.finish()?;
-        let mut queue = self.copy.ok_or_else(out_of_turn)?.queue;
-        self.compressor.flush(&mut queue, output)?;
-        queue.writer.finish()
+        self.copy.ok_or_else(out_of_turn)?.assembler.finish(output)
     }
 
-    fn take(&mut self, event: Event<'_>, output: &mut Output<'_>) -> Result<(), Error> {
-        let Transcoder { reader, codec, compressor, copy } = self;
-        if let Event::Header = event {
-            return Ok(());
-        }
-        if let Event::Toc = event {
-            return begin(reader, *codec).and_then(|begun| copy.insert(begun).queue.writer.begin(output));
-        }
-        let Copy { decoder, measure, queue } = copy.as_mut().ok_or_else(out_of_turn)?;
-        match event {
-            Event::Header | Event::Toc => Ok(()),
-            Event::BlockStart(block) => {
-                *measure = queue.writer.toc().entry(block.dump_id).map(Measure::of);
-                queue.push(Part::BlockStart(block.dump_id), output)?;
-                match block.kind {
-                    BlockKind::Data => queue.push(Part::Stream, output),
-                    BlockKind::LargeObjects => Ok(()),
-                }
-            }
-            Event::LargeObjectStart { oid } => {
-                queue.push(Part::LargeObjectStart(oid), output)?;
-                queue.push(Part::Stream, output)
-            }
-            Event::Data(data) => {
-                let measure = measure.as_mut().ok_or_else(out_of_turn)?;
-                decoder.decode(data, &mut |data| {
-                    measure.update(data)?;
-                    compressor.encode(data, queue, output)
-                })
-            }
-            Event::LargeObjectEnd => {
-                decoder.finish()?;
-                queue.push(Part::LargeObjectEnd, output)?;
-                compressor.end(queue, output)
-            }
-            Event::BlockEnd { kind, .. } => {
-                decoder.finish()?;
-                let measured = measure.take().ok_or_else(out_of_turn)?.finish()?;
-                queue.push(Part::BlockEnd(measured), output)?;
-                match kind {
-                    BlockKind::Data => compressor.end(queue, output),
-                    BlockKind::LargeObjects => Ok(()),
-                }
-            }
-        }
+    fn begin(&mut self, output: &mut Output<'_>) -> Result<(), Error> {
+        let (header, toc) = self.reader.header().zip(self.reader.toc()).ok_or_else(out_of_turn)?;
+        let compressor = self.compressor.take().ok_or_else(out_of_turn)?;
+        let decoder = StreamDecoder::new(header.compression())?;
+        let assembler = Assembler::with_compressor(header.clone(), toc, compressor, self.encoding)?;
+        self.copy.insert(Copy { decoder, assembler }).assembler.begin(output)
     }
 }
 
-fn begin(reader: &Reader, codec: Compression) -> Result<Copy, Error> {
-    let (header, toc) = reader.header().zip(reader.toc()).ok_or_else(out_of_turn)?;
-    let decoder = StreamDecoder::new(header.compression())?;
-    let header = header.clone().with_compression(codec)?;
-    Ok(Copy { decoder, measure: None, queue: Queue::new(Writer::new(header, toc)) })
+impl Copy {
+    fn take(&mut self, event: Event<'_>, output: &mut Output<'_>) -> Result<(), Error> {
+        let Copy { decoder, assembler } = self;
+        match event {
+            Event::Header | Event::Toc => Ok(()),
+            Event::BlockStart(block) => assembler.start_block(block.dump_id, output),
+            Event::LargeObjectStart { oid } => assembler.start_large_object(oid, output),
+            Event::Data(data) => decoder.decode(data, &mut |data| assembler.data(data, output)),
+            Event::LargeObjectEnd => {
+                decoder.finish()?;
+                assembler.end_large_object(output)
+            }
+            Event::BlockEnd { kind, .. } => {
+                if kind == BlockKind::Data {
+                    decoder.finish()?;
+                }
+                assembler.end_block(output)
+            }
+        }
+    }
 }
 
 fn out_of_turn() -> Error {

@@ -50,6 +50,9 @@ pub(crate) struct SourceChoice {
     pub(crate) dsn_env: Option<String>,
 }
 
+/// Connections that one backup may take.
+pub(crate) const MOST_JOBS: u32 = 64;
+
 /// What to dump and how; as `pg_dump` understands them.
 #[derive(Debug, Clone, Default, Args)]
 pub(crate) struct DumpArguments {
@@ -81,6 +84,12 @@ pub(crate) struct DumpArguments {
     /// Fail rather than wait longer than this for a table that someone holds exclusively
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..=86_400))]
     pub(crate) lock_timeout: Option<u32>,
+    /// Read tables over so many connections that see one snapshot, large ones in pieces [default: 1]
+    ///
+    /// What is stored is the same as over one connection. pg_dump keeps a connection, too; a server that has fewer to
+    /// give is read over those.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=i64::from(MOST_JOBS)))]
+    pub(crate) jobs: Option<u32>,
     /// Store roles (without passwords) and tablespaces beside the dump
     #[arg(long)]
     pub(crate) globals: bool,

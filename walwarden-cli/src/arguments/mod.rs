@@ -17,7 +17,7 @@ pub(crate) use archive::{ArchiveCommand, ArchiveExplode, ArchiveIndex, ArchiveTr
 pub(crate) use backup::{
     BackupCommand, BackupContentsArguments, BackupDiff, BackupPlace, BackupRun, Listing,
 };
-pub(crate) use database::{DatabaseAdd, DatabaseCommand, DumpArguments};
+pub(crate) use database::{DatabaseAdd, DatabaseCommand, DumpArguments, MOST_JOBS};
 pub(crate) use demo::DemoArguments;
 pub(crate) use masking::masked;
 pub(crate) use restore::{RestoreArguments, RestoreMode};

@@ -151,6 +151,7 @@ fn described(database: &DatabaseSettings) -> Value {
             "noOwner": dump.no_owner,
             "noPrivileges": dump.no_privileges,
             "lockTimeoutSeconds": dump.lock_timeout_seconds,
+            "jobs": dump.jobs,
             "globals": dump.globals,
         },
     })

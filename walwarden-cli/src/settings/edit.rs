@@ -71,6 +71,9 @@ fn table(database: &DatabaseSettings) -> Table {
     if let Some(seconds) = dump.lock_timeout_seconds {
         table["lock_timeout_seconds"] = value(i64::from(seconds));
     }
+    if let Some(jobs) = dump.jobs {
+        table["jobs"] = value(i64::from(jobs));
+    }
     let lists = [
         ("schemas", &dump.schemas),
         ("exclude_schemas", &dump.exclude_schemas),

@@ -70,6 +70,7 @@ pub(crate) struct DumpSettings {
     pub(crate) no_owner: bool,
     pub(crate) no_privileges: bool,
     pub(crate) lock_timeout_seconds: Option<u32>,
+    pub(crate) jobs: Option<u32>,
     pub(crate) globals: bool,
 }
 
@@ -157,6 +158,7 @@ impl From<crate::arguments::DumpArguments> for DumpSettings {
             no_owner: given.no_owner,
             no_privileges: given.no_privileges,
             lock_timeout_seconds: given.lock_timeout,
+            jobs: given.jobs,
             globals: given.globals,
         }
     }
@@ -176,6 +178,7 @@ impl DumpSettings {
             no_owner: given.no_owner || self.no_owner,
             no_privileges: given.no_privileges || self.no_privileges,
             lock_timeout_seconds: given.lock_timeout_seconds.or(self.lock_timeout_seconds),
+            jobs: given.jobs.or(self.jobs),
             globals: given.globals || self.globals,
         }
     }

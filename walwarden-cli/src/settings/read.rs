@@ -10,6 +10,7 @@ use walwarden_core::secret::Secret;
 use walwarden_core::{Code, Error, Result};
 
 use super::{DatabaseSettings, DumpSettings, SettingsFile, SourceSettings};
+use crate::arguments::MOST_JOBS;
 
 /// Understands the file's text.
 ///
@@ -70,7 +71,8 @@ impl Reader<'_> {
                 "exclude_table_data" => dump.exclude_table_data = self.texts(key, item)?,
                 "no_owner" => dump.no_owner = self.flag(key, item)?,
                 "no_privileges" => dump.no_privileges = self.flag(key, item)?,
-                "lock_timeout_seconds" => dump.lock_timeout_seconds = Some(self.seconds(key, item)?),
+                "lock_timeout_seconds" => dump.lock_timeout_seconds = Some(self.number(key, item, 86_400)?),
+                "jobs" => dump.jobs = Some(self.number(key, item, MOST_JOBS)?),
                 "globals" => dump.globals = self.flag(key, item)?,
                 _ => return Err(self.unknown(table, key, DATABASE_KEYS)),
             }
@@ -118,11 +120,11 @@ impl Reader<'_> {
             .ok_or_else(|| self.wrong(item, &format!("`{key}` is to be a list of texts: [\"…\", \"…\"]")))
     }
 
-    fn seconds(&self, key: &str, item: &Item) -> Result<u32> {
-        let seconds = item.as_integer().and_then(|seconds| u32::try_from(seconds).ok());
-        seconds
-            .filter(|seconds| (1..=86_400).contains(seconds))
-            .ok_or_else(|| self.wrong(item, &format!("`{key}` is to be a number from 1 to 86400")))
+    fn number(&self, key: &str, item: &Item, most: u32) -> Result<u32> {
+        let number = item.as_integer().and_then(|number| u32::try_from(number).ok());
+        number
+            .filter(|number| (1..=most).contains(number))
+            .ok_or_else(|| self.wrong(item, &format!("`{key}` is to be a number from 1 to {most}")))
     }
 
     fn flag(&self, key: &str, item: &Item) -> Result<bool> {
@@ -168,5 +170,6 @@ const DATABASE_KEYS: &[&str] = &[
     "no_owner",
     "no_privileges",
     "lock_timeout_seconds",
+    "jobs",
     "globals",
 ];

@@ -19,6 +19,7 @@ fn shop() -> DatabaseSettings {
             no_owner: true,
             no_privileges: true,
             lock_timeout_seconds: Some(30),
+            jobs: Some(4),
             globals: true,
         },
     }

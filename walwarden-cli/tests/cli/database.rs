@@ -32,6 +32,8 @@ fn what_is_added_is_listed_shown_and_removed() {
         "--no-owner",
         "--lock-timeout",
         "30",
+        "--jobs",
+        "3",
         "--globals",
     ];
     scene.run(&add).succeeds();
@@ -42,7 +44,7 @@ fn what_is_added_is_listed_shown_and_removed() {
         json!({
             "compression": "zstd:9", "schemas": ["public"], "excludeSchemas": [], "tables": [],
             "excludeTables": ["tmp_*"], "excludeTableData": ["public.sessions", "jobs"], "noOwner": true,
-            "noPrivileges": false, "lockTimeoutSeconds": 30, "globals": true,
+            "noPrivileges": false, "lockTimeoutSeconds": 30, "jobs": 3, "globals": true,
         })
     );
     assert_eq!(scene.json(&["database", "list"])["databases"][0]["name"], "shop");

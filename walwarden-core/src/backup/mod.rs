@@ -41,6 +41,8 @@ pub struct BackupRequest {
     pub options: DumpOptions,
     /// Whether roles and tablespaces are stored beside the dump.
     pub globals: bool,
+    /// Over how many connections tables are read; more than one where the server lets them share a snapshot.
+    pub jobs: usize,
     /// Where to store.
     pub destination: Arc<dyn Storage>,
     /// Stops the job.
@@ -61,6 +63,7 @@ impl BackupRequest {
             clients,
             options: DumpOptions::default(),
             globals: false,
+            jobs: 1,
             destination,
             cancel: Cancel::default(),
         }

@@ -11,8 +11,8 @@ use super::read_back;
 use super::receipt::{Indexed, Receipt};
 use crate::catalog::{Job, Progress};
 use crate::error::{Code, Error, Result};
-use crate::pipeline::{Drain, Feed, Measure, Measured, transcode};
-use crate::source::{self, Client, Compression, Dump, Dumped, Server};
+use crate::pipeline::{Drain, Feed, Measure, Measured, assemble, transcode};
+use crate::source::{self, Client, Compression, Dump, DumpPart, Dumped, ParallelDump, Server};
 use crate::storage::{ObjectName, StorageExt, Upload};
 use crate::watch::Transfer;
 
@@ -42,10 +42,20 @@ pub(super) async fn dump(attempt: &Attempt<'_>) -> Result<(Receipt, Index)> {
 
     let started_at = attempt.parts.clock.now().max(job.queued_at);
     let key = job.object_name(BackupObject::Artifact)?;
-    let archive = transcode(compression.encoding()?, attempt.parts.settings.threads)?;
-    let dump = Dump::start(client, &request.source, &request.options)?;
+    let (encoding, threads) = (compression.encoding()?, attempt.parts.settings.threads);
+    let parallel = attempt.unless_cancelled(several(attempt, &job, client)).await?;
     let mut upload = attempt.destination().upload(&key).await?;
-    let pumped = attempt.unless_cancelled(pump(attempt, &key, dump, archive, upload.as_mut())).await;
+    let pumped = match parallel {
+        Some(dump) => {
+            let (feed, drain) = assemble(dump.header().clone(), dump.toc(), encoding, threads)?;
+            pump(attempt, &key, take_parts(dump, feed), drain, upload.as_mut()).await
+        }
+        None => {
+            let dump = Dump::start(client, &request.source, &request.options)?;
+            let (feed, drain) = transcode(encoding, threads)?;
+            pump(attempt, &key, take_stream(dump, feed), drain, upload.as_mut()).await
+        }
+    };
     let (dumped, measured, contents) = match pumped {
         Ok(pumped) => pumped,
         Err(error) => return Err(given_up(attempt, upload, error).await),
@@ -90,24 +100,67 @@ async fn look(attempt: &Attempt<'_>) -> Result<Server> {
     Server::of(&connection, &request.source).await
 }
 
-/// Moves the dump through the compressors into the store, measuring what is stored, and notes the upload's id as soon as
+/// A dump over several connections, if more than one is wanted and the server lets them share a snapshot.
+///
+/// What failed once is tried again in the plainest way: a later attempt uses one.
+async fn several(attempt: &Attempt<'_>, job: &Job, client: &Client) -> Result<Option<ParallelDump>> {
+    let request = attempt.request;
+    if request.jobs < 2 {
+        return Ok(None);
+    }
+    let one = |why: &str| {
+        attempt.watch.notice(&format!("the tables are read over one connection: {why}"));
+        Ok(None)
+    };
+    if job.attempt > 1 {
+        return one("this is not the first attempt");
+    }
+    match ParallelDump::start(client, &request.source, &request.options, request.jobs).await {
+        Ok(dump) => {
+            if dump.connections() < request.jobs {
+                let (given, wanted) = (dump.connections(), request.jobs);
+                attempt.watch.notice(&format!(
+                    "the server gave {given} of {wanted} connections: the tables are read over those"
+                ));
+            }
+            Ok(Some(dump))
+        }
+        // Most often a pooler that hands each transaction to another backend, or a source that exports no snapshot.
+        Err(error) if error.code() == Code::DumpFailed => one(&error.with_causes()),
+        Err(error) => Err(error),
+    }
+}
+
+/// What `pg_dump` writes.
+async fn take_stream(mut dump: Dump, feed: Feed<Bytes>) -> Result<Dumped> {
+    while let Some(chunk) = dump.next().await? {
+        feed.write(chunk).await;
+    }
+    // The end of the stream is not yet success: pg_dump's exit status is.
+    let dumped = dump.finish().await?;
+    feed.end().await;
+    Ok(dumped)
+}
+
+/// What comes over several connections.
+async fn take_parts(mut dump: ParallelDump, feed: Feed<DumpPart>) -> Result<Dumped> {
+    while let Some(part) = dump.next().await? {
+        feed.write(part).await;
+    }
+    let dumped = dump.finish().await?;
+    feed.end().await;
+    Ok(dumped)
+}
+
+/// Lets the dump run through the compressors into the store, measures what is stored, and notes the upload's id as soon as
 /// the store has given one.
 async fn pump(
     attempt: &Attempt<'_>,
     key: &ObjectName,
-    mut dump: Dump,
-    (feed, mut drain): (Feed, Drain),
+    dump: impl Future<Output = Result<Dumped>>,
+    mut drain: Drain,
     upload: &mut dyn Upload,
 ) -> Result<(Dumped, Measured, Contents)> {
-    let dump = async {
-        while let Some(chunk) = dump.next().await? {
-            feed.write(chunk).await;
-        }
-        // The end of the stream is not yet success: pg_dump's exit status is.
-        let dumped = dump.finish().await?;
-        feed.end().await;
-        Ok(dumped)
-    };
     let store = async {
         let mut measure = Measure::default();
         let mut noted = false;
@@ -122,7 +175,8 @@ async fn pump(
         }
         Ok((measure.finish(), drain.contents().await?))
     };
-    let (dumped, (measured, contents)) = tokio::try_join!(dump, store)?;
+    let both = async { tokio::try_join!(dump, store) };
+    let (dumped, (measured, contents)) = attempt.unless_cancelled(both).await?;
     Ok((dumped, measured, contents))
 }
 

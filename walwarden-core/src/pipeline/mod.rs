@@ -3,9 +3,9 @@
 //! In: chunks, in order. Out: chunks, and [`Measured`]. What always holds: the digest covers exactly the bytes that were
 //! passed on, and memory does not grow with them.
 
-mod transcode;
+mod thread;
 
-pub(crate) use transcode::{Drain, Feed, transcode};
+pub(crate) use thread::{Drain, Feed, assemble, transcode};
 
 use walwarden_verify::{Hasher, Sha256};
 

@@ -62,12 +62,12 @@ impl Expectation {
             let schema = entry.schema.clone().unwrap_or_default();
             let table = TableName { schema, name: entry.name.clone() };
             let stated = i32::try_from(entry.dump_id).ok().and_then(|dump_id| toc.entry(dump_id));
-            let columns = stated.and_then(|entry| columns(entry.copy_statement.as_ref()?.as_str()?));
+            let columns = stated.and_then(|entry| TableSource::columns_of(entry.copy_statement.as_ref()?.as_str()?));
             let columns = columns.ok_or_else(|| {
                 let message = format!("the dump's table of contents has no rows of a table in its index table={table}");
                 Error::new(Code::ArtifactMismatch, message)
             })?;
-            tables.push((TableSource { table, columns }, rows));
+            tables.push((TableSource { table, columns, condition: String::new() }, rows));
         }
         Ok(Expectation { tables })
     }
@@ -155,32 +155,5 @@ impl CheckedTable {
     }
 }
 
-/// The column list of `COPY schema.table (a, b) FROM stdin;`, empty for a table without columns.
-fn columns(copy: &str) -> Option<String> {
-    let list = copy.trim_end().strip_suffix("FROM stdin;")?.trim_end();
-    let Some(list) = list.strip_suffix(')') else { return Some(String::new()) };
-    // A quoted name may hold parentheses: the list begins with the last one outside quotes.
-    let mut quoted = false;
-    let begin = list.char_indices().rev().find_map(|(at, letter)| {
-        quoted ^= letter == '"';
-        (letter == '(' && !quoted).then_some(at)
-    })?;
-    Some(list[begin + 1..].to_owned())
-}
-
 /// So many differing tables are named in the error.
 const TOLD: usize = 20;
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn columns_are_those_of_the_copy_statement() {
-        let read = |copy| columns(copy).unwrap();
-        assert_eq!(read("COPY public.orders (id, \"Name\") FROM stdin;\n"), "id, \"Name\"");
-        assert_eq!(read("COPY public.none  FROM stdin;\n"), "");
-        assert_eq!(read("COPY public.\"a (b)\" (\"x(y\", \"q\"\"(\") FROM stdin;\n"), "\"x(y\", \"q\"\"(\"");
-        assert_eq!(columns("COPY public.t (a) TO stdout;"), None);
-    }
-}

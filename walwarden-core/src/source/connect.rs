@@ -134,7 +134,7 @@ fn refused_by_hba(error: &tokio_postgres::Error) -> bool {
 }
 
 /// What an error of the driver means to the user, while connecting or later.
-pub(super) fn explain(dsn: &Dsn, error: &tokio_postgres::Error) -> Error {
+pub(crate) fn explain(dsn: &Dsn, error: &tokio_postgres::Error) -> Error {
     let place = format!("host={:?} port={}", dsn.host(), dsn.port());
     let Some(said) = error.as_db_error() else {
         let mut line = error.to_string();

@@ -7,6 +7,7 @@ use bytes::{Bytes, BytesMut};
 use serde::{Deserialize, Serialize};
 use tokio::io::AsyncReadExt;
 use tokio::process::ChildStdout;
+use walwarden_archive::{Event, Header, Reader, Toc};
 
 use super::program::Program;
 use super::{Client, Compression, Dsn};
@@ -72,7 +73,19 @@ impl Dump {
     /// # Errors
     /// `client-missing` when the program does not start. All else shows in [`finish`](Self::finish).
     pub fn start(client: &Client, dsn: &Dsn, options: &DumpOptions) -> Result<Dump> {
-        let (program, stdout) = Program::start(client, "pg_dump", arguments(dsn, options), dsn)?;
+        Dump::start_with(client, dsn, options, &[])
+    }
+
+    /// The same with further arguments.
+    pub(super) fn start_with(
+        client: &Client,
+        dsn: &Dsn,
+        options: &DumpOptions,
+        further: &[String],
+    ) -> Result<Dump> {
+        let mut arguments = arguments(dsn, options);
+        arguments.extend_from_slice(further);
+        let (program, stdout) = Program::start(client, "pg_dump", arguments, dsn)?;
         enlarge(&stdout);
         Ok(Dump {
             program,
@@ -108,6 +121,51 @@ impl Dump {
             self.beginning.extend_from_slice(&chunk[..missing]);
         }
         Ok(Some(chunk))
+    }
+
+    /// Header and table of contents. The data after them is left in the pipe, so that the program waits, and its locks
+    /// with it.
+    ///
+    /// # Errors
+    /// As [`finish`](Self::finish).
+    pub(super) async fn head(mut self) -> Result<(Header, Toc, Dump)> {
+        let mut reader = Reader::new();
+        loop {
+            let Some(chunk) = self.next().await? else {
+                self.finish().await?;
+                return Err(Error::new(Code::DumpFailed, "what pg_dump wrote has no table of contents"));
+            };
+            let mut input = &chunk[..];
+            loop {
+                let event = reader.read(&mut input).map_err(|error| {
+                    Error::new(Code::DumpFailed, "what pg_dump wrote is not an archive that can be read")
+                        .with_source(error)
+                })?;
+                match event {
+                    Some(Event::Toc) => {
+                        let head = reader.header().cloned().zip(reader.toc().cloned());
+                        let (header, toc) = head.expect("both have passed");
+                        return Ok((header, toc, self));
+                    }
+                    Some(_) => {}
+                    None => break,
+                }
+            }
+        }
+    }
+
+    /// Ends the program, whose data nobody wants. It must not have failed until now.
+    ///
+    /// # Errors
+    /// As [`finish`](Self::finish).
+    pub(super) async fn release(mut self) -> Result<Dumped> {
+        if self.program.has_ended() {
+            while self.next().await?.is_some() {}
+            return self.finish().await;
+        }
+        let dump_version = self.dump_version.clone();
+        self.kill().await;
+        Ok(Dumped { dump_version, warnings: String::new() })
     }
 
     /// Waits for the exit status, after [`next`](Self::next) has returned none.

@@ -77,6 +77,11 @@ impl Program {
         }
     }
 
+    /// Whether it has ended by itself.
+    pub(super) fn has_ended(&mut self) -> bool {
+        !matches!(self.child.try_wait(), Ok(None))
+    }
+
     /// Ends the process group at once and waits until it is gone.
     pub(super) async fn kill(mut self) {
         self.kill_group();

@@ -63,6 +63,7 @@ async fn request(arguments: BackupRun, home: &Home, output: Output) -> Result<(E
     let mut request = BackupRequest::new(id, source, clients, destination);
     request.options = options;
     request.globals = dump.globals;
+    request.jobs = dump.jobs.unwrap_or(1) as usize;
     Ok((engine, request))
 }
 

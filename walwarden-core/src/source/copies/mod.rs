@@ -21,6 +21,24 @@ pub struct TableSource {
     pub table: TableName,
     /// Its columns as SQL, in the order of the dump: `id, "Name"`. Empty where it has none.
     pub columns: String,
+    /// `WHERE …`, for tables of extensions of which only some rows are the user's; empty for all rows.
+    pub condition: String,
+}
+
+impl TableSource {
+    /// The column list of a dump's `COPY schema.table (a, b) FROM stdin;`, empty for a table without columns; none for
+    /// another statement.
+    pub fn columns_of(copy: &str) -> Option<String> {
+        let list = copy.trim_end().strip_suffix("FROM stdin;")?.trim_end();
+        let Some(list) = list.strip_suffix(')') else { return Some(String::new()) };
+        // Quoted names may hold parentheses: the list begins with the last one outside quotes.
+        let mut quoted = false;
+        let begin = list.char_indices().rev().find_map(|(at, letter)| {
+            quoted ^= letter == '"';
+            (letter == '(' && !quoted).then_some(at)
+        })?;
+        Some(list[begin + 1..].to_owned())
+    }
 }
 
 /// What comes next from [`Copies`].
@@ -114,4 +132,19 @@ impl Copies {
 
 fn broken_off() -> Error {
     Error::new(Code::Internal, "a connection ended without a word while tables were read")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::TableSource;
+
+    #[test]
+    fn columns_are_those_of_the_copy_statement() {
+        let read = |copy| TableSource::columns_of(copy).unwrap();
+        assert_eq!(read("COPY public.orders (id, \"Name\") FROM stdin;\n"), "id, \"Name\"");
+        assert_eq!(read("COPY public.none  FROM stdin;\n"), "");
+        let odd = "COPY public.\"a (b)\" (\"x(y\", \"q\"\"(\") FROM stdin;\n";
+        assert_eq!(read(odd), "\"x(y\", \"q\"\"(\"");
+        assert_eq!(TableSource::columns_of("COPY public.t (a) TO stdout;"), None);
+    }
 }

@@ -42,7 +42,7 @@ pub(super) async fn pieces(
     let mut pieces = Vec::with_capacity(tables.len());
     for (table, source) in tables.iter().enumerate() {
         match extent(client, dsn, source).await? {
-            Extent { pages: Some(pages), total_bytes } if total_bytes > PIECE_BYTES => {
+            Extent { pages: Some(pages), total_bytes } if total_bytes > PIECE_BYTES && source.condition.is_empty() => {
                 let step =
                     u64::try_from(u128::from(pages) * u128::from(PIECE_BYTES) / u128::from(total_bytes));
                 cut_heap(&mut pieces, table, source, pages, step.unwrap_or(pages).max(1));
@@ -55,9 +55,12 @@ pub(super) async fn pieces(
 
 impl Piece {
     fn whole(table: usize, source: &TableSource) -> Piece {
-        let columns =
-            if source.columns.is_empty() { String::new() } else { format!(" ({})", source.columns) };
-        let copy = format!("COPY {}{columns} TO STDOUT", source.table);
+        let TableSource { table: name, columns, condition } = source;
+        let copy = match (columns.as_str(), condition.as_str()) {
+            ("", "") => format!("COPY {name} TO STDOUT"),
+            (_, "") => format!("COPY {name} ({columns}) TO STDOUT"),
+            _ => format!("COPY (SELECT {columns} FROM ONLY {name} {condition}) TO STDOUT"),
+        };
         Piece { table, ends_table: true, name: source.table.to_string(), copy }
     }
 }

@@ -1,15 +1,17 @@
 //! One encoder or several, with what they put out written in its turn.
 
 use std::collections::VecDeque;
+#[cfg(feature = "threads")]
+use std::num::NonZeroUsize;
 
 #[cfg(feature = "threads")]
 use crate::codec::Encoders;
-use crate::codec::{Encoder, Output};
+use crate::codec::{Encoder, Encoding, Output};
 use crate::{Error, Measured, Writer};
 
 /// Compresses streams one after the other.
 #[derive(Debug)]
-pub(super) enum Compressor {
+pub(crate) enum Compressor {
     /// Here: each stream is out before the next goes in.
     Here(Box<Encoder>),
     /// On threads: streams come out later than they went in, in the same order.
@@ -36,6 +38,15 @@ pub(super) struct Queue {
 }
 
 impl Compressor {
+    pub(crate) fn here(encoding: Encoding) -> Result<Self, Error> {
+        Ok(Compressor::Here(Box::new(Encoder::new(encoding)?)))
+    }
+
+    #[cfg(feature = "threads")]
+    pub(crate) fn on_threads(encoding: Encoding, threads: NonZeroUsize) -> Result<Self, Error> {
+        Ok(Compressor::OnThreads(Box::new(Encoders::new(encoding, threads)?)))
+    }
+
     /// Takes the next bytes of the current stream.
     pub(super) fn encode(
         &mut self,
