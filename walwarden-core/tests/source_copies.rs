@@ -10,7 +10,11 @@ use walwarden_testkit::postgres::{self, MAJORS, shared};
 use walwarden_testkit::torture::Torture;
 
 fn table(name: &str, columns: &str) -> TableSource {
-    TableSource { table: TableName { schema: "public".into(), name: name.into() }, columns: columns.into(), condition: String::new() }
+    TableSource {
+        table: TableName { schema: "public".into(), name: name.into() },
+        columns: columns.into(),
+        condition: String::new(),
+    }
 }
 
 /// Everything, per table, and the number of connections.

@@ -71,8 +71,7 @@ impl ParallelDump {
         let large_objects = match blocks.iter().filter(|block| block.holds_large_objects).count() {
             0 => None,
             count => {
-                let alone =
-                    [share, "--section=data".to_owned(), "--exclude-table-data=*".to_owned()];
+                let alone = [share, "--section=data".to_owned(), "--exclude-table-data=*".to_owned()];
                 Some(LargeObjects::start(Dump::start_with(client, dsn, options, &alone)?, count).await?)
             }
         };
@@ -161,8 +160,10 @@ async fn tables(snapshot: &Snapshot, dsn: &Dsn, toc: &Toc) -> Result<Vec<TableSo
     blocks
         .map(|entry| {
             source(entry).ok_or_else(|| {
-                let message =
-                    format!("pg_dump lists data that is no table's rows and no large object entry={}", entry.dump_id);
+                let message = format!(
+                    "pg_dump lists data that is no table's rows and no large object entry={}",
+                    entry.dump_id
+                );
                 Error::new(Code::DumpFailed, message)
             })
         })
@@ -171,8 +172,7 @@ async fn tables(snapshot: &Snapshot, dsn: &Dsn, toc: &Toc) -> Result<Vec<TableSo
 
 /// Which rows of an extension's table are the user's, where not all are.
 async fn conditions(snapshot: &Snapshot, dsn: &Dsn) -> Result<HashMap<TableName, String>> {
-    let messages =
-        snapshot.holder().simple_query(CONDITIONS).await.map_err(|error| explain(dsn, &error))?;
+    let messages = snapshot.holder().simple_query(CONDITIONS).await.map_err(|error| explain(dsn, &error))?;
     let found = messages.iter().filter_map(|message| match message {
         SimpleQueryMessage::Row(row) => {
             let text = |at| row.get(at).map(str::to_owned);
@@ -195,7 +195,8 @@ struct LargeObjects {
 impl LargeObjects {
     /// Waits for its table of contents: then it shares the snapshot, whoever else lets go of it.
     async fn start(dump: Dump, blocks: usize) -> Result<LargeObjects> {
-        let mut this = LargeObjects { dump, reader: Reader::new(), ready: VecDeque::new(), blocks_left: blocks };
+        let mut this =
+            LargeObjects { dump, reader: Reader::new(), ready: VecDeque::new(), blocks_left: blocks };
         while this.reader.toc().is_none() {
             this.read().await?;
         }

@@ -42,7 +42,9 @@ pub(super) async fn pieces(
     let mut pieces = Vec::with_capacity(tables.len());
     for (table, source) in tables.iter().enumerate() {
         match extent(client, dsn, source).await? {
-            Extent { pages: Some(pages), total_bytes } if total_bytes > PIECE_BYTES && source.condition.is_empty() => {
+            Extent { pages: Some(pages), total_bytes }
+                if total_bytes > PIECE_BYTES && source.condition.is_empty() =>
+            {
                 let step =
                     u64::try_from(u128::from(pages) * u128::from(PIECE_BYTES) / u128::from(total_bytes));
                 cut_heap(&mut pieces, table, source, pages, step.unwrap_or(pages).max(1));
