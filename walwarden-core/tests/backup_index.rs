@@ -43,8 +43,8 @@ fn told(index: &Index) -> BTreeMap<String, (u64, String)> {
     let tables = index.entries.iter().filter(|entry| entry.is_table_data());
     let rows = tables.filter_map(|entry| {
         let rows = entry.data.as_ref()?.rows.as_ref()?;
-        let name = format!("\"{}\".\"{}\"", entry.schema.as_deref()?, entry.name);
-        Some((name, (rows.count, rows.digest.to_string())))
+        let table = TableName { schema: entry.schema.clone()?, name: entry.name.clone() };
+        Some((table.to_string(), (rows.count, rows.digest.to_string())))
     });
     rows.collect()
 }
@@ -131,11 +131,11 @@ async fn shop() -> String {
     shared(17).dsn(&name)
 }
 
-/// The first put after the dump became visible is the index.
+/// The dump is finished first, then its index.
 async fn backup_with(trouble: Misbehaviour) -> (Home, tempfile::TempDir, Result<SealedBackup>) {
     let folder = tempfile::tempdir().unwrap();
     let (storage, home) = faulty(folder.path()).await;
-    storage.misbehave(Call::Put, 1, trouble);
+    storage.misbehave(Call::Finish, 2, trouble);
     let outcome = home.backup(&shop().await).await;
     storage.heal();
     (home, folder, outcome)
@@ -174,7 +174,7 @@ async fn an_index_that_comes_back_changed_is_read_back_mismatch() {
 async fn a_dump_that_changed_before_its_index_was_stored_is_read_back_mismatch() {
     let folder = tempfile::tempdir().unwrap();
     let (storage, home) = faulty(folder.path()).await;
-    storage.misbehave(Call::Put, 1, Misbehaviour::Fail(Code::StorageUnavailable));
+    storage.misbehave(Call::Finish, 2, Misbehaviour::Fail(Code::StorageUnavailable));
     storage.misread(".dump", Misbehaviour::FlipByte(4_000));
     let error = home.backup(&shop().await).await.unwrap_err();
     assert_eq!(error.code(), Code::ReadBackMismatch, "{error:?}");

@@ -41,10 +41,10 @@ impl Attempt<'_> {
         self.mirror(&job.subject).check().await?;
         let (receipt, index) = match self.stored_already(&job).await? {
             Some(receipt) => (receipt, None),
-            None => transfer::dump(self).await.map(|(receipt, index)| (receipt, Some(index)))?,
+            None => Box::pin(transfer::dump(self)).await.map(|(receipt, index)| (receipt, Some(index)))?,
         };
         let dumped_now = index.is_some();
-        index::store(self, &job, &receipt, index).await?;
+        Box::pin(index::store(self, &job, &receipt, index)).await?;
         let mut stored = Object::new();
         if let Some(source) = &receipt.source_sha256 {
             stored.insert(origin::FIELD, source.as_str());

@@ -43,17 +43,17 @@ pub(super) async fn dump(attempt: &Attempt<'_>) -> Result<(Receipt, Index)> {
     let started_at = attempt.parts.clock.now().max(job.queued_at);
     let key = job.object_name(BackupObject::Artifact)?;
     let (encoding, threads) = (compression.encoding()?, attempt.parts.settings.threads);
-    let parallel = attempt.unless_cancelled(several(attempt, &job, client)).await?;
+    let parallel = attempt.unless_cancelled(Box::pin(several(attempt, &job, client))).await?;
     let mut upload = attempt.destination().upload(&key).await?;
     let pumped = match parallel {
         Some(dump) => {
             let (feed, drain) = assemble(dump.header().clone(), dump.toc(), encoding, threads)?;
-            pump(attempt, &key, take_parts(dump, feed), drain, upload.as_mut()).await
+            Box::pin(pump(attempt, &key, take_parts(dump, feed), drain, upload.as_mut())).await
         }
         None => {
             let dump = Dump::start(client, &request.source, &request.options)?;
             let (feed, drain) = transcode(encoding, threads)?;
-            pump(attempt, &key, take_stream(dump, feed), drain, upload.as_mut()).await
+            Box::pin(pump(attempt, &key, take_stream(dump, feed), drain, upload.as_mut())).await
         }
     };
     let (dumped, measured, contents) = match pumped {

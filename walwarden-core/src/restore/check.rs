@@ -62,9 +62,11 @@ impl Expectation {
             let schema = entry.schema.clone().unwrap_or_default();
             let table = TableName { schema, name: entry.name.clone() };
             let stated = i32::try_from(entry.dump_id).ok().and_then(|dump_id| toc.entry(dump_id));
-            let columns = stated.and_then(|entry| TableSource::columns_of(entry.copy_statement.as_ref()?.as_str()?));
+            let columns =
+                stated.and_then(|entry| TableSource::columns_of(entry.copy_statement.as_ref()?.as_str()?));
             let columns = columns.ok_or_else(|| {
-                let message = format!("the dump's table of contents has no rows of a table in its index table={table}");
+                let message =
+                    format!("the dump's table of contents has no rows of a table in its index table={table}");
                 Error::new(Code::ArtifactMismatch, message)
             })?;
             tables.push((TableSource { table, columns, condition: String::new() }, rows));
@@ -89,7 +91,8 @@ impl Expectation {
             return Ok(checked);
         }
         let (shown, all) = (differing.len().min(TOLD), differing.len());
-        let message = format!("restored tables differ from the backup tables={all}: {}", differing[..shown].join("; "));
+        let message =
+            format!("restored tables differ from the backup tables={all}: {}", differing[..shown].join("; "));
         Err(Error::new(Code::ContentMismatch, message))
     }
 
@@ -150,7 +153,9 @@ impl CheckedTable {
     fn told(&self) -> String {
         match self.expected_rows == self.actual_rows {
             true => format!("{} has other values in its {} rows", self.table, self.actual_rows),
-            false => format!("{} has {} rows instead of {}", self.table, self.actual_rows, self.expected_rows),
+            false => {
+                format!("{} has {} rows instead of {}", self.table, self.actual_rows, self.expected_rows)
+            }
         }
     }
 }

@@ -21,7 +21,7 @@ use crate::engine::Parts;
 use crate::error::{Code, Error, Result, Retry};
 use crate::held::{HeldJob, reported};
 use crate::mirror::Mirror;
-use crate::storage::ObjectName;
+use crate::storage::{ObjectName, Storage};
 use crate::watch::{Cancel, StateChange, Watch};
 
 /// Restores backups with the engine's parts.

@@ -4,6 +4,7 @@
 //! verified, and the target's DSN stays in this process.
 
 mod apply;
+mod check;
 mod conductor;
 mod contents;
 mod find;
@@ -28,6 +29,7 @@ use crate::source::{Client, ClientSet, Dsn};
 use crate::storage::Storage;
 use crate::watch::{Cancel, Watch};
 
+pub use check::{Check, CheckedTable};
 pub use conductor::RestoreConductor;
 pub use contents::BackupContents;
 

@@ -71,7 +71,7 @@ impl ParallelDump {
         let large_objects = match blocks.iter().filter(|block| block.holds_large_objects).count() {
             0 => None,
             count => {
-                let alone = [share, "--section=data".to_owned(), "--exclude-table-data=*".to_owned()];
+                let alone = [share, "--section=data".to_owned(), "--exclude-table-data=*.*".to_owned()];
                 Some(LargeObjects::start(Dump::start_with(client, dsn, options, &alone)?, count).await?)
             }
         };
@@ -222,12 +222,12 @@ impl LargeObjects {
                 Event::LargeObjectStart { oid } => self.ready.push_back(DumpPart::LargeObjectStart(oid)),
                 Event::Data(data) => self.ready.push_back(DumpPart::Data(chunk.slice_ref(data))),
                 Event::LargeObjectEnd => self.ready.push_back(DumpPart::LargeObjectEnd),
-                Event::BlockEnd { kind: BlockKind::LargeObjects, .. } => {
+                Event::BlockEnd { .. } => {
                     self.blocks_left = self.blocks_left.checked_sub(1).ok_or_else(more_than_listed)?;
                     self.ready.push_back(DumpPart::BlockEnd);
                 }
-                Event::BlockEnd { kind: BlockKind::Data, .. } => return Err(more_than_listed()),
-                Event::Header | Event::Toc | Event::BlockStart(_) => {}
+                Event::BlockStart(block) if block.kind == BlockKind::Data => return Err(more_than_listed()),
+                _ => {}
             }
         }
         Ok(())
