@@ -199,6 +199,7 @@ async fn the_torture_schema_has_the_same_rows_over_one_connection_and_over_four(
         .map(|row| TableSource {
             table: TableName { schema: row.get(0), name: row.get(1) },
             columns: row.get(2),
+            condition: String::new(),
         })
         .collect();
     assert!(tables.len() >= 13);

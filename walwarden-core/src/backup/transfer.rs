@@ -12,7 +12,7 @@ use super::receipt::{Indexed, Receipt};
 use crate::catalog::{Job, Progress};
 use crate::error::{Code, Error, Result};
 use crate::pipeline::{Drain, Feed, Measure, Measured, assemble, transcode};
-use crate::source::{self, Client, Compression, Dump, DumpPart, Dumped, ParallelDump, Server};
+use crate::source::{self, Client, Compression, Dsn, Dump, DumpPart, Dumped, ParallelDump, Server};
 use crate::storage::{ObjectName, StorageExt, Upload};
 use crate::watch::Transfer;
 
@@ -51,7 +51,7 @@ pub(super) async fn dump(attempt: &Attempt<'_>) -> Result<(Receipt, Index)> {
             Box::pin(pump(attempt, &key, take_parts(dump, feed), drain, upload.as_mut())).await
         }
         None => {
-            let dump = Dump::start(client, &request.source, &request.options)?;
+            let dump = Dump::start(client, &plain(&request.source, &server), &request.options)?;
             let (feed, drain) = transcode(encoding, threads)?;
             Box::pin(pump(attempt, &key, take_stream(dump, feed), drain, upload.as_mut())).await
         }
@@ -128,6 +128,14 @@ async fn several(attempt: &Attempt<'_>, job: &Job, client: &Client) -> Result<Op
         // Most often a pooler that hands each transaction to another backend, or a source that exports no snapshot.
         Err(error) if error.code() == Code::DumpFailed => one(&error.with_causes()),
         Err(error) => Err(error),
+    }
+}
+
+/// `pg_dump` sets everything else that rows depend on, and their digests with them.
+fn plain(source: &Dsn, server: &Server) -> Dsn {
+    match server.bytea_output.as_str() {
+        "hex" => source.clone(),
+        _ => source.with_session_setting("bytea_output", "hex"),
     }
 }
 

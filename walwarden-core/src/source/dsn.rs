@@ -152,6 +152,16 @@ impl Dsn {
         text
     }
 
+    /// The same, with a setting for the sessions of client programs, after those that the connection string makes. Poolers
+    /// may refuse it.
+    pub(crate) fn with_session_setting(&self, name: &str, value: &str) -> Dsn {
+        let mut dsn = self.clone();
+        let known = self.parameter("options").unwrap_or_default();
+        let options = format!("{known} -c {name}={value}").trim_start().to_owned();
+        dsn.parameters.insert("options".to_owned(), options);
+        dsn
+    }
+
     /// The whole environment of a client program: what [`with_environment`](Self::with_environment) took, the
     /// password, and settings that make messages and data independent of the machine (`LC_ALL=C`, `PGTZ=UTC`).
     pub fn child_environment(&self) -> Vec<(&str, Secret)> {

@@ -83,7 +83,7 @@ impl fmt::Display for Finding {
 ///
 /// # Errors
 /// Those of [`connect`], when the database cannot be looked at at all.
-pub async fn preflight(dsn: &Dsn, clients: &ClientSet, codec: Option<Codec>) -> Result<Preflight> {
+pub async fn preflight(dsn: &Dsn, clients: &ClientSet, codec: impl Into<Option<Codec>>) -> Result<Preflight> {
     let client = connect(dsn).await?;
     let look = Look { client: &client };
     let mut seen = look.at_everything(dsn).await.map_err(|error| explain(dsn, &error))?;

@@ -18,6 +18,8 @@ pub struct Server {
     pub database: String,
     /// The number that `initdb` gave the cluster and that its replicas share; none where the role may not read it.
     pub system_identifier: Option<String>,
+    /// How role and database have it write `bytea`: `hex` unless somebody changed that.
+    pub bytea_output: String,
 }
 
 impl Server {
@@ -27,12 +29,13 @@ impl Server {
     /// As [`connect`](super::connect).
     pub async fn of(client: &Client, dsn: &Dsn) -> Result<Server> {
         let sql = "select current_setting('server_version'), current_setting('server_version_num')::int4, \
-                   current_database()::text";
+                   current_database()::text, current_setting('bytea_output')";
         let row = client.query_one(sql, &[]).await.map_err(|error| explain(dsn, &error))?;
         let (printed, number): (String, i32) = (row.get(0), row.get(1));
         let version = printed.split_whitespace().next().unwrap_or(&printed).to_owned();
         let sql = "select system_identifier::text from pg_catalog.pg_control_system()";
         let system_identifier = client.query_one(sql, &[]).await.ok().map(|row| row.get(0));
-        Ok(Server { version, major: number.unsigned_abs() / 10_000, database: row.get(2), system_identifier })
+        let (major, database, bytea_output) = (number.unsigned_abs() / 10_000, row.get(2), row.get(3));
+        Ok(Server { version, major, database, system_identifier, bytea_output })
     }
 }
