@@ -51,7 +51,7 @@ pub enum Exit {
     Ok = 0,
     /// A transient fault; the job may be tried again.
     Retryable = 1,
-    /// Wrong arguments or a target that cannot be used; nothing was begun.
+    /// Something to correct first; nothing was restored, replaced or removed.
     UserError = 2,
     /// The job ended for good.
     Terminal = 3,

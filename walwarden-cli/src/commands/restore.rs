@@ -185,7 +185,7 @@ fn told(plan: &RestorePlan) -> String {
     );
     if !plan.dropped().is_empty() {
         text.push_str(&format!(
-            "holds     {} objects; those that the dump holds too are dropped:\n",
+            "holds     {} tables, views and sequences; whatever the dump holds too, also of other kinds, is dropped:\n",
             plan.dropped().len()
         ));
         for name in plan.dropped().iter().take(SHOWN_DROPS) {

@@ -88,6 +88,11 @@ impl Standing {
     }
 }
 
+/// Whether a job is unfinished and nobody is at work on it.
+fn is_silent(job: &Job, now: Timestamp) -> bool {
+    !job.is_finished() && job.is_abandoned(now, Settings::LEASE)
+}
+
 /// The time from one moment to a later one, rounded up to whole seconds; none if the other is not later.
 fn between(one: Timestamp, other: Timestamp) -> Option<Duration> {
     let millis = u64::try_from(other.unix_millis() - one.unix_millis()).ok().filter(|millis| *millis > 0)?;
@@ -122,6 +127,11 @@ fn told(standing: &Standing, now: Timestamp) -> String {
     {
         let failure = job.failure.as_ref().map(|class| format!(" ({class})")).unwrap_or_default();
         text.push_str(&format!("  newest job   {} {}{failure}\n", job.id, job.state.text()));
+        if is_silent(job, now) {
+            text.push_str(
+                "               its worker is gone; the next backup of this database carries it on\n",
+            );
+        }
     }
     for job in &standing.interrupted {
         text.push_str(&format!(
@@ -146,6 +156,7 @@ fn described(standing: &Standing, now: Timestamp) -> Value {
         "configured": standing.configured,
         "lastBackup": standing.last.as_ref().map(backup::described),
         "newestJob": standing.newest.as_ref().map(backup::described),
+        "newestJobSilent": standing.newest.as_ref().is_some_and(|job| is_silent(job, now)),
         "interruptedRestores": standing.interrupted.iter().map(|job| job.id.to_string()).collect::<Vec<_>>(),
         "exposureSeconds": exposure,
         "clockBehindSeconds": standing.clock_behind(now).map(|behind| behind.as_secs()),

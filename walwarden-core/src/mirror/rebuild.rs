@@ -139,10 +139,16 @@ impl Rebuilder {
         let covered_rows = trust.covered(chain_id, found, &rows).await?;
         let uncovered = count - covered_rows;
         if uncovered > 0 {
-            let what = format!(
+            let mut what = format!(
                 "no checkpoint by a trusted key covers the last rows {subject} rows={count} covered={covered_rows} \
                  uncovered={uncovered}"
             );
+            if covered_rows == 0
+                && let Some(cause) = trust.foreign_key(found, &rows)
+            {
+                what.push_str("; ");
+                what.push_str(&cause);
+            }
             if !options.accept_uncovered {
                 return Err(Error::new(Code::ChainUncovered, what));
             }

@@ -52,10 +52,22 @@ impl Trust<'_> {
         let Some((_, first)) = found.segments.first() else { return Ok(Standing::Foreign) };
         let text = self.from.read(first, SEGMENT_LIMIT_BYTES).await?;
         let genesis = text.split(|byte| *byte == b'\n').next().and_then(|line| Row::parse(line).ok());
-        let begun_with = genesis.as_ref().and_then(|row| row.payload.get("keyId")?.as_str());
-        let claimed =
-            self.trusted_keys.iter().any(|key| Some(key.key_id().to_string().as_str()) == begun_with);
+        let claimed = genesis.is_some_and(|row| self.trusts(begun_with(&row)));
         Ok(if claimed { Standing::Claimed } else { Standing::Foreign })
+    }
+
+    fn trusts(&self, key_id: Option<&str>) -> bool {
+        self.trusted_keys.iter().any(|key| Some(key.key_id().to_string().as_str()) == key_id)
+    }
+
+    /// Why nothing covers these rows, when the cause is that no trusted key ever had to do with their chain.
+    pub(super) fn foreign_key(&self, found: &Found, rows: &[Row]) -> Option<String> {
+        let key_id = begun_with(rows.first()?).filter(|key_id| !self.trusts(Some(key_id)))?;
+        let signed = if found.checkpoints.is_empty() { "" } else { " and signed its checkpoints" };
+        Some(format!(
+            "this chain says that key {key_id} began it{signed}: if that key is yours, make it this installation's key \
+             again and rebuild once more"
+        ))
     }
 
     /// How many rows the newest checkpoint by a trusted key covers. One that contradicts them is an error.
@@ -84,6 +96,11 @@ impl Trust<'_> {
         let by_trusted = self.trusted_keys.iter().any(|key| note.verify(&origin, key) == Ok(true));
         Ok((checkpoint.origin == origin && by_trusted).then_some(checkpoint))
     }
+}
+
+/// The key that a chain's first row names.
+fn begun_with(genesis: &Row) -> Option<&str> {
+    genesis.payload.get("keyId")?.as_str()
 }
 
 fn parse(bytes: &[u8]) -> Option<(SignedNote, Checkpoint)> {

@@ -65,8 +65,13 @@ impl RestoreConductor {
         for job in self.parts.catalog.jobs(query).await? {
             let now = self.parts.clock.now();
             if job.is_abandoned(now, self.parts.settings.lease) {
+                let sealing = Write::Step(Step::new(job.id, JobState::TimedOut, now));
+                match self.parts.catalog.write(sealing).await {
+                    // Another restore was quicker.
+                    Err(error) if error.code() == Code::JobState => continue,
+                    outcome => outcome.map(drop)?,
+                }
                 watch.notice(&format!("restore {} ended without a word; it is sealed as timed out", job.id));
-                self.parts.catalog.write(Write::Step(Step::new(job.id, JobState::TimedOut, now))).await?;
             }
         }
         Ok(())

@@ -9,6 +9,9 @@ use super::super::Patience;
 use super::fault::Fault;
 use crate::clock::Random;
 
+/// Failed tries after which a waiting operator is told, once per request: a few seconds.
+const TOLD_AFTER: u32 = 3;
+
 /// The tries of one request.
 #[derive(Debug)]
 pub(super) struct Tries {
@@ -34,13 +37,13 @@ impl Tries {
         if self.begun.elapsed() + pause > self.patience.limit {
             return false;
         }
-        tracing::info!(
-            code = fault.code.text(),
-            word = fault.word(),
-            tries = self.failed,
-            ?pause,
-            "store request is repeated"
-        );
+        let (code, word, tries) = (fault.code.text(), fault.word(), self.failed);
+        if self.failed == TOLD_AFTER {
+            let limit = self.patience.limit;
+            tracing::warn!(code, word, tries, ?limit, "the store does not serve a request; it is repeated");
+        } else {
+            tracing::info!(code, word, tries, ?pause, "store request is repeated");
+        }
         tokio::time::sleep(pause).await;
         true
     }
