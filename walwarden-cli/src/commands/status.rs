@@ -173,7 +173,13 @@ fn described(standing: &Standing, now: Timestamp) -> Value {
 
 #[cfg(test)]
 mod tests {
+    use walwarden_core::catalog::{CatalogExt as _, Genesis, MemoryCatalog, NewJob};
+    use walwarden_core::clock::{SystemRandom, new_job_id};
+    use walwarden_core::storage::ObjectName;
+
     use super::*;
+
+    const KEY: &str = "sha256:ad484c2b28099e0c974809e680c0e653daff32c63291fb92ed308a819890315f";
 
     fn at(millis: i64) -> Timestamp {
         Timestamp::from_unix_millis(millis).unwrap()
@@ -202,6 +208,24 @@ mod tests {
         let text = told(&standing, at(300_000));
         assert!(text.contains("clock is 5m 00s behind the chain's last row"), "{text}");
         assert!(!told(&standing, at(900_000)).contains("clock"));
+    }
+
+    #[tokio::test]
+    async fn a_job_whose_worker_is_gone_is_told() {
+        let (catalog, second) = (MemoryCatalog::new(), Duration::from_secs(1));
+        let mut standing = chain_ending_at(None);
+        let subject = Subject { org_id: "acme".parse().unwrap(), database_id: Some(standing.name.clone()) };
+        let (chain_id, key_id) = ("0198c0de-0000-7000-8000-000000000001".parse().unwrap(), KEY.parse().unwrap());
+        let genesis = Genesis { subject: subject.clone(), chain_id, key_id, at: at(0) };
+        catalog.start_chain(genesis).await.unwrap();
+        let id = new_job_id(&SystemClock, &SystemRandom);
+        let name = ObjectName::new("dump").unwrap();
+        catalog.enter(NewJob::backup(id, subject, at(0), name)).await.unwrap();
+        catalog.claim(id, "worker", at(0), second).await.unwrap();
+        standing.newest = catalog.jobs(JobQuery::default()).await.unwrap().pop();
+        assert!(!told(&standing, at(500)).contains("worker"));
+        assert!(told(&standing, at(1500)).contains("its worker is gone"));
+        assert_eq!(described(&standing, at(1500))["newestJobSilent"], true);
     }
 
     #[test]

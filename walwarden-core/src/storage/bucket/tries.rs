@@ -39,8 +39,8 @@ impl Tries {
         }
         let (code, word, tries) = (fault.code.text(), fault.word(), self.failed);
         if self.failed == TOLD_AFTER {
-            let limit = self.patience.limit;
-            tracing::warn!(code, word, tries, ?limit, "the store does not serve a request; it is repeated");
+            let (limit, cause) = (self.patience.limit, fault.cause());
+            tracing::warn!(code, tries, ?limit, cause, "the store does not serve a request; it is repeated");
         } else {
             tracing::info!(code, word, tries, ?pause, "store request is repeated");
         }
