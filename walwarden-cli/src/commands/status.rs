@@ -215,7 +215,8 @@ mod tests {
         let (catalog, second) = (MemoryCatalog::new(), Duration::from_secs(1));
         let mut standing = chain_ending_at(None);
         let subject = Subject { org_id: "acme".parse().unwrap(), database_id: Some(standing.name.clone()) };
-        let (chain_id, key_id) = ("0198c0de-0000-7000-8000-000000000001".parse().unwrap(), KEY.parse().unwrap());
+        let (chain_id, key_id) =
+            ("0198c0de-0000-7000-8000-000000000001".parse().unwrap(), KEY.parse().unwrap());
         let genesis = Genesis { subject: subject.clone(), chain_id, key_id, at: at(0) };
         catalog.start_chain(genesis).await.unwrap();
         let id = new_job_id(&SystemClock, &SystemRandom);
