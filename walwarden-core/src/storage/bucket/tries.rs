@@ -17,14 +17,14 @@ const TOLD_AFTER: u32 = 3;
 pub(super) struct Tries {
     patience: Patience,
     random: Arc<dyn Random>,
-    begun: Instant,
+    first_failed: Option<Instant>,
     failed: u32,
     learned: bool,
 }
 
 impl Tries {
     pub(super) fn new(patience: Patience, random: &Arc<dyn Random>) -> Self {
-        Tries { patience, random: Arc::clone(random), begun: Instant::now(), failed: 0, learned: false }
+        Tries { patience, random: Arc::clone(random), first_failed: None, failed: 0, learned: false }
     }
 
     /// Pauses and returns `true` when the request should be repeated.
@@ -34,7 +34,9 @@ impl Tries {
             return false;
         }
         let pause = self.pause();
-        if self.begun.elapsed() + pause > self.patience.limit {
+        // Not since the first try began: a large part may take longer to send than the limit.
+        let since = self.first_failed.get_or_insert_with(Instant::now).elapsed();
+        if since + pause > self.patience.limit {
             return false;
         }
         let (code, word, tries) = (fault.code.text(), fault.word(), self.failed);
