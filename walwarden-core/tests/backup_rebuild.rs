@@ -286,14 +286,6 @@ async fn a_lost_catalogue_does_not_begin_a_second_chain() {
     assert_eq!(ruin.home.assert_provable().await, 3);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_checkpoint_moved_to_another_size_is_chain_damaged() {
-    let ruin = Ruin::new().await;
-    let checkpoints = ruin.files("checkpoint");
-    std::fs::copy(&checkpoints[0], checkpoints[0].with_file_name("00000000000000000099")).unwrap();
-    ruin.assert_damaged("a checkpoint under another name").await;
-}
-
 // ---- rows that never reached the destination ----
 
 /// A second backup whose worker dies at this upload of its destination, and then its catalogue is lost, too.

@@ -3,7 +3,6 @@
 use std::fs;
 use std::io;
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use serde_json::{Value, json};
 use walwarden_core::catalog::{JobKind, JobQuery};
@@ -11,7 +10,7 @@ use walwarden_core::engine::Engine;
 use walwarden_core::manifest::ManifestSigner as _;
 use walwarden_core::restore::{Mode, RestorePlan, RestoreRequest, RestoreSession as _};
 use walwarden_core::secret::Secret;
-use walwarden_core::storage::Storage;
+use walwarden_core::storage::Location;
 use walwarden_core::verify::key::PublicKey;
 use walwarden_core::watch::Cancel;
 use walwarden_core::{Code, Error, Result};
@@ -20,6 +19,7 @@ use crate::arguments::{RestoreArguments, RestoreMode};
 use crate::exit::{DONE, Ending};
 use crate::home::Home;
 use crate::output::{JobWatch, Output, bytes, password};
+use crate::settings::DatabaseSettings;
 use crate::signals::unless_signalled;
 
 pub(crate) async fn run(arguments: RestoreArguments, home: &Home, output: Output, cancel: &Cancel) -> Ending {
@@ -77,13 +77,15 @@ async fn request(
     let given = (arguments.target.as_deref(), arguments.target_env.as_deref());
     let target = home.dsn_given("--target", given.0, given.1, output)?;
     let engine = home.engine().await?;
-    let from = backup_place(&arguments, home, &engine).await?;
+    let place = backup_place(&arguments, home, &engine).await?;
+    let from = home.destination(&place.url).await?;
     let mode = match arguments.mode {
         RestoreMode::NewDatabase => Mode::NewDatabase,
         RestoreMode::InPlace => Mode::InPlace,
     };
     let clients = home.clients().await;
     let mut request = RestoreRequest::new(arguments.manifest, from, trusted, target, mode, clients);
+    request.from_destination = place.is_configured;
     request.created_database = arguments.created_database;
     // A plan drops nothing.
     request.confirm_destructive = arguments.confirm_destructive || arguments.plan;
@@ -138,22 +140,28 @@ fn trusted_keys(files: &[PathBuf], home: &Home) -> Result<Vec<PublicKey>> {
     Ok(keys)
 }
 
+/// Where a backup lies.
+struct Place {
+    url: String,
+    /// It is where the backups of the database are configured to go.
+    is_configured: bool,
+}
+
 /// Where the backup lies: as told, or where the database that made it is configured to go.
-async fn backup_place(
-    arguments: &RestoreArguments,
-    home: &Home,
-    engine: &Engine,
-) -> Result<Arc<dyn Storage>> {
-    if let Some(url) = &arguments.from {
-        return home.existing_destination(url).await;
-    }
+async fn backup_place(arguments: &RestoreArguments, home: &Home, engine: &Engine) -> Result<Place> {
     let query = JobQuery::default().kind(JobKind::Backup).manifest(arguments.manifest);
     let job = engine.catalog().jobs(query).await?.pop();
     let name = job.and_then(|job| job.subject.database_id);
     let database = name.and_then(|name| home.database(&name).ok());
-    match database {
-        Some(database) => home.existing_destination(&database.destination).await,
-        None => Err(Error::new(
+    match (&arguments.from, database) {
+        (Some(url), database) => {
+            let given = Location::parse(url)?;
+            let same =
+                |database: &DatabaseSettings| Location::parse(&database.destination).ok() == Some(given);
+            Ok(Place { url: url.clone(), is_configured: database.is_some_and(same) })
+        }
+        (None, Some(database)) => Ok(Place { url: database.destination.clone(), is_configured: true }),
+        (None, None) => Err(Error::new(
             Code::ManifestMissing,
             format!(
                 "no configured database made this manifest; say where it lies with --from manifest={}",
