@@ -30,7 +30,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let key = folder.join("key.pem");
     let key = if key.exists() { FileKey::load(&key)? } else { FileKey::generate(&key, &SystemRandom)? };
     let catalog = SqliteCatalog::open(&folder.join("catalog.db")).await?;
-    let storage = LocalStorage::open(folder.join("store"), Arc::new(SystemRandom)).await?;
+    let storage = LocalStorage::create(folder.join("store"), Arc::new(SystemRandom)).await?;
 
     let settings = Settings::new("acme".parse()?, format!("worker-{}", std::process::id()), env::temp_dir());
     let engine = Engine::builder(settings).catalog(Arc::new(catalog)).signer(Arc::new(key)).build();

@@ -51,7 +51,7 @@ pub enum Exit {
     Ok = 0,
     /// A transient fault; the job may be tried again.
     Retryable = 1,
-    /// Wrong arguments or a target that cannot be used; nothing was begun.
+    /// Something to correct first; nothing was restored, replaced or removed.
     UserError = 2,
     /// The job ended for good.
     Terminal = 3,
@@ -135,7 +135,7 @@ codes! {
     /// The destination refused the credentials or the action.
     StorageDenied "storage-denied" Refused Terminal "Check the credentials and the bucket policy for the named action.";
     /// The bucket or folder does not exist.
-    StorageMissing "storage-missing" Invalid Terminal "Create the bucket, or the folder above the destination; Walwarden creates neither by itself.";
+    StorageMissing "storage-missing" Invalid Terminal "Mount the destination, or create its bucket or folder. Walwarden makes a folder only for a database that was never backed up, and none above it.";
     /// No object of that name.
     ObjectMissing "object-missing" Damaged Terminal "Look for the object in the destination; another copy of it may be needed.";
     /// An object of that name exists already and is never overwritten.
@@ -175,7 +175,7 @@ codes! {
     /// The chain contradicts itself.
     ChainDamaged "chain-damaged" Damaged Terminal "Stop and keep everything as it is: the audit chain contradicts itself. Compare it with the copy in the destination.";
     /// The destination holds a chain of this database that the catalogue does not have.
-    ChainExists "chain-exists" Refused UserError "Run `walwarden catalog rebuild --from URL` with this destination to go on with its chain; to begin a new one, add the database under another name.";
+    ChainExists "chain-exists" Refused UserError "If the catalogue was lost: `walwarden catalog rebuild --from URL` with this destination. If the database has a chain of its own already, or is to begin one: another destination, or add the database under another name.";
     /// Rows of the chain are covered by no checkpoint of a trusted key.
     ChainUncovered "chain-uncovered" Refused UserError "Compare the last row with a bundle or checkpoint kept elsewhere; if they agree, or a worker died before its checkpoint, rebuild again with --accept-uncovered.";
     /// The chain's key was revoked without a successor.

@@ -78,7 +78,8 @@ async fn assert_same_content(one: &str, other: &str) {
 async fn what_went_into_a_folder_comes_back_table_for_table() {
     let folder = tempfile::tempdir().unwrap();
     let location = Location::parse(&format!("file://{}/backups", folder.path().display())).unwrap();
-    round_trip(open(&location, &Options::default(), Arc::new(SystemRandom)).await.unwrap()).await;
+    round_trip(open(&location, &Options::default().with_new_folder(), Arc::new(SystemRandom)).await.unwrap())
+        .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -98,7 +99,7 @@ async fn what_went_into_azure_comes_back_table_for_table() {
 
 /// A destination whose read-back can be falsified.
 async fn falsified(folder: &Path) -> (FaultyStorage, Home) {
-    let local = LocalStorage::open(folder.join("store"), Arc::new(SystemRandom)).await.unwrap();
+    let local = LocalStorage::create(folder.join("store"), Arc::new(SystemRandom)).await.unwrap();
     let storage = FaultyStorage::new(Arc::new(local));
     let setup = Setup { storage: Some(Arc::new(storage.clone())), ..Setup::default() };
     (storage, Home::set_up(folder, setup).await)
@@ -310,7 +311,7 @@ impl Storage for Squatted {
 async fn globals_of_somebody_elses_are_never_stated() {
     let source = shared(17).dsn(&database(SHOP).await);
     let folder = tempfile::tempdir().unwrap();
-    let local = LocalStorage::open(folder.path().join("store"), Arc::new(SystemRandom)).await.unwrap();
+    let local = LocalStorage::create(folder.path().join("store"), Arc::new(SystemRandom)).await.unwrap();
     let storage: Arc<dyn Storage> = Arc::new(Squatted(Arc::new(local)));
     let home = Home::set_up(folder.path(), Setup { storage: Some(storage), ..Setup::default() }).await;
     let mut request = home.request(&source).await;

@@ -7,8 +7,9 @@ mod scene;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use scene::{Home, SHOP, Setup};
+use scene::{Diary, Home, SHOP, Setup};
 use walwarden_core::Code;
+use walwarden_core::backup::BackupRunner;
 use walwarden_core::clock::SystemRandom;
 use walwarden_core::manifest::ManifestSigner;
 use walwarden_core::mirror::{RebuildOptions, Rebuilt};
@@ -83,14 +84,71 @@ async fn a_destination_with_somebody_elses_chain_is_refused_before_anything_is_s
     // The chain lies elsewhere already, but nothing of it here.
     let storage = Arc::clone(&other.storage);
     let home = Home::set_up(ours.path(), Setup { storage: Some(storage), ..Setup::default() }).await;
-    assert_eq!(home.backup(&source).await.unwrap_err().code(), Code::ChainExists);
+    let refused = home.backup(&source).await.unwrap_err();
+    assert_eq!(refused.code(), Code::ChainExists);
+    // A rebuild would skip the database, for it has a chain.
+    assert!(refused.message().contains("to another destination, or under another name"), "{refused}");
     assert_eq!(other.stored(), stored);
+}
 
-    // An empty one is welcome, and gets the whole chain.
-    let empty = tempfile::tempdir().unwrap();
+/// The owner may have chosen a new destination; or a disk is not mounted, and this is the folder beneath it.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_empty_destination_gets_the_whole_chain_and_is_told_of() {
+    let (folder, empty, source) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap(), shop().await);
+    let home = Home::open(folder.path()).await;
+    let diary = Diary::default();
+    home.engine.backup().run(home.request(&source).await, &diary).await.unwrap();
+    assert_eq!(diary.notices(), "", "the first of all is new");
+    let copied = home.rows().await.len();
+    drop(home);
+
     let storage = Arc::new(LocalStorage::open(empty.path(), Arc::new(SystemRandom)).await.unwrap());
-    let home = Home::set_up(ours.path(), Setup { storage: Some(storage), ..Setup::default() }).await;
-    home.backup(&source).await.unwrap();
+    let home = Home::set_up(folder.path(), Setup { storage: Some(storage), ..Setup::default() }).await;
+    let diary = Diary::default();
+    home.engine.backup().run(home.request(&source).await, &diary).await.unwrap();
+    let told = diary.notices();
+    assert!(told.contains(&format!("{copied} rows")) && told.contains("is it mounted"), "{told}");
+    let diary = Diary::default();
+    home.engine.backup().run(home.request(&source).await, &diary).await.unwrap();
+    assert_eq!(diary.notices(), "", "told once");
+    drop(home);
+
+    std::fs::remove_dir_all(folder.path().join("store")).unwrap();
+    std::fs::rename(empty.path(), folder.path().join("store")).unwrap();
+    let (home, rebuilt) = rebuild(folder.path(), false).await.unwrap();
+    assert_eq!(rebuilt.rows, home.rows().await.len() as u64, "the new destination has the whole chain");
+    assert_eq!(rebuilt.backups, 3);
+}
+
+/// A catalogue that was put back and then wrote as many rows as the destination holds: only their contents differ.
+#[tokio::test(flavor = "multi_thread")]
+async fn as_many_rows_of_another_history_are_not_taken_for_ours() {
+    let (folder, kept, aside) =
+        (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let home = Home::open(folder.path()).await;
+    home.backup(NOWHERE).await.unwrap_err();
+    for file in CATALOGUE {
+        let _ = std::fs::copy(folder.path().join(file), kept.path().join(file));
+    }
+    home.backup(NOWHERE).await.unwrap_err();
+    let rows = home.rows().await.len();
+    drop(home);
+    remove_catalogue(folder.path());
+    for file in CATALOGUE {
+        let _ = std::fs::copy(kept.path().join(file), folder.path().join(file));
+    }
+    // Its rows go to another place first, so that the catalogue knows them as copied.
+    let elsewhere = Arc::new(LocalStorage::open(aside.path(), Arc::new(SystemRandom)).await.unwrap());
+    let home = Home::set_up(folder.path(), Setup { storage: Some(elsewhere), ..Setup::default() }).await;
+    home.backup(NOWHERE).await.unwrap_err();
+    assert_eq!(home.rows().await.len(), rows, "the stage is set");
+    drop(home);
+
+    let home = Home::open(folder.path()).await;
+    let stored = home.stored();
+    let error = home.backup(&shop().await).await.unwrap_err();
+    assert_eq!(error.code(), Code::ChainDamaged, "{error:?}");
+    assert_eq!(home.stored(), stored);
 }
 
 /// An installation with a backup, and a newer chain of the same database by a stranger in its destination.
@@ -142,12 +200,71 @@ async fn a_rebuild_takes_the_chain_that_a_trusted_key_signed_not_the_newest() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_checkpoint_copied_to_a_larger_number_is_chain_damaged() {
-    let folder = tempfile::tempdir().unwrap();
-    Home::open(folder.path()).await.backup(&shop().await).await.unwrap();
+async fn a_checkpoint_copied_to_a_larger_number_counts_under_its_own_size() {
+    let (folder, source) = (tempfile::tempdir().unwrap(), shop().await);
+    let home = Home::open(folder.path()).await;
+    home.backup(&source).await.unwrap();
+    let covered = home.rows().await.len() as u64;
     let checkpoints = chains(folder.path())[0].join("checkpoint");
-    let newest = std::fs::read_dir(&checkpoints).unwrap().map(|entry| entry.unwrap().path()).max().unwrap();
-    std::fs::copy(newest, checkpoints.join("00000000000000000099")).unwrap();
+    let all = || {
+        let entries = std::fs::read_dir(&checkpoints).unwrap();
+        let mut all: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
+        all.sort();
+        all
+    };
+    let first = all().pop().unwrap();
+    home.backup(&source).await.unwrap();
+    let rows = home.rows().await.len() as u64;
+    drop(home);
+
+    // Under Object Lock the copy would stay for good, and the chain must not be lost with it.
+    std::fs::copy(&first, checkpoints.join("00000000000000000099")).unwrap();
+    let (home, rebuilt) = rebuild(folder.path(), false).await.unwrap();
+    assert_eq!((rebuilt.rows, rebuilt.covered_rows), (rows, rows));
+    drop(home);
+    let newest = all().into_iter().rev().nth(1).unwrap();
+    std::fs::remove_file(&newest).unwrap();
+    let refused = rebuild(folder.path(), false).await.map(|(_, rebuilt)| rebuilt).unwrap_err();
+    assert_eq!(refused.code(), Code::ChainUncovered, "{refused:?}");
+    assert_eq!(rebuild(folder.path(), true).await.unwrap().1.covered_rows, covered);
+
+    // What it says must be true of the rows, whatever its name.
+    let segments = std::fs::read_dir(&chains(folder.path())[0]).unwrap().map(|entry| entry.unwrap().path());
+    let mut segments: Vec<PathBuf> = segments.filter(|path| path.is_file()).collect();
+    segments.sort();
+    segments[1..].iter().for_each(|segment| std::fs::remove_file(segment).unwrap());
     let refused = rebuild(folder.path(), true).await.map(|(_, rebuilt)| rebuilt).unwrap_err();
     assert_eq!(refused.code(), Code::ChainDamaged, "{refused:?}");
+}
+
+/// An object that is no checkpoint, and too large to be read for one, keeps nobody from the chain.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_huge_object_among_the_checkpoints_counts_for_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let home = Home::open(folder.path()).await;
+    home.backup(&shop().await).await.unwrap();
+    let rows = home.rows().await.len() as u64;
+    drop(home);
+    let checkpoints = chains(folder.path())[0].join("checkpoint");
+    std::fs::write(checkpoints.join("00000000000000000099"), vec![b'x'; (1 << 20) + 1]).unwrap();
+    let (_, rebuilt) = rebuild(folder.path(), false).await.unwrap();
+    assert_eq!((rebuilt.rows, rebuilt.covered_rows), (rows, rows));
+}
+
+/// A foreign chain's first segment may be as large as its author likes; only its beginning is looked at.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_first_segment_of_a_foreign_chain_is_not_read_whole() {
+    let folder = tempfile::tempdir().unwrap();
+    let rows = beside_a_strangers_chain(folder.path()).await;
+    let [_, theirs] = &chains(folder.path())[..] else { panic!("two chains") };
+    std::fs::remove_dir_all(theirs.join("checkpoint")).unwrap();
+    let entries = std::fs::read_dir(theirs).unwrap().map(|entry| entry.unwrap().path());
+    let first = entries.filter(|path| path.is_file()).min().unwrap();
+    let size = (1 << 30) + 1; // sparse, and more than is ever read of a segment
+    let text = std::fs::read(&first).unwrap();
+    std::fs::remove_file(&first).unwrap();
+    std::fs::write(&first, text).unwrap();
+    std::fs::File::options().write(true).open(first).unwrap().set_len(size).unwrap();
+    let (_, rebuilt) = rebuild(folder.path(), false).await.unwrap();
+    assert_eq!((rebuilt.rows, rebuilt.uncovered_rows()), (rows as u64, 0));
 }

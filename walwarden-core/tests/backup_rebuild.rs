@@ -53,7 +53,7 @@ async fn rebuild_uncovered(home: &Home, options: RebuildOptions) -> Rebuilt {
     let rebuilt = rebuild_with(home, &options.accept_uncovered()).await.unwrap();
     let (rows, covered, rest) = (rebuilt.rows, rebuilt.covered_rows, rebuilt.uncovered_rows());
     for told in [refused.message(), rebuilt.notices[0].as_str()] {
-        assert!(told.ends_with(&format!("rows={rows} covered={covered} uncovered={rest}")), "{told}");
+        assert!(told.contains(&format!("rows={rows} covered={covered} uncovered={rest}")), "{told}");
     }
     assert!(rest > 0);
     rebuilt
@@ -286,14 +286,6 @@ async fn a_lost_catalogue_does_not_begin_a_second_chain() {
     assert_eq!(ruin.home.assert_provable().await, 3);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_checkpoint_moved_to_another_size_is_chain_damaged() {
-    let ruin = Ruin::new().await;
-    let checkpoints = ruin.files("checkpoint");
-    std::fs::copy(&checkpoints[0], checkpoints[0].with_file_name("00000000000000000099")).unwrap();
-    ruin.assert_damaged("a checkpoint under another name").await;
-}
-
 // ---- rows that never reached the destination ----
 
 /// A second backup whose worker dies at this upload of its destination, and then its catalogue is lost, too.
@@ -362,4 +354,25 @@ async fn a_backup_whose_rows_never_left_the_lost_catalogue_is_forgotten_and_harm
     let queued = home.rows().await.iter().filter(|row| row.kind == EventKind::BackupQueued).count();
     assert_eq!(queued, 2);
     assert_eq!(home.assert_provable().await, 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rebuild_with_another_key_says_which_one_is_missing() {
+    let folder = tempfile::tempdir().unwrap();
+    let home = Home::open(folder.path()).await;
+    home.backup(&shop().await).await.unwrap();
+    let lost = home.signer.public_key().key_id().to_string();
+    drop(home);
+    std::fs::rename(folder.path().join("key.pem"), folder.path().join("right.pem")).unwrap();
+    let home = bereft(folder.path(), None).await; // makes another key
+    let refused = rebuild(&home).await.unwrap_err();
+    assert_eq!(refused.code(), Code::ChainUncovered, "{refused}");
+    assert!(
+        refused.message().contains(&lost) && refused.message().contains("if that key is yours"),
+        "{refused}"
+    );
+    drop(home);
+    std::fs::rename(folder.path().join("right.pem"), folder.path().join("key.pem")).unwrap();
+    let home = bereft(folder.path(), None).await;
+    assert_eq!(rebuild(&home).await.unwrap().uncovered_rows(), 0);
 }

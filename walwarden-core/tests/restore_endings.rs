@@ -13,10 +13,10 @@ use scene::{Diary, Home};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use walwarden_core::catalog::{
-    Catalog, CatalogExt, ChainRecord, Genesis, Job, JobKind, JobQuery, JobState, Step, Write, Written,
+    Catalog, CatalogExt, ChainRecord, Genesis, Job, JobKind, JobQuery, JobState, NewJob, Step, Write, Written,
 };
 use walwarden_core::chain::{AuditChain, Subject};
-use walwarden_core::clock::{Clock, SystemClock};
+use walwarden_core::clock::{Clock, SystemClock, SystemRandom, new_job_id};
 use walwarden_core::restore::{Mode, RestoreSession, Restored};
 use walwarden_core::source::Dsn;
 use walwarden_core::verify::Row;
@@ -24,19 +24,30 @@ use walwarden_core::watch::Unwatched;
 use walwarden_core::{Code, Error, Result};
 use walwarden_testkit::postgres::Postgres;
 
-/// A catalogue that cannot be written to at the end of a restore.
+/// What befalls a catalogue.
+#[derive(Debug, Clone, Copy)]
+enum Trouble {
+    /// It cannot be written to at the end of a restore.
+    LockedAtTheEnd,
+    /// Another restore seals a dead one between our look and our word.
+    RivalSeals,
+}
+
 #[derive(Debug)]
-struct LockedAtTheEnd(Arc<dyn Catalog>);
+struct Troubled(Arc<dyn Catalog>, Trouble);
 
 #[async_trait]
-impl Catalog for LockedAtTheEnd {
+impl Catalog for Troubled {
     async fn write(&self, write: Write) -> Result<Written> {
-        match &write {
-            Write::Step(step) if step.to == JobState::Finalizing => {
-                Err(Error::new(Code::CatalogLocked, "the catalogue is locked"))
+        let Write::Step(step) = &write else { return self.0.write(write).await };
+        match (self.1, step.to) {
+            (Trouble::LockedAtTheEnd, JobState::Finalizing) => {
+                return Err(Error::new(Code::CatalogLocked, "the catalogue is locked"));
             }
-            _ => self.0.write(write).await,
+            (Trouble::RivalSeals, JobState::TimedOut) => drop(self.0.write(write.clone()).await?),
+            _ => {}
         }
+        self.0.write(write).await
     }
     async fn jobs(&self, query: JobQuery) -> Result<Vec<Job>> {
         self.0.jobs(query).await
@@ -52,15 +63,37 @@ impl Catalog for LockedAtTheEnd {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_complete_restore_whose_end_cannot_be_recorded_is_a_complete_restore() {
+/// A sealed backup, its restores befallen.
+async fn troubled(trouble: Trouble) -> Scene {
     let mut scene = Scene::new(17).await;
     scene.home = Home::open_with(
         scene.folder.path(),
         |storage| storage,
-        |catalog: Arc<dyn Catalog>| -> Arc<dyn Catalog> { Arc::new(LockedAtTheEnd(catalog)) },
+        move |catalog: Arc<dyn Catalog>| -> Arc<dyn Catalog> { Arc::new(Troubled(catalog, trouble)) },
     )
     .await;
+    scene
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dead_restore_that_another_seals_first_is_no_obstacle() {
+    let scene = troubled(Trouble::RivalSeals).await;
+    let subject = Subject { org_id: "acme".parse().unwrap(), database_id: Some("shop".parse().unwrap()) };
+    let long_ago = walwarden_testkit::clock::after(SystemClock.now(), -3_600_000);
+    let id = new_job_id(&SystemClock, &SystemRandom);
+    let dead = NewJob::restore(id, subject.clone(), long_ago, scene.sealed.manifest_sha256);
+    scene.home.catalog.enter(dead).await.unwrap();
+
+    scene.run(scene.named(&unique("after")).await).await.unwrap();
+    let jobs = scene.home.catalog.jobs(JobQuery::of(&subject).kind(JobKind::Restore)).await.unwrap();
+    let sealed = jobs.iter().find(|job| job.id == id).unwrap();
+    assert_eq!(sealed.state, JobState::TimedOut);
+    assert_eq!(scene.home.assert_provable().await, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_complete_restore_whose_end_cannot_be_recorded_is_a_complete_restore() {
+    let scene = troubled(Trouble::LockedAtTheEnd).await;
     let name = unique("unrecorded");
     let session = scene.home.engine.restore();
     let plan = session.plan(scene.named(&name).await).await.unwrap();

@@ -352,3 +352,57 @@ async fn unknown_credentials_are_refused_without_being_shown() {
     assert_eq!(error.code(), Code::DestinationInvalid);
     assert!(error.to_string().contains("aws_endpoint") && !shown(&error).contains("hunter2"));
 }
+
+/// Sending a large part may take longer than the patience with a store that fails.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_try_that_took_long_to_fail_is_followed_by_another() {
+    let server = S3Server::start().await;
+    let limit = Duration::from_millis(200);
+    let patience =
+        Patience { tries: 3, first_pause: Duration::from_millis(2), limit, silence: Duration::from_secs(5) };
+    let options = server.options().with_patience(patience);
+    let storage = open(&server.location("prefix"), &options, Arc::new(SystemRandom)).await.unwrap();
+    server.inject(Requests::Part, When::First(1), Fault::LateFailure(limit * 2));
+    let large = body(9);
+    put_in_chunks(&*storage, &name("big"), &large).await.unwrap();
+    assert!(storage.read(&name("big"), 1 << 30).await.unwrap() == large);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_listing_that_stops_coming_is_asked_for_again() {
+    let (server, storage) = server().await;
+    storage.put(&name("object"), "x".into()).await.unwrap();
+    server.inject(Requests::List, When::First(1), Fault::SlowBody(Duration::from_secs(600)));
+    let listed = tokio::time::timeout(Duration::from_secs(60), storage.list("")).await;
+    assert_eq!(listed.expect("nobody waits for ever").unwrap().len(), 1);
+}
+
+/// After a lost answer the object is read, to see whether it is ours.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_object_that_stops_coming_while_it_is_compared_keeps_nobody_waiting() {
+    let (server, storage) = server().await;
+    server.inject(Requests::Put, When::First(1), Fault::LostAnswer);
+    server.inject(Requests::Get, When::First(1), Fault::SlowBody(Duration::from_secs(600)));
+    let object = name("object");
+    let put = tokio::time::timeout(Duration::from_secs(60), storage.put(&object, body(1))).await;
+    assert_eq!(
+        put.expect("nobody waits for ever").unwrap_err().code(),
+        Code::ObjectExists,
+        "any doubt is no"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn while_a_large_part_is_on_its_way_no_other_is_held() {
+    let server = S3Server::start().await;
+    let location = Location::parse(&format!("{}&part_mib=33", server.location("prefix"))).unwrap();
+    let storage = open(&location, &hasty(server.options()), Arc::new(SystemRandom)).await.unwrap();
+    let pause = Duration::from_millis(700);
+    server.inject(Requests::Part, When::First(1), Fault::LateFailure(pause));
+    let mut upload = storage.upload(&name("big")).await.unwrap();
+    upload.write(body(33)).await.unwrap();
+    let begun = std::time::Instant::now();
+    upload.write("x".into()).await.unwrap();
+    assert!(begun.elapsed() >= pause, "the first byte of the second part waits for the first part");
+    upload.finish().await.unwrap();
+}

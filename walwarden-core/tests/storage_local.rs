@@ -27,16 +27,25 @@ fn staged(root: &Path) -> usize {
 }
 
 #[tokio::test]
-async fn the_last_folder_is_created_and_a_missing_parent_is_storage_missing() {
+async fn only_the_last_folder_is_made_and_only_on_request() {
     let root = tempfile::tempdir().unwrap();
-    local(&root.path().join("new")).await;
-    assert!(root.path().join("new").is_dir());
+    let new = root.path().join("new");
+    let location = Location::parse(&format!("file://{}", new.display())).unwrap();
+    for error in [
+        LocalStorage::open(&new, Arc::new(SystemRandom)).await.unwrap_err(),
+        open(&location, &Options::default(), Arc::new(SystemRandom)).await.unwrap_err(),
+    ] {
+        assert_eq!(error.code(), Code::StorageMissing, "its disk may not be mounted");
+    }
+    assert!(!new.exists());
+    open(&location, &Options::default().with_new_folder(), Arc::new(SystemRandom)).await.unwrap();
+    assert!(new.is_dir());
 
     for (path, code) in [
         (root.path().join("absent/new"), Code::StorageMissing),
         (std::path::PathBuf::from("relative"), Code::DestinationInvalid),
     ] {
-        let error = LocalStorage::open(path, Arc::new(SystemRandom)).await.unwrap_err();
+        let error = LocalStorage::create(path, Arc::new(SystemRandom)).await.unwrap_err();
         assert_eq!(error.code(), code);
     }
     fs::write(root.path().join("file"), "").unwrap();
@@ -58,7 +67,7 @@ async fn objects_are_plain_files_under_their_names() {
 async fn a_vanished_destination_is_never_a_missing_object() {
     let root = tempfile::tempdir().unwrap();
     let folder = root.path().join("destination");
-    let storage = local(&folder).await;
+    let storage = LocalStorage::create(&folder, Arc::new(SystemRandom)).await.unwrap();
     storage.put(&name("object"), "x".into()).await.unwrap();
     fs::rename(&folder, root.path().join("unmounted")).unwrap();
 

@@ -23,7 +23,7 @@ async fn a_local_folder_keeps_the_contract() {
     let next = AtomicU32::new(0);
     suite(async || {
         let folder = root.path().join(next.fetch_add(1, Ordering::Relaxed).to_string());
-        Arc::new(LocalStorage::open(folder, Arc::new(SystemRandom)).await.unwrap())
+        Arc::new(LocalStorage::create(folder, Arc::new(SystemRandom)).await.unwrap())
     })
     .await;
 }

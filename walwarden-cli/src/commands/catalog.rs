@@ -22,7 +22,7 @@ async fn rebuild(arguments: &CatalogRebuild, home: &Home, output: Output) -> End
         Err(error) if error.code() == Code::KeyMissing => Vec::new(),
         Err(error) => return Err(error.into()),
     };
-    let from = home.existing_destination(&arguments.from).await?;
+    let from = home.destination(&arguments.from).await?;
     let engine: Engine = home.engine().await?;
     let mut options = RebuildOptions::new(trusted);
     options.only = arguments.database.clone();

@@ -112,7 +112,7 @@ async fn source(database: &DatabaseSettings, home: &Home, findings: &mut Finding
 }
 
 async fn destination(database: &DatabaseSettings, home: &Home, findings: &mut Findings) -> Result<()> {
-    let storage = home.destination_with(&database.destination, PATIENCE).await?;
+    let storage = home.backup_destination(&database.name, &database.destination, PATIENCE).await?;
     let abilities = storage.abilities().await?;
     let never = if abilities.put_if_absent { "the store itself refuses a second put" } else { "see below" };
     findings.fact("destination", format!("{}: written to and read back; {never}", database.destination));

@@ -47,9 +47,9 @@ async fn request(export: &EvidenceExport, home: &Home) -> Result<ExportRequest> 
             &configured.destination
         }
     };
-    let mut request = ExportRequest::new(export.database.clone(), home.existing_destination(first).await?);
+    let mut request = ExportRequest::new(export.database.clone(), home.destination(first).await?);
     for url in urls {
-        request = request.and_from(home.existing_destination(url).await?);
+        request = request.and_from(home.destination(url).await?);
     }
     request.artifacts = export.with_artifacts;
     request.allow_missing = export.allow_missing;

@@ -70,13 +70,15 @@ async fn request(
     let given = (arguments.target.as_deref(), arguments.target_env.as_deref());
     let target = home.dsn_given("--target", given.0, given.1, output)?;
     let engine = home.engine().await?;
-    let from = backup_place(arguments.from.as_deref(), arguments.manifest, home, &engine).await?;
+    let place = backup_place(arguments.from.as_deref(), arguments.manifest, home, &engine).await?;
+    let from = home.destination(&place.url).await?;
     let mode = match arguments.mode {
         RestoreMode::NewDatabase => Mode::NewDatabase,
         RestoreMode::InPlace => Mode::InPlace,
     };
     let clients = home.clients().await;
     let mut request = RestoreRequest::new(arguments.manifest, from, trusted, target, mode, clients);
+    request.from_destination = place.is_configured;
     request.created_database = arguments.created_database;
     // A plan drops nothing.
     request.confirm_destructive = arguments.confirm_destructive || arguments.plan;
@@ -134,7 +136,7 @@ fn told(plan: &RestorePlan) -> String {
     );
     if !plan.dropped().is_empty() {
         text.push_str(&format!(
-            "holds     {} objects; those that the dump holds too are dropped:\n",
+            "holds     {} tables, views and sequences; whatever the dump holds too, also of other kinds, is dropped:\n",
             plan.dropped().len()
         ));
         for name in plan.dropped().iter().take(SHOWN_DROPS) {

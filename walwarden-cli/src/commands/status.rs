@@ -88,6 +88,11 @@ impl Standing {
     }
 }
 
+/// Whether a job is unfinished and nobody is at work on it.
+fn is_silent(job: &Job, now: Timestamp) -> bool {
+    !job.is_finished() && job.is_abandoned(now, Settings::LEASE)
+}
+
 /// The time from one moment to a later one, rounded up to whole seconds; none if the other is not later.
 fn between(one: Timestamp, other: Timestamp) -> Option<Duration> {
     let millis = u64::try_from(other.unix_millis() - one.unix_millis()).ok().filter(|millis| *millis > 0)?;
@@ -122,6 +127,11 @@ fn told(standing: &Standing, now: Timestamp) -> String {
     {
         let failure = job.failure.as_ref().map(|class| format!(" ({class})")).unwrap_or_default();
         text.push_str(&format!("  newest job   {} {}{failure}\n", job.id, job.state.text()));
+        if is_silent(job, now) {
+            text.push_str(
+                "               its worker is gone; the next backup of this database carries it on\n",
+            );
+        }
     }
     for job in &standing.interrupted {
         text.push_str(&format!(
@@ -146,6 +156,7 @@ fn described(standing: &Standing, now: Timestamp) -> Value {
         "configured": standing.configured,
         "lastBackup": standing.last.as_ref().map(backup::described),
         "newestJob": standing.newest.as_ref().map(backup::described),
+        "newestJobSilent": standing.newest.as_ref().is_some_and(|job| is_silent(job, now)),
         "interruptedRestores": standing.interrupted.iter().map(|job| job.id.to_string()).collect::<Vec<_>>(),
         "exposureSeconds": exposure,
         "clockBehindSeconds": standing.clock_behind(now).map(|behind| behind.as_secs()),
@@ -162,7 +173,13 @@ fn described(standing: &Standing, now: Timestamp) -> Value {
 
 #[cfg(test)]
 mod tests {
+    use walwarden_core::catalog::{CatalogExt as _, Genesis, MemoryCatalog, NewJob};
+    use walwarden_core::clock::{SystemRandom, new_job_id};
+    use walwarden_core::storage::ObjectName;
+
     use super::*;
+
+    const KEY: &str = "sha256:ad484c2b28099e0c974809e680c0e653daff32c63291fb92ed308a819890315f";
 
     fn at(millis: i64) -> Timestamp {
         Timestamp::from_unix_millis(millis).unwrap()
@@ -191,6 +208,25 @@ mod tests {
         let text = told(&standing, at(300_000));
         assert!(text.contains("clock is 5m 00s behind the chain's last row"), "{text}");
         assert!(!told(&standing, at(900_000)).contains("clock"));
+    }
+
+    #[tokio::test]
+    async fn a_job_whose_worker_is_gone_is_told() {
+        let (catalog, second) = (MemoryCatalog::new(), Duration::from_secs(1));
+        let mut standing = chain_ending_at(None);
+        let subject = Subject { org_id: "acme".parse().unwrap(), database_id: Some(standing.name.clone()) };
+        let (chain_id, key_id) =
+            ("0198c0de-0000-7000-8000-000000000001".parse().unwrap(), KEY.parse().unwrap());
+        let genesis = Genesis { subject: subject.clone(), chain_id, key_id, at: at(0) };
+        catalog.start_chain(genesis).await.unwrap();
+        let id = new_job_id(&SystemClock, &SystemRandom);
+        let name = ObjectName::new("dump").unwrap();
+        catalog.enter(NewJob::backup(id, subject, at(0), name)).await.unwrap();
+        catalog.claim(id, "worker", at(0), second).await.unwrap();
+        standing.newest = catalog.jobs(JobQuery::default()).await.unwrap().pop();
+        assert!(!told(&standing, at(500)).contains("worker"));
+        assert!(told(&standing, at(1500)).contains("its worker is gone"));
+        assert_eq!(described(&standing, at(1500))["newestJobSilent"], true);
     }
 
     #[test]

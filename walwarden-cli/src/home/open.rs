@@ -5,12 +5,14 @@ use std::path::Path;
 use std::sync::Arc;
 
 use walwarden_core::catalog::{Catalog, SqliteCatalog};
+use walwarden_core::chain::Subject;
 use walwarden_core::clock::{Random, SystemRandom};
 use walwarden_core::engine::{Engine, Settings};
 use walwarden_core::manifest::FileKey;
 use walwarden_core::secret::Secret;
 use walwarden_core::source::{ClientSearch, ClientSet, Codec, Compression, Dsn, DumpOptions};
 use walwarden_core::storage::{self, Location, Options, Patience, Scheme, Storage};
+use walwarden_core::verify::DatabaseId;
 use walwarden_core::{Code, Error, Result};
 
 use super::Home;
@@ -124,45 +126,55 @@ impl Home {
         }
     }
 
-    /// Opens a destination with the credentials that its provider's own tools would read from the environment.
+    /// Opens a destination with the credentials that its provider's own tools would read from the environment. A folder
+    /// that does not exist is a mistyped one, or its disk is not mounted.
     ///
     /// # Errors
     /// As [`Location::parse`] and [`storage::open`].
     pub(crate) async fn destination(&self, url: &str) -> Result<Arc<dyn Storage>> {
-        self.destination_with(url, Patience::default()).await
+        self.open_destination(&Location::parse(url)?, Options::default()).await
     }
 
-    /// Opens a destination to read what it holds. A folder that does not exist is a mistyped one, and is not made.
+    /// Opens the destination that a database's backups are to go to. A folder that does not exist is made for the first
+    /// of them only: later, what was copied there is on a disk that is not mounted.
     ///
     /// # Errors
-    /// As [`destination`](Self::destination); `storage-missing` for such a folder.
-    pub(crate) async fn existing_destination(&self, url: &str) -> Result<Arc<dyn Storage>> {
-        match Location::parse(url)?.folder() {
-            Some(folder) if !folder.exists() => {
-                let message = format!("there is no such folder to read from path={}", folder.display());
-                Err(Error::new(Code::StorageMissing, message))
-            }
-            _ => self.destination(url).await,
-        }
-    }
-
-    /// As [`destination`](Self::destination), with another patience towards a store that does not answer well.
-    ///
-    /// # Errors
-    /// As [`destination`](Self::destination).
-    pub(crate) async fn destination_with(&self, url: &str, patience: Patience) -> Result<Arc<dyn Storage>> {
+    /// As [`destination`](Self::destination); the catalogue's.
+    pub(crate) async fn backup_destination(
+        &self,
+        database: &DatabaseId,
+        url: &str,
+        patience: Patience,
+    ) -> Result<Arc<dyn Storage>> {
         let location = Location::parse(url)?;
+        let mut options = Options::default().with_patience(patience);
+        if let Some(folder) = location.folder().filter(|folder| !folder.exists()) {
+            let subject = Subject { org_id: self.org.clone(), database_id: Some(database.clone()) };
+            let chain = self.catalog().await?.chain(&subject).await?;
+            if let Some(copied) = chain.map(|chain| chain.mirrored_through).filter(|rows| *rows > 0) {
+                let message = format!(
+                    "the destination's folder is not there, though {copied} rows of the audit chain were copied to the \
+                     destination before; is its disk mounted? path={}",
+                    folder.display()
+                );
+                return Err(Error::new(Code::StorageMissing, message));
+            }
+            options = options.with_new_folder();
+        }
+        self.open_destination(&location, options).await
+    }
+
+    async fn open_destination(&self, location: &Location, mut options: Options) -> Result<Arc<dyn Storage>> {
         if location.scheme() == Scheme::Memory {
             let message = "a destination in memory is gone with this command destination=memory://";
             return Err(Error::new(Code::DestinationInvalid, message));
         }
-        let mut options = Options::default().with_patience(patience);
         for name in location.credential_names() {
             if let Some(value) = self.environment.text(&name.to_ascii_uppercase())? {
                 options = options.with_credential(*name, Secret::new(value));
             }
         }
-        storage::open(&location, &options, Arc::new(SystemRandom)).await
+        storage::open(location, &options, Arc::new(SystemRandom)).await
     }
 
     /// The PostgreSQL client programs of this machine.

@@ -97,9 +97,32 @@ async fn a_backup_is_restored_into_a_new_database_and_in_place() {
     let replaced = scene.run(&in_place).succeeds();
     assert_eq!(replaced.states(), RESTORE_STATES);
     assert_eq!(shop.orders_in(&copy).await, 2000);
+    let status = scene.json(&["status"]);
+    let chain = &status["databases"][0]["chain"];
+    assert_eq!(chain["mirroredThrough"], chain["seq"], "a restore's rows go where the backups go");
     for output in [&plan.stdout, &restored.stdout, &restored.stderr, &replaced.stdout, &replaced.stderr] {
         assert_no_password(output);
     }
+}
+
+/// A disk that is not mounted: its folder is not there, and must not be made on the disk beneath.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_destination_that_backups_went_to_is_not_made_anew() {
+    let shop = Shop::open().await;
+    let scene = shop.configured();
+    let (folder, aside) = (scene.path("backups"), scene.path("unmounted"));
+    fs::remove_dir(&folder).unwrap();
+    back_up(&scene); // the first makes it
+    fs::rename(&folder, &aside).unwrap();
+
+    let refused = scene.run(&["backup", "run", "--database", "shop"]).fails(3, "storage-missing");
+    assert!(refused.stderr.contains("is its disk mounted"), "{}", refused.stderr);
+    scene.run(&["database", "check", "shop"]).exits(3);
+    assert!(!folder.exists());
+
+    fs::create_dir(&folder).unwrap(); // by the owner, or as a mount point
+    let ended = scene.run(&["backup", "run", "--database", "shop"]).succeeds();
+    assert!(ended.stderr.contains("is it mounted"), "{}", ended.stderr);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,5 +1,6 @@
 //! Signals while the destination does not answer: the command ends soon, and says so honestly.
 
+use std::io::{BufRead as _, BufReader};
 use std::net::SocketAddr;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
@@ -170,5 +171,21 @@ async fn a_call_that_hangs_in_the_kernel_keeps_nobody_waiting() {
     let child =
         start(&scene, &["restore", "--manifest", hash, "--target", &target, "--mode", "new_database"]);
     tokio::time::sleep(Duration::from_millis(1500)).await;
+    assert_eq!(stopped(child).await, Some(4));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn waiting_for_a_bucket_that_refuses_connections_is_told() {
+    let shop = Shop::open().await;
+    let closed = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap();
+    let scene = shop.configured();
+    let url = format!("s3://backups?endpoint=http://{closed}");
+    let mut child = start(&scene, &["backup", "run", "--dsn", &shop.dsn, "--to", &url]);
+    let mut told = String::new();
+    let mut lines = BufReader::new(child.stderr.take().unwrap());
+    while !told.contains("it is repeated") {
+        assert_ne!(lines.read_line(&mut told).unwrap(), 0, "ended without a word: {told}");
+    }
+    assert!(told.contains("refused") && child.try_wait().unwrap().is_none(), "{told}");
     assert_eq!(stopped(child).await, Some(4));
 }

@@ -38,7 +38,7 @@ impl Attempt<'_> {
         let job = self.held.step(JobState::Running, Object::new()).await?;
         self.abandon_uploads(&job).await?;
         // Before anything is stored: a dump beside another history of the chain would be no backup.
-        self.mirror(&job.subject).check().await?;
+        self.mirror(&job.subject).check(self.watch).await?;
         let (receipt, index) = match self.stored_already(&job).await? {
             Some(receipt) => (receipt, None),
             None => Box::pin(transfer::dump(self)).await.map(|(receipt, index)| (receipt, Some(index)))?,
@@ -158,7 +158,7 @@ impl Attempt<'_> {
     }
 
     fn mirror<'a>(&'a self, subject: &'a Subject) -> Mirror<'a> {
-        Mirror { parts: self.parts, storage: self.destination(), subject }
+        Mirror { parts: self.parts, storage: self.destination(), subject, may_begin: true }
     }
 
     pub(super) fn destination(&self) -> &dyn Storage {

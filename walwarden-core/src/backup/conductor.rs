@@ -185,7 +185,7 @@ impl Run<'_> {
                 self.request.cancel.or_grace(WIND_DOWN_GRACE, held.while_renewing(attempt.run())).await;
             let error = match ended {
                 Some(Ok(outcome)) => {
-                    self.publish_quietly().await;
+                    self.publish().await;
                     return Ok(outcome);
                 }
                 Some(Err(error)) => error,
@@ -205,7 +205,7 @@ impl Run<'_> {
                 }
             };
             if job.state != JobState::FailedRetryable {
-                self.publish_quietly().await;
+                self.publish().await;
                 return Err(error);
             }
             self.pause(&job, &error).await?;
@@ -230,7 +230,7 @@ impl Run<'_> {
             () = self.request.cancel.cancelled() => {
                 let job = self.step(job, JobState::Queued).await?;
                 self.step(&job, JobState::Cancelled).await?;
-                self.publish_quietly().await;
+                self.publish().await;
                 Err(Error::new(Code::Cancelled, format!("the backup was cancelled job={}", job.id)))
             }
         }
@@ -247,20 +247,12 @@ impl Run<'_> {
     }
 
     fn mirror(&self) -> Mirror<'_> {
-        Mirror { parts: self.parts, storage: self.request.destination.as_ref(), subject: &self.subject }
+        let storage = self.request.destination.as_ref();
+        Mirror { parts: self.parts, storage, subject: &self.subject, may_begin: true }
     }
 
-    /// Copies rows and checkpoint to the destination. The job has ended by then, and the destination may be the very
-    /// thing that is broken: what fails here follows with the next job.
-    async fn publish_quietly(&self) {
-        let silent = || Error::new(Code::StorageUnavailable, "it did not answer in time");
-        let published = self.request.cancel.or_grace(TIDY_UP_GRACE, self.mirror().publish()).await;
-        if let Err(error) = published.unwrap_or_else(|| Err(silent())) {
-            self.watch.notice(&format!(
-                "events and checkpoint are not in the destination yet: {}",
-                error.with_causes()
-            ));
-        }
+    async fn publish(&self) {
+        self.mirror().publish_or_tell(&self.request.cancel, TIDY_UP_GRACE, self.watch).await;
     }
 }
 

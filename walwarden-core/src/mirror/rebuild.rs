@@ -14,7 +14,7 @@ use crate::catalog::{JobKind, jobs_told_by};
 use crate::chain::Subject;
 use crate::engine::Parts;
 use crate::error::{Code, Error, Result};
-use crate::storage::{ObjectName, Storage, StorageExt};
+use crate::storage::{Listed, Storage, StorageExt};
 
 /// What was found in a destination and entered into the catalogue.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -82,10 +82,10 @@ pub struct Rebuilder {
 /// What a destination holds of one chain.
 #[derive(Debug, Default)]
 pub(super) struct Found {
-    /// First row's number and the name of each segment.
-    pub(super) segments: Vec<(u64, ObjectName)>,
-    /// Size and name of each checkpoint.
-    pub(super) checkpoints: Vec<(u64, ObjectName)>,
+    /// First row's number and the object of each segment.
+    pub(super) segments: Vec<(u64, Listed)>,
+    /// Number of rows in the name of each checkpoint, and the object.
+    pub(super) checkpoints: Vec<(u64, Listed)>,
 }
 
 impl Rebuilder {
@@ -139,10 +139,16 @@ impl Rebuilder {
         let covered_rows = trust.covered(chain_id, found, &rows).await?;
         let uncovered = count - covered_rows;
         if uncovered > 0 {
-            let what = format!(
+            let mut what = format!(
                 "no checkpoint by a trusted key covers the last rows {subject} rows={count} covered={covered_rows} \
                  uncovered={uncovered}"
             );
+            if covered_rows == 0
+                && let Some(cause) = trust.foreign_key(found, &rows)
+            {
+                what.push_str("; ");
+                what.push_str(&cause);
+            }
             if !options.accept_uncovered {
                 return Err(Error::new(Code::ChainUncovered, what));
             }
@@ -169,10 +175,8 @@ async fn find(from: &dyn Storage) -> Result<Vec<(Subject, BTreeMap<ChainId, Foun
         };
         let found = subjects.entry((org, database)).or_default().entry(chain).or_default();
         match rest {
-            ["checkpoint", size] => {
-                found.checkpoints.extend(number(size).map(|size| (size, listed.name.clone())))
-            }
-            [file] => found.segments.extend(segment(file).map(|(first, _)| (first, listed.name.clone()))),
+            ["checkpoint", size] => found.checkpoints.extend(number(size).map(|size| (size, listed.clone()))),
+            [file] => found.segments.extend(segment(file).map(|(first, _)| (first, listed.clone()))),
             _ => {}
         }
     }
@@ -181,9 +185,9 @@ async fn find(from: &dyn Storage) -> Result<Vec<(Subject, BTreeMap<ChainId, Foun
 }
 
 /// The rows in order. Segments may overlap, as they do after a crash between storing and noting one, but must agree.
-async fn read_rows(from: &dyn Storage, segments: &[(u64, ObjectName)]) -> Result<Vec<Row>> {
+async fn read_rows(from: &dyn Storage, segments: &[(u64, Listed)]) -> Result<Vec<Row>> {
     let mut rows: Vec<Row> = Vec::new();
-    for (_, name) in segments {
+    for (_, Listed { name, .. }) in segments {
         let text = from.read(name, SEGMENT_LIMIT_BYTES).await?;
         for line in text.split_inclusive(|byte| *byte == b'\n') {
             let damaged = || format!("a stored row cannot be read name={name}");

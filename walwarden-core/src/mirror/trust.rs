@@ -2,18 +2,22 @@
 
 use std::collections::BTreeMap;
 
+use bytes::Bytes;
+use futures::TryStreamExt;
 use walwarden_verify::checkpoint::{Checkpoint, SignedNote, origin};
 use walwarden_verify::key::PublicKey;
 use walwarden_verify::merkle::Tree;
 use walwarden_verify::{ChainId, Row};
 
-use super::SEGMENT_LIMIT_BYTES;
 use super::rebuild::Found;
 use crate::chain::Subject;
 use crate::error::{Code, Error, Result};
-use crate::storage::{ObjectName, Storage, StorageExt};
+use crate::storage::{Listed, ObjectName, Storage, StorageExt};
 
+/// A larger object is no checkpoint.
 const NOTE_LIMIT_BYTES: u64 = 1 << 20;
+/// More than any first row takes.
+const GENESIS_LIMIT_BYTES: u64 = 64 << 10;
 
 /// Judges one subject's chains by the keys that count.
 pub(super) struct Trust<'a> {
@@ -44,46 +48,91 @@ impl Trust<'_> {
     }
 
     async fn standing(&self, chain_id: ChainId, found: &Found) -> Result<Standing> {
-        for (_, name) in found.checkpoints.iter().rev() {
-            if self.checkpoint(chain_id, name).await?.is_some() {
+        for (_, listed) in found.checkpoints.iter().rev() {
+            if self.checkpoint(chain_id, listed).await?.is_some() {
                 return Ok(Standing::Signed);
             }
         }
         let Some((_, first)) = found.segments.first() else { return Ok(Standing::Foreign) };
-        let text = self.from.read(first, SEGMENT_LIMIT_BYTES).await?;
-        let genesis = text.split(|byte| *byte == b'\n').next().and_then(|line| Row::parse(line).ok());
-        let begun_with = genesis.as_ref().and_then(|row| row.payload.get("keyId")?.as_str());
-        let claimed =
-            self.trusted_keys.iter().any(|key| Some(key.key_id().to_string().as_str()) == begun_with);
+        let genesis = self.genesis(first).await?;
+        let claimed = genesis.is_some_and(|row| self.trusts(begun_with(&row)));
         Ok(if claimed { Standing::Claimed } else { Standing::Foreign })
     }
 
-    /// How many rows the newest checkpoint by a trusted key covers. One that contradicts them is an error.
+    /// A chain's first row, if it can be read.
+    async fn genesis(&self, segment: &Listed) -> Result<Option<Row>> {
+        let beginning = 0..segment.size_bytes.min(GENESIS_LIMIT_BYTES);
+        let chunks: Vec<Bytes> =
+            self.from.get(&segment.name, Some(beginning)).await?.body.try_collect().await?;
+        Ok(chunks.concat().split(|byte| *byte == b'\n').next().and_then(|line| Row::parse(line).ok()))
+    }
+
+    fn trusts(&self, key_id: Option<&str>) -> bool {
+        self.trusted_keys.iter().any(|key| Some(key.key_id().to_string().as_str()) == key_id)
+    }
+
+    /// Why nothing covers these rows, when the cause is that no trusted key ever had to do with their chain.
+    pub(super) fn foreign_key(&self, found: &Found, rows: &[Row]) -> Option<String> {
+        let key_id = begun_with(rows.first()?).filter(|key_id| !self.trusts(Some(key_id)))?;
+        let signed = if found.checkpoints.is_empty() { "" } else { " and signed its checkpoints" };
+        Some(format!(
+            "this chain says that key {key_id} began it{signed}: if that key is yours, make it this installation's key \
+             again and rebuild once more"
+        ))
+    }
+
+    /// How many rows the largest checkpoint by a trusted key covers. One that contradicts them is an error.
     pub(super) async fn covered(&self, chain_id: ChainId, found: &Found, rows: &[Row]) -> Result<u64> {
-        for (size, name) in found.checkpoints.iter().rev() {
-            let Some(checkpoint) = self.checkpoint(chain_id, name).await? else { continue };
-            let mut tree = Tree::new();
-            rows.iter()
-                .take(usize::try_from(*size).unwrap_or(usize::MAX))
-                .for_each(|row| tree.push(&row.to_canonical()));
-            // Its own size counts: anyone can give it another name.
-            if checkpoint.size == *size && (checkpoint.size, checkpoint.root) == (tree.size(), tree.root()) {
-                return Ok(*size);
+        let (mut tree, mut rows) = (Tree::new(), rows.iter());
+        for (checkpoint, name) in self.largest(chain_id, found).await? {
+            let missing = usize::try_from(checkpoint.size - tree.size()).unwrap_or(usize::MAX);
+            rows.by_ref().take(missing).for_each(|row| tree.push(&row.to_canonical()));
+            if (checkpoint.size, checkpoint.root) != (tree.size(), tree.root()) {
+                let message =
+                    format!("a checkpoint by a trusted key contradicts the stored rows name={name}");
+                return Err(Error::new(Code::ChainDamaged, message));
             }
-            let message = format!("a checkpoint by a trusted key contradicts the stored rows name={name}");
-            return Err(Error::new(Code::ChainDamaged, message));
         }
-        Ok(0)
+        Ok(tree.size())
+    }
+
+    /// The checkpoints by a trusted key down to the first that lies under its own size, the smallest first. Its own size
+    /// counts, not its name: whoever can add objects can store a copy under a larger number, where it stays for good if
+    /// the store keeps every object.
+    async fn largest<'f>(
+        &self,
+        chain_id: ChainId,
+        found: &'f Found,
+    ) -> Result<Vec<(Checkpoint, &'f ObjectName)>> {
+        let mut largest = Vec::new();
+        for (named, listed) in found.checkpoints.iter().rev() {
+            let Some(checkpoint) = self.checkpoint(chain_id, listed).await? else { continue };
+            let in_place = checkpoint.size == *named;
+            largest.push((checkpoint, &listed.name));
+            if in_place {
+                break;
+            }
+        }
+        largest.sort_by_key(|(checkpoint, _)| checkpoint.size);
+        Ok(largest)
     }
 
     /// The checkpoint, if it is one of this chain and by a trusted key.
-    async fn checkpoint(&self, chain_id: ChainId, name: &ObjectName) -> Result<Option<Checkpoint>> {
+    async fn checkpoint(&self, chain_id: ChainId, listed: &Listed) -> Result<Option<Checkpoint>> {
+        if listed.size_bytes > NOTE_LIMIT_BYTES {
+            return Ok(None);
+        }
         let origin = origin(&self.subject.org_id, chain_id);
-        let bytes = self.from.read(name, NOTE_LIMIT_BYTES).await?;
+        let bytes = self.from.read(&listed.name, NOTE_LIMIT_BYTES).await?;
         let Some((note, checkpoint)) = parse(&bytes) else { return Ok(None) };
         let by_trusted = self.trusted_keys.iter().any(|key| note.verify(&origin, key) == Ok(true));
         Ok((checkpoint.origin == origin && by_trusted).then_some(checkpoint))
     }
+}
+
+/// The key that a chain's first row names.
+fn begun_with(genesis: &Row) -> Option<&str> {
+    genesis.payload.get("keyId")?.as_str()
 }
 
 fn parse(bytes: &[u8]) -> Option<(SignedNote, Checkpoint)> {

@@ -94,8 +94,13 @@ impl RestoreConductor {
         for job in self.parts.catalog.jobs(query).await? {
             let now = self.parts.clock.now();
             if job.is_abandoned(now, self.parts.settings.lease) {
+                let sealing = Write::Step(Step::new(job.id, JobState::TimedOut, now));
+                match self.parts.catalog.write(sealing).await {
+                    // Another restore was quicker.
+                    Err(error) if error.code() == Code::JobState => continue,
+                    outcome => outcome.map(drop)?,
+                }
                 watch.notice(&format!("restore {} ended without a word; it is sealed as timed out", job.id));
-                self.parts.catalog.write(Write::Step(Step::new(job.id, JobState::TimedOut, now))).await?;
             }
         }
         Ok(())
@@ -176,14 +181,10 @@ impl RestoreConductor {
         if let Err(error) = recorded {
             watch.notice(&format!("the end of the restore could not be recorded: {}", error.with_causes()));
         }
-        let mirror = Mirror { parts: &self.parts, storage: plan.request.from.as_ref(), subject: &subject };
-        let silent = || Error::new(Code::StorageUnavailable, "it did not answer in time");
-        let published = asked_to_stop.or_grace(PUBLISH_GRACE, mirror.publish()).await;
-        if let Err(error) = published.unwrap_or_else(|| Err(silent())) {
-            watch.notice(&format!(
-                "events and checkpoint are not in the destination yet: {}",
-                error.with_causes()
-            ));
+        if plan.request.from_destination {
+            let storage = plan.request.from.as_ref();
+            let mirror = Mirror { parts: &self.parts, storage, subject: &subject, may_begin: false };
+            mirror.publish_or_tell(asked_to_stop, PUBLISH_GRACE, watch).await;
         }
         outcome
     }

@@ -50,6 +50,9 @@ pub struct RestoreRequest {
     pub manifest_sha256: Sha256,
     /// Where the backup lies.
     pub from: Arc<dyn Storage>,
+    /// Whether that is the database's own destination, so that the rows which tell of this restore are copied there at
+    /// once. A copy of a destination is only read, and the rows follow with the next backup.
+    pub from_destination: bool,
     /// Keys the caller trusts; one of them must have signed the manifest.
     pub trusted_keys: Vec<PublicKey>,
     /// The target: a maintenance database for `NewDatabase`, the database itself for `InPlace`.
@@ -87,6 +90,7 @@ impl RestoreRequest {
         RestoreRequest {
             manifest_sha256,
             from,
+            from_destination: false,
             trusted_keys,
             target,
             mode,

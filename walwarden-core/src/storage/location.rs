@@ -17,7 +17,7 @@ use crate::secret::Secret;
 ///
 /// | form | meaning |
 /// |---|---|
-/// | `file:///srv/backups`, `/srv/backups` | a folder; its last part is created when missing |
+/// | `file:///srv/backups`, `/srv/backups` | a folder; its last part is made on request ([`Options::make_folder`]) |
 /// | `s3://bucket/prefix?region=…` | a bucket on AWS |
 /// | `s3://bucket/prefix?endpoint=https://…` | a bucket on any S3-compatible server |
 /// | `gs://bucket/prefix` | a Google Cloud Storage bucket |
@@ -30,8 +30,9 @@ use crate::secret::Secret;
 /// - `endpoint`: base URL of a server that is not the provider's own (S3, Azure);
 /// - `path_style=false`: put the bucket into the host name; with an `endpoint` it stands in the path otherwise (S3);
 /// - `allow_http=true`: accept a plain `http` endpoint that is not on this machine;
-/// - `part_mib`: fixed size of an upload's parts in MiB, 5 to 4096. Without it parts start at 8 MiB and double every
-///   1,000, so that 10,000 parts hold 7.9 TiB. Cloudflare R2 wants parts of one size: there the default is 64.
+/// - `part_mib`: fixed size of an upload's parts in MiB, 5 to 4096; 10,000 parts are what stores take. Without it parts
+///   start at 8 MiB and grow, so that they hold 5.9 TiB; [`BucketStorage`] says what that costs in memory. Cloudflare R2
+///   wants parts of one size: there the default is 64.
 ///
 /// `gs://` is checked here only as far as its URL goes: no Google Cloud Storage server can be had for tests.
 ///
@@ -92,6 +93,8 @@ pub struct Options {
     pub credentials: BTreeMap<String, Secret>,
     /// How long to try when a store does not answer well.
     pub patience: Patience,
+    /// Make the last part of a local folder that is missing ([`LocalStorage::create`]), rather than fail.
+    pub make_folder: bool,
 }
 
 impl Options {
@@ -108,6 +111,13 @@ impl Options {
         self.patience = patience;
         self
     }
+
+    /// The same, for a local destination that may be new.
+    #[must_use]
+    pub fn with_new_folder(mut self) -> Self {
+        self.make_folder = true;
+        self
+    }
 }
 
 /// How often and how long one request is tried before the store counts as unavailable.
@@ -117,7 +127,7 @@ pub struct Patience {
     pub tries: u32,
     /// Pause before the second try; doubles each time, up to 20 times this, and is shortened at random by up to half.
     pub first_pause: Duration,
-    /// No further try begins after this.
+    /// No further try begins so long after the first one failed.
     pub limit: Duration,
     /// A connection that delivers nothing for this long is given up.
     pub silence: Duration,
@@ -146,6 +156,7 @@ pub async fn open(
 ) -> Result<Arc<dyn Storage>> {
     Ok(match &location.0 {
         Place::Memory(_) => Arc::new(MemoryStorage::new()),
+        Place::File(path) if options.make_folder => Arc::new(LocalStorage::create(path, random).await?),
         Place::File(path) => Arc::new(LocalStorage::open(path, random).await?),
         Place::Bucket(place) => Arc::new(BucketStorage::open(place, options, random)?),
     })

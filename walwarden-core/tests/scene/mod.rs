@@ -45,7 +45,7 @@ pub struct Setup {
 pub type WrapCatalog = Box<dyn FnOnce(Arc<dyn Catalog>) -> Arc<dyn Catalog>>;
 
 async fn local(folder: &Path) -> Arc<dyn Storage> {
-    Arc::new(LocalStorage::open(folder.join("store"), Arc::new(SystemRandom)).await.unwrap())
+    Arc::new(LocalStorage::create(folder.join("store"), Arc::new(SystemRandom)).await.unwrap())
 }
 
 impl Home {

@@ -241,6 +241,10 @@ async fn answer(
         Some(Fault::Status { code, word }) => Some(refusal(code, word)),
         Some(Fault::AccessDenied) => Some(refusal(403, "AccessDenied")),
         Some(Fault::NoSuchBucket) => Some(refusal(404, "NoSuchBucket")),
+        Some(Fault::LateFailure(pause)) => {
+            tokio::time::sleep(pause).await;
+            Some(refusal(500, "InternalError"))
+        }
         Some(Fault::ErrorInBody) => Some(refusal(200, "InternalError")),
         Some(Fault::ConnectionReset) => return Err(io::ErrorKind::ConnectionReset.into()),
         _ => world.missing(&path, &query).map(|word| refusal(404, word)),

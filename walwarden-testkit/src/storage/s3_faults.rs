@@ -26,6 +26,8 @@ pub enum Fault {
     LostAnswer,
     /// Carries the request out, then answers 500 `InternalError`.
     FailedAnswer,
+    /// Answers 500 `InternalError` after this long, without looking at the request.
+    LateFailure(Duration),
     /// Announces the whole body, sends half of it and closes the connection.
     TruncatedBody,
     /// Sends half of the body and then nothing, for this long.

@@ -34,7 +34,8 @@ pub(super) async fn diff(arguments: &BackupDiff, home: &Home, output: Output) ->
 async fn fetch(manifest: Sha256, place: &BackupPlace, home: &Home) -> Result<BackupContents> {
     let trusted = trusted_keys(&place.pubkey, home)?;
     let engine = home.engine().await?;
-    let from = backup_place(place.from.as_deref(), manifest, home, &engine).await?;
+    let place = backup_place(place.from.as_deref(), manifest, home, &engine).await?;
+    let from = home.destination(&place.url).await?;
     engine.restore().contents(from.as_ref(), manifest, &trusted).await
 }
 

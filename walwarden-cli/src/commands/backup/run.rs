@@ -3,7 +3,7 @@
 use walwarden_core::backup::{BackupRequest, BackupRunner as _};
 use walwarden_core::engine::Engine;
 use walwarden_core::source::Dsn;
-use walwarden_core::storage::Location;
+use walwarden_core::storage::{Location, Patience};
 use walwarden_core::verify::{DatabaseId, Sha256};
 use walwarden_core::watch::Cancel;
 use walwarden_core::{Code, Error, Result};
@@ -56,7 +56,7 @@ async fn request(arguments: BackupRun, home: &Home, output: Output) -> Result<(E
     };
     let options = dump_options(&dump)?;
     let engine = home.signing_engine().await?;
-    let destination = home.destination(&destination).await?;
+    let destination = home.backup_destination(&id, &destination, Patience::default()).await?;
     let clients = home.clients().await;
     // Of whatever major: the server has not been asked for its own yet.
     clients.choose_for_dump(0, options.compression.map(|compression| compression.codec))?;

@@ -83,7 +83,10 @@ impl Demo {
         let keys = vec![self.public_key];
         let target = self.dsn(database)?;
         let clients = self.home.clients().await;
-        Ok(RestoreRequest::new(self.sealed()?.manifest_sha256, from, keys, target, mode, clients))
+        let manifest = self.sealed()?.manifest_sha256;
+        let mut request = RestoreRequest::new(manifest, from, keys, target, mode, clients);
+        request.from_destination = folder == BACKUPS;
+        Ok(request)
     }
 
     pub(super) async fn carry_out(&self, request: RestoreRequest) -> Result<Restored> {

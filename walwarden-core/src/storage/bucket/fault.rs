@@ -83,6 +83,11 @@ impl Fault {
         self.refusal.as_ref().map_or("", |refusal| &refusal.word)
     }
 
+    /// In the words of whoever met it, without any URL.
+    pub(super) fn cause(&self) -> &(dyn StdError + 'static) {
+        self.cause.as_ref()
+    }
+
     /// The server answered, and said yes, but in a way that cannot be used.
     pub(super) fn is_odd(&self) -> bool {
         self.odd

@@ -49,8 +49,24 @@ use tries::Tries;
 
 /// Keeps objects in a bucket or container below a prefix. Made by [`open`](super::open).
 ///
-/// Memory per upload: the part being filled and those on their way, at most 40 MiB while parts are small
-/// (objects up to 23 GiB), then two parts. Memory per reader: 256 KiB and what the connection holds.
+/// Memory per upload: the part being filled and those on their way, 32 MiB of them; beyond 32 MiB a part is alone, and
+/// the sender waits while it is on its way. Parts grow with the object, for stores take no more than 10,000 of them and
+/// the length is not known beforehand:
+///
+/// | object up to | memory |
+/// |---|---|
+/// | 7.8 GiB | 40 MiB |
+/// | 179 GiB | 64 MiB |
+/// | 242 GiB | 128 MiB |
+/// | 367 GiB | 256 MiB |
+/// | 617 GiB | 512 MiB |
+/// | 1.0 TiB | 1 GiB |
+/// | 2.0 TiB | 2 GiB |
+/// | 5.9 TiB | 4 GiB |
+///
+/// With `part_mib` parts do not grow: 32 takes 64 MiB and ends at 312 GiB, 64 takes 64 MiB and ends at 625 GiB.
+///
+/// Memory per reader: 256 KiB and what the connection holds.
 #[derive(Debug, Clone)]
 pub struct BucketStorage {
     bucket: Arc<Bucket>,

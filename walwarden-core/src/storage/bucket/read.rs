@@ -92,18 +92,14 @@ impl Body {
     async fn next(&mut self) -> Result<Option<Bytes>> {
         let mut chunk = BytesMut::new();
         while !self.rest.is_empty() && chunk.len() < CHUNK_BYTES {
-            let frame = match tokio::time::timeout(self.bucket.patience.silence, self.frames.next()).await {
-                Ok(Some(Ok(frame))) => frame,
-                Ok(Some(Err(error))) => {
+            let frame = match self.frames.next().await {
+                Some(Ok(frame)) => frame,
+                Some(Err(error)) => {
                     self.resume(Fault::of(error)).await?;
                     continue;
                 }
-                Ok(None) => {
+                None => {
                     self.resume(Fault::from_silence("body ended before its announced length".into())).await?;
-                    continue;
-                }
-                Err(_) => {
-                    self.resume(Fault::from_silence("body stopped coming".into())).await?;
                     continue;
                 }
             };

@@ -9,19 +9,22 @@ use super::super::Patience;
 use super::fault::Fault;
 use crate::clock::Random;
 
+/// Failed tries after which a waiting operator is told, once per request: a few seconds.
+const TOLD_AFTER: u32 = 3;
+
 /// The tries of one request.
 #[derive(Debug)]
 pub(super) struct Tries {
     patience: Patience,
     random: Arc<dyn Random>,
-    begun: Instant,
+    first_failed: Option<Instant>,
     failed: u32,
     learned: bool,
 }
 
 impl Tries {
     pub(super) fn new(patience: Patience, random: &Arc<dyn Random>) -> Self {
-        Tries { patience, random: Arc::clone(random), begun: Instant::now(), failed: 0, learned: false }
+        Tries { patience, random: Arc::clone(random), first_failed: None, failed: 0, learned: false }
     }
 
     /// Pauses and returns `true` when the request should be repeated.
@@ -31,16 +34,18 @@ impl Tries {
             return false;
         }
         let pause = self.pause();
-        if self.begun.elapsed() + pause > self.patience.limit {
+        // Not since the first try began: a large part may take longer to send than the limit.
+        let since = self.first_failed.get_or_insert_with(Instant::now).elapsed();
+        if since + pause > self.patience.limit {
             return false;
         }
-        tracing::info!(
-            code = fault.code.text(),
-            word = fault.word(),
-            tries = self.failed,
-            ?pause,
-            "store request is repeated"
-        );
+        let (code, word, tries) = (fault.code.text(), fault.word(), self.failed);
+        if self.failed == TOLD_AFTER {
+            let (limit, cause) = (self.patience.limit, fault.cause());
+            tracing::warn!(code, tries, ?limit, cause, "the store does not serve a request; it is repeated");
+        } else {
+            tracing::info!(code, word, tries, ?pause, "store request is repeated");
+        }
         tokio::time::sleep(pause).await;
         true
     }

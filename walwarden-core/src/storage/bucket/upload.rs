@@ -78,7 +78,7 @@ impl BucketUpload {
         Ok(())
     }
 
-    /// Sends the filled part off; waits until there is room on the way.
+    /// Sends the filled part off; waits until there is room on the way, and for the next part to be filled.
     async fn ship(&mut self) -> Result<()> {
         let part = self.filling.take();
         let bytes = part.content_length() as u64;
@@ -109,6 +109,10 @@ impl BucketUpload {
                 }
             }
         });
+        let next = self.bucket.parts.size(number + 1).unwrap_or_default();
+        while multipart.bytes_on_their_way > 0 && multipart.bytes_on_their_way + next > MOST_BYTES_HELD {
+            multipart.land().await?;
+        }
         Ok(())
     }
 
@@ -290,3 +294,5 @@ impl Filling {
 
 const SMALL_BYTES: usize = 16 << 10;
 const MOST_BYTES_ON_THEIR_WAY: u64 = 32 << 20;
+/// With the part being filled. A larger part is filled while nothing is on its way, and sent while none is filled.
+const MOST_BYTES_HELD: u64 = 64 << 20;

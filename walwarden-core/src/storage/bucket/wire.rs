@@ -2,16 +2,21 @@
 //! and refusals as typed values instead of text.
 
 use std::fmt;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
 use object_store::client::{
-    HttpClient, HttpConnector, HttpError, HttpErrorKind, HttpRequest, HttpResponse, HttpService,
-    ReqwestConnector,
+    HttpClient, HttpConnector, HttpError, HttpErrorKind, HttpRequest, HttpResponse, HttpResponseBody,
+    HttpService, ReqwestConnector,
 };
 use object_store::{ClientOptions, HeaderValue};
+use tokio::time::Sleep;
 
 /// A server that answered with something else than what was asked for. Of its answer only the status, the error code
 /// and the region hint are kept: the rest may quote the request.
@@ -94,7 +99,11 @@ impl HttpService for Wire {
         let response = answered.map_err(|late| HttpError::new(HttpErrorKind::Timeout, late))??;
         match response.status().as_u16() {
             200 if completes => self.completed(response).await,
-            200..=299 => Ok(response),
+            200..=299 => {
+                let silence = self.silence;
+                Ok(response
+                    .map(|inner| HttpResponseBody::new(ImpatientBody { inner, silence, waiting: None })))
+            }
             _ => Err(self.refused(response).await),
         }
     }
@@ -131,6 +140,54 @@ impl Wire {
         HttpError::new(HttpErrorKind::Unknown, Refusal { status, word, region })
     }
 }
+
+/// A body that is given up when nothing of it comes for a while. What its reader takes to work on it does not count.
+struct ImpatientBody {
+    inner: HttpResponseBody,
+    silence: Duration,
+    waiting: Option<Pin<Box<Sleep>>>,
+}
+
+impl Body for ImpatientBody {
+    type Data = Bytes;
+    type Error = HttpError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, HttpError>>> {
+        if let Poll::Ready(frame) = Pin::new(&mut self.inner).poll_frame(context) {
+            self.waiting = None;
+            return Poll::Ready(frame);
+        }
+        let silence = self.silence;
+        let waiting = self.waiting.get_or_insert_with(|| Box::pin(tokio::time::sleep(silence)));
+        match waiting.as_mut().poll(context) {
+            Poll::Ready(()) => Poll::Ready(Some(Err(HttpError::new(HttpErrorKind::Timeout, BodyStopped)))),
+            Poll::Pending => Poll::Pending,
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.inner.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.inner.size_hint()
+    }
+}
+
+/// A body of which nothing more came.
+#[derive(Debug)]
+struct BodyStopped;
+
+impl fmt::Display for BodyStopped {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("body stopped coming")
+    }
+}
+
+impl std::error::Error for BodyStopped {}
 
 /// The text of the first `<Code>` element, if it looks like a code.
 fn error_word(body: &str) -> String {

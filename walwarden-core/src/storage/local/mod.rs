@@ -42,13 +42,28 @@ struct Folder {
 }
 
 impl LocalStorage {
-    /// Opens the folder; creates it when only its last part is missing.
+    /// Opens a folder that exists. A missing one is an error, for it may be on a disk that is not mounted.
     ///
     /// # Errors
-    /// `destination-invalid` for a relative path or one that is no folder, `storage-missing` when the folder above
-    /// is missing too, `storage-denied` and `storage-full` as the file system says.
+    /// `destination-invalid` for a relative path or one that is no folder, `storage-missing` when there is none,
+    /// `storage-denied` as the file system says.
     pub async fn open(root: impl Into<PathBuf>, random: Arc<dyn Random>) -> Result<Self> {
-        let root = root.into();
+        LocalStorage::prepare(root.into(), random, Folder::present).await
+    }
+
+    /// Opens the folder; makes it when only its last part is missing. For a destination that never held anything.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open), `storage-missing` when the folder above is missing too, and `storage-full`.
+    pub async fn create(root: impl Into<PathBuf>, random: Arc<dyn Random>) -> Result<Self> {
+        LocalStorage::prepare(root.into(), random, Folder::create).await
+    }
+
+    async fn prepare(
+        root: PathBuf,
+        random: Arc<dyn Random>,
+        when_missing: fn(&Folder) -> Result<()>,
+    ) -> Result<Self> {
         if !root.is_absolute() {
             return Err(Error::new(
                 Code::DestinationInvalid,
@@ -57,7 +72,7 @@ impl LocalStorage {
         }
         let folder = Arc::new(Folder { root, looks_first: AtomicBool::new(false) });
         let opened = Arc::clone(&folder);
-        blocking(move || opened.prepare()).await?;
+        blocking(move || opened.prepare(when_missing)).await?;
         Ok(LocalStorage { folder, random, abilities: Arc::default() })
     }
 
@@ -151,7 +166,7 @@ impl Storage for LocalStorage {
 }
 
 impl Folder {
-    fn prepare(&self) -> Result<()> {
+    fn prepare(&self, when_missing: fn(&Folder) -> Result<()>) -> Result<()> {
         match fs::metadata(&self.root) {
             Ok(found) if found.is_dir() => {
                 // What cannot be removed, in a destination that may only be read for example, does no harm.
@@ -162,13 +177,15 @@ impl Folder {
                 Code::DestinationInvalid,
                 format!("destination is not a folder path={}", self.root.display()),
             )),
-            Err(error) if error.kind() == ErrorKind::NotFound => {
-                fs::create_dir(&self.root).map_err(|error| self.fault("create", "folder", error))?;
-                let parent = self.root.parent().unwrap_or(&self.root);
-                flush_folder(parent).map_err(|error| self.fault("flush", "folder above", error))
-            }
+            Err(error) if error.kind() == ErrorKind::NotFound => when_missing(self),
             Err(error) => Err(self.fault("open", "folder", error)),
         }
+    }
+
+    fn create(&self) -> Result<()> {
+        fs::create_dir(&self.root).map_err(|error| self.fault("create", "folder", error))?;
+        let parent = self.root.parent().unwrap_or(&self.root);
+        flush_folder(parent).map_err(|error| self.fault("flush", "folder above", error))
     }
 
     /// An error when the destination itself is gone, which must never look like a missing object.
