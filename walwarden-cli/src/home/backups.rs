@@ -58,9 +58,7 @@ pub(crate) async fn backup_place(
                 |database: &DatabaseSettings| Location::parse(&database.destination).ok() == Some(given);
             Ok(BackupPlace { url: url.to_owned(), is_configured: database.is_some_and(same) })
         }
-        (None, Some(database)) => {
-            Ok(BackupPlace { url: database.destination.clone(), is_configured: true })
-        }
+        (None, Some(database)) => Ok(BackupPlace { url: database.destination.clone(), is_configured: true }),
         (None, None) => Err(Error::new(
             Code::ManifestMissing,
             format!(
