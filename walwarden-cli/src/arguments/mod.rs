@@ -129,7 +129,7 @@ pub(crate) struct EvidenceExport {
     /// The file to write, customarily named *.evidence.tgz; an existing one is not overwritten
     #[arg(long, value_name = "FILE")]
     pub(crate) out: PathBuf,
-    /// Put the dumps themselves into the bundle, so that their digests can be checked too
+    /// Put the dumps themselves and their indexes into the bundle, so that their digests can be checked too
     #[arg(long)]
     pub(crate) with_artifacts: bool,
     /// Make the bundle although manifests or dumps are gone, and name them

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use walwarden_verify::Sha256;
+use walwarden_verify::manifest::ObjectDigest;
 
 use crate::error::{Code, Error, Result};
 use crate::manifest;
@@ -18,6 +19,23 @@ pub(super) async fn manifest(from: &[Arc<dyn Storage>], name: &ObjectName, hash:
             Ok(_) => {
                 let message = format!("the manifest is not the one the chain names name={name}");
                 failure = worse(failure, Error::new(Code::ManifestInvalid, message));
+            }
+            Err(error) => failure = worse(failure, error),
+        }
+    }
+    Err(failure)
+}
+
+/// The archive index of this name and digest.
+pub(super) async fn index(from: &[Arc<dyn Storage>], stated: &ObjectDigest) -> Result<Bytes> {
+    let name = ObjectName::new(stated.key.clone())?;
+    let mut failure = absent(&name);
+    for storage in from {
+        match storage.read(&name, stated.size_bytes).await {
+            Ok(bytes) if Sha256::of(&bytes) == stated.checksum_sha256 => return Ok(bytes),
+            Ok(_) => {
+                let message = format!("the index is not the one that the manifest names name={name}");
+                failure = worse(failure, Error::new(Code::ArtifactMismatch, message));
             }
             Err(error) => failure = worse(failure, error),
         }

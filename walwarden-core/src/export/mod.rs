@@ -98,6 +98,8 @@ struct Backup {
     manifest: Manifest,
     /// Where its dump lies; none if it does not go into the bundle.
     dump: Option<Arc<dyn Storage>>,
+    /// Its archive index, which goes with the dump.
+    index: Option<Bytes>,
 }
 
 impl Exporter {
@@ -176,7 +178,19 @@ impl Exporter {
                 }
                 false => None,
             };
-            backups.push(Backup { job_id: *job_id, bytes, manifest, dump });
+            let stated = manifest.body().index.as_ref().filter(|_| dump.is_some());
+            let index = match stated {
+                Some(stated) => match find::index(&request.from, stated).await {
+                    Err(error) if request.allow_missing && find::is_gone(&error) => {
+                        let name = ObjectName::new(stated.key.clone())?;
+                        missing.push(Missing { name, why: error.code() });
+                        None
+                    }
+                    found => Some(found?),
+                },
+                None => None,
+            };
+            backups.push(Backup { job_id: *job_id, bytes, manifest, dump, index });
         }
         backups.sort_by_key(|backup| backup.job_id);
         Ok((backups, missing))
@@ -208,6 +222,9 @@ impl Exporter {
             if backup.dump.is_some() {
                 files.push((path(backup, "artifact.dump"), backup.manifest.body().checksum_sha256));
             }
+            if let Some(index) = &backup.index {
+                files.push((path(backup, "index.json"), Sha256::of(index)));
+            }
         }
         files.sort();
         let statement = Statement {
@@ -232,6 +249,9 @@ impl Exporter {
         for backup in backups {
             if let Some(storage) = &backup.dump {
                 write_artifact(storage.as_ref(), backup, &mut bundle).await?;
+            }
+            if let Some(index) = &backup.index {
+                bundle.add(&path(backup, "index.json"), index.clone()).await?;
             }
             bundle.add(&path(backup, "manifest.json"), backup.bytes.clone()).await?;
         }
@@ -276,9 +296,11 @@ async fn write_artifact<W: Write + Send + 'static>(
 fn check_size(backups: &[Backup], summary: &Summary) -> Result<()> {
     let with_dump = || backups.iter().filter(|backup| backup.dump.is_some());
     let dumps: u64 = with_dump().map(|backup| backup.manifest.body().size_bytes).sum();
-    let size_bytes = summary.size_bytes + dumps;
+    let indexes = backups.iter().filter_map(|backup| backup.index.as_ref());
+    let index_bytes: u64 = indexes.clone().map(|index| index.len() as u64).sum();
+    let size_bytes = summary.size_bytes + dumps + index_bytes;
     let Budget { input_bytes: limit, entries, .. } = Budget::default();
-    let files = OWN_FILES + backups.len() + with_dump().count();
+    let files = OWN_FILES + backups.len() + with_dump().count() + indexes.count();
     if files > entries {
         let message =
             format!("the bundle would hold more files than verifiers take files={files} limit={entries}");
