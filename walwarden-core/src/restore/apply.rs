@@ -72,24 +72,24 @@ impl Application<'_> {
 
     async fn build(&self, maintenance: &Client, unfinished: &mut Unfinished) -> Result<Vec<String>> {
         let building = unfinished.name().to_owned();
-        let mut properties = Vec::new();
-        if self.plan.request.created_database.is_some() {
-            target::create(maintenance, &building).await?;
-        } else {
-            let statements = properties::read(self, &building).await?;
-            for statement in &statements.creation {
-                target::run(maintenance, statement, &building).await?;
-            }
-            properties = statements.properties;
-        }
+        let statements = properties::read(self, &building).await?;
+        target::run(maintenance, &self.understood(statements.creation), &building).await?;
         unfinished.created(maintenance).await?;
-        let notices = self.fill(&building).await?;
+        let mut notices = self.fill(&building).await?;
+        // After the data, which a setting such as default_transaction_read_only would keep out.
+        notices.extend(properties::set(maintenance, &statements.properties, &building).await?);
         target::rename(maintenance, &building, &self.plan.database).await?;
-        // These name the database. It is complete by now, but goes away again if they fail.
-        for statement in &properties {
-            target::run(maintenance, statement, &self.plan.database).await?;
+        let shown = target::quoted(&self.plan.database);
+        Ok(notices.into_iter().map(|notice| notice.replace(&target::quoted(&building), &shown)).collect())
+    }
+
+    /// Servers before 15 know no locale provider but this one, and not the word for it.
+    fn understood(&self, creation: String) -> String {
+        let major = self.plan.target_version.split('.').next().and_then(|major| major.parse::<u32>().ok());
+        match major {
+            Some(..15) => creation.replace(" LOCALE_PROVIDER = libc", ""),
+            _ => creation,
         }
-        Ok(notices)
     }
 
     /// With several connections, section by section. Left to itself, a parallel `pg_restore` (seen: 15, 16, 17) may create a
