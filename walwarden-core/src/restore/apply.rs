@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 
 use tokio_postgres::Client;
 
-use super::pg_restore::{Arguments, PgRestore};
+use super::pg_restore::{Arguments, Failure, PgRestore};
 use super::properties;
 use super::spool::VerifiedDump;
 use super::target::{self, BUILDING_PREFIX};
@@ -37,14 +37,18 @@ impl Application<'_> {
     async fn replace_contents(&self) -> Result<Vec<String>> {
         let mut arguments = self.arguments();
         arguments.push("--clean").push("--if-exists");
-        let left = if self.plan.in_one_transaction {
+        if self.plan.in_one_transaction {
             arguments.push("--single-transaction");
-            "are unchanged"
-        } else {
-            "may be half replaced"
-        };
-        let outcome = self.pg_restore().run(arguments, &self.plan.database).await;
-        outcome.map_err(|error| described(error, &format!("the contents of {:?} {left}", self.plan.database)))
+        }
+        self.pg_restore().run(arguments, &self.plan.database).await.map_err(|failure| {
+            let left = match failure {
+                Failure::Refused(_) if self.plan.in_one_transaction => {
+                    format!("the contents of {:?} are unchanged", self.plan.database)
+                }
+                _ => self.plan.left_when_cut_off(),
+            };
+            described(failure.into(), &left)
+        })
     }
 
     async fn build_database(&self) -> Result<Vec<String>> {
@@ -97,7 +101,7 @@ impl Application<'_> {
     async fn fill(&self, building: &str) -> Result<Vec<String>> {
         let jobs = self.plan.request.jobs;
         if jobs == 1 {
-            return self.pg_restore().run(self.arguments(), building).await;
+            return Ok(self.pg_restore().run(self.arguments(), building).await?);
         }
         let mut notices: Vec<String> = Vec::new();
         for section in ["pre-data", "data", "post-data"] {

@@ -40,24 +40,52 @@ pub(super) struct PgRestore<'a> {
     pub(super) cancel: &'a Cancel,
 }
 
+/// Why `pg_restore` did not restore.
+#[derive(Debug)]
+pub(super) enum Failure {
+    /// The server refused, or `pg_restore` did not start or gave up by itself: what it had begun was rolled back.
+    Refused(Error),
+    /// It was cut off. The server may have carried out the last thing it was told, a COMMIT among them.
+    CutOff(Error),
+}
+
+impl From<Failure> for Error {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::Refused(error) | Failure::CutOff(error) => error,
+        }
+    }
+}
+
 impl PgRestore<'_> {
     /// Restores into `database`. Returns notices on errors that are known to be harmless.
     ///
     /// # Errors
     /// `restore-failed` with the first error that `pg_restore` told, `target-connection-lost`, `cancelled`.
-    pub(super) async fn run(&self, mut arguments: Arguments, database: &str) -> Result<Vec<String>> {
+    pub(super) async fn run(
+        &self,
+        mut arguments: Arguments,
+        database: &str,
+    ) -> Result<Vec<String>, Failure> {
         let target = self.target.with_database(database);
         arguments
             .push("--no-password")
             .push(&format!("--dbname={}", target.libpq_conninfo_without_password()));
         arguments.0.push(self.dump.path().into());
         // Dropping the program ends it, which is what happens to it when we are cancelled.
-        let (program, stdout) = Program::start(self.client, "pg_restore", arguments.0, &target)?;
+        let started = Program::start(self.client, "pg_restore", arguments.0, &target);
+        let (program, stdout) = started.map_err(Failure::Refused)?;
         let (status, said) = tokio::select! {
-            ended = program.ended(stdout) => ended?,
-            () = self.cancel.cancelled() => return Err(Error::new(Code::Cancelled, "the restore was cancelled")),
+            ended = program.ended(stdout) => ended.map_err(Failure::CutOff)?,
+            () = self.cancel.cancelled() => {
+                return Err(Failure::CutOff(Error::new(Code::Cancelled, "the restore was cancelled")));
+            }
         };
-        judge(status, &said)
+        judge(status, &said).map_err(|error| match error.code() {
+            // By a signal, it has no code.
+            Code::RestoreFailed if status.code().is_some() => Failure::Refused(error),
+            _ => Failure::CutOff(error),
+        })
     }
 
     /// What `pg_restore` prints of the archive, without a target.
