@@ -226,7 +226,8 @@ mod tests {
         let catalog = MemoryCatalog::new();
         let mut standing = chain_ending_at(None);
         let job = claimed(&catalog, &standing, Duration::from_secs(1)).await;
-        let mut failed = Step::new(job.id, JobState::FailedRetryable, at(500)).under(job.lease.as_ref().unwrap());
+        let mut failed =
+            Step::new(job.id, JobState::FailedRetryable, at(500)).under(job.lease.as_ref().unwrap());
         failed.payload.insert("class", "source-unreachable");
         failed.not_before = Some(at(60_000));
         catalog.step(failed).await.unwrap();

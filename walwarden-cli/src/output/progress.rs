@@ -117,7 +117,9 @@ fn detail(change: &StateChange) -> String {
     match change.state {
         JobState::Queued | JobState::Triggered => format!("job {}", change.job_id),
         // Whether and when it is tried again is told by a note: a restore never is.
-        JobState::FailedRetryable | JobState::FailedTerminal => payload["class"].as_str().unwrap_or("failed").to_owned(),
+        JobState::FailedRetryable | JobState::FailedTerminal => {
+            payload["class"].as_str().unwrap_or("failed").to_owned()
+        }
         JobState::Completed => payload["sizeBytes"].as_u64().map(bytes).unwrap_or_default(),
         _ => String::new(),
     }

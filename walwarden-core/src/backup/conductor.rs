@@ -259,8 +259,7 @@ impl Run<'_> {
             return error;
         }
         let known = self.parts.catalog.jobs(JobQuery::one(job.id)).await;
-        let was_cancelled =
-            known.is_ok_and(|jobs| jobs.iter().any(|job| job.state == JobState::Cancelled));
+        let was_cancelled = known.is_ok_and(|jobs| jobs.iter().any(|job| job.state == JobState::Cancelled));
         match was_cancelled {
             true => Error::new(Code::Cancelled, format!("the backup was cancelled job={}", job.id)),
             false => {

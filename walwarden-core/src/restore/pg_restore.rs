@@ -62,11 +62,7 @@ impl PgRestore<'_> {
     ///
     /// # Errors
     /// `restore-failed` with the first error that `pg_restore` told, `target-connection-lost`, `cancelled`.
-    pub(super) async fn run(
-        &self,
-        mut arguments: Arguments,
-        database: &str,
-    ) -> Result<Vec<String>, Failure> {
+    pub(super) async fn run(&self, mut arguments: Arguments, database: &str) -> Result<Vec<String>, Failure> {
         let target = self.target.with_database(database);
         arguments
             .push("--no-password")

@@ -169,10 +169,7 @@ mod tests {
                       SET SESSION AUTHORIZATION app;\nGRANT CONNECT ON DATABASE \"Shöp \"\"x\" TO \"ON DATABASE\";\n\
                       RESET SESSION AUTHORIZATION;\n";
         let sorted = sort(script, "b\"c").unwrap();
-        assert_eq!(
-            sorted.creation,
-            "CREATE DATABASE \"b\"\"c\" WITH TEMPLATE = template0 ENCODING = 'UTF8'"
-        );
+        assert_eq!(sorted.creation, "CREATE DATABASE \"b\"\"c\" WITH TEMPLATE = template0 ENCODING = 'UTF8'");
         assert_eq!(
             sorted.properties,
             [

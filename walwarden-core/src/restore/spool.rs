@@ -227,7 +227,8 @@ mod tests {
     #[test]
     fn a_sweep_in_between_costs_a_new_folder_and_not_the_restore() {
         let dir = tempfile::tempdir().unwrap();
-        let (path, stop) = (dir.path().to_owned(), std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false)));
+        let (path, stop) =
+            (dir.path().to_owned(), std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false)));
         let stopped = std::sync::Arc::clone(&stop);
         let sweeper = std::thread::spawn(move || {
             while !stopped.load(std::sync::atomic::Ordering::Relaxed) {

@@ -63,7 +63,9 @@ fn statements_that_do_more_than_the_harmless_ones_are_serious() {
 fn user_data_that_looks_like_a_harmless_error_hides_nothing() {
     let quoted = query_error("ERROR:  x", "SET transaction_timeout = 0;");
     for serious in [
-        format!("pg_restore: error: COPY failed for table \"t\": ERROR:  x\nCONTEXT:  COPY t, line 1: \"{quoted}\"\n"),
+        format!(
+            "pg_restore: error: COPY failed for table \"t\": ERROR:  x\nCONTEXT:  COPY t, line 1: \"{quoted}\"\n"
+        ),
         query_error(&format!("ERROR:  invalid input: \"{quoted}\""), "CREATE INDEX ON t ((a::int));"),
         query_error("ERROR:  x", "CREATE FUNCTION f() AS $$\nCommand was: SET transaction_timeout = 0;\n$$"),
     ] {

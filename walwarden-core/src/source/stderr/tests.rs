@@ -46,7 +46,8 @@ fn messages_of_every_major_are_classified() {
 /// Words of PostgreSQL 15's own translations; `pg_dump`'s are English, as it is told (`LC_ALL=C`).
 #[test]
 fn answers_in_other_languages_are_classified_by_what_was_asked() {
-    let asked = "\npg_dump: detail: Query was: LOCK TABLE public.customers, public.orders IN ACCESS SHARE MODE";
+    let asked =
+        "\npg_dump: detail: Query was: LOCK TABLE public.customers, public.orders IN ACCESS SHARE MODE";
     let asked_by_14 = "\npg_dump: error: query was: LOCK TABLE public.customers IN ACCESS SHARE MODE";
     let timeout = "storniere Anfrage wegen Zeitüberschreitung der Anfrage";
     for (answer, asked, code) in [
