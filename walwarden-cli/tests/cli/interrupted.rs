@@ -270,7 +270,7 @@ async fn the_backup_of_a_dead_worker_can_be_cancelled_once_its_lease_is_over() {
     tokio::time::sleep(Duration::from_secs(16)).await;
     assert_eq!(scene.json(&["backup", "cancel", &id])["state"], "cancelled");
     assert_eq!(scene.json(&["backup", "show", &id])["state"], "cancelled");
-    scene.run(&["backup", "cancel", &id]).fails(1, "job-state");
+    scene.run(&["backup", "cancel", &id]).fails(2, "job-state");
     scene.run(&["backup", "run", "--database", "shop"]).succeeds();
     assert_eq!(scene.json(&["backup", "show", &id])["state"], "cancelled", "nobody carried it on");
 }
