@@ -9,14 +9,15 @@ use std::time::Duration;
 use scene::programs::Program;
 use scene::restore::{Scene, content, unique};
 use scene::{Diary, Home};
+use walwarden_core::backup::BackupRunner;
 use walwarden_core::catalog::{Catalog, CatalogExt, JobKind, JobQuery, JobState, NewJob, Step};
 use walwarden_core::chain::Subject;
 use walwarden_core::clock::{Clock, SystemClock, SystemRandom, new_job_id};
 use walwarden_core::restore::{Mode, RestoreSession, Restored};
-use walwarden_core::source::Dsn;
+use walwarden_core::source::{Client, Codec, Compression, Dsn};
 use walwarden_core::watch::{StateChange, Transfer, Unwatched, Watch};
 use walwarden_core::{Code, Result};
-use walwarden_testkit::postgres::{Postgres, shared};
+use walwarden_testkit::postgres::{Postgres, bin_dir, shared};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_database_that_took_the_name_meanwhile_is_left_alone() {
@@ -242,4 +243,126 @@ async fn a_restore_that_loses_its_lease_cleans_up_before_it_says_so() {
     assert_eq!(error.code(), Code::JobHeld, "{error:?}");
     assert_eq!(hanging.own_databases().await, 0);
     drop(hanging.program);
+}
+
+/// A server of another language: `pg_restore`'s own words stay English.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_older_server_that_answers_in_german_takes_a_newer_backup() {
+    let scene = Scene::new(17).await;
+    let server = shared(15);
+    let translated = format!(
+        "exec 3>&1; {}/pg_restore \"$@\" 2>&1 >&3 | \
+         sed 's/ERROR:  unrecognized configuration parameter \"\\(.*\\)\"/FEHLER:  unbekannter Konfigurationsparameter »\\1«/' \
+         | tee -a \"$HERE/said\" >&2; exit ${{PIPESTATUS[0]}}",
+        bin_dir(17).display()
+    );
+    let program = Program::new("").with("pg_restore", &translated);
+    let name = unique("deutsch");
+    let mut request = scene.named(&name).await;
+    request.target = Dsn::parse(&server.dsn("postgres")).unwrap();
+    request.clients = program.clients().await;
+    let restored = scene.run(request).await.unwrap();
+    assert!(
+        restored.notices.iter().any(|told| told.contains("transaction_timeout")),
+        "{:?}",
+        restored.notices
+    );
+    assert_eq!(content(scene.postgres, &scene.source).await, content(server, &name).await);
+    let said = std::fs::read_to_string(program.file("said")).unwrap();
+    assert!(said.contains("FEHLER:  unbekannter Konfigurationsparameter »transaction_timeout«"), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_without_the_archives_compression_is_not_chosen() {
+    let mut scene = Scene::new(17).await;
+    let mut backup = scene.home.request(&scene.postgres.dsn(&scene.source)).await;
+    backup.options.compression = Compression { codec: Codec::Zstd, level: None };
+    scene.sealed = scene.home.engine.backup().run(backup, &Unwatched).await.unwrap();
+
+    let without = tempfile::tempdir().unwrap();
+    let answers = "case \"$*\" in --version) echo 'pg_dump (PostgreSQL) 18.9';; \
+                   *) echo 'this build does not support compression with ZSTD' >&2; exit 1;; esac";
+    scene::programs::write_executable(&without.path().join("pg_dump"), &format!("#!/bin/sh\n{answers}\n"));
+    let lacking = Client::at(without.path()).await.unwrap();
+    let real = Client::at(&bin_dir(17)).await.unwrap();
+    let name = unique("zstd");
+    let mut request = scene.named(&name).await;
+    request.target = Dsn::parse(&shared(18).dsn("postgres")).unwrap();
+    request.clients = [lacking.clone(), real].into_iter().collect();
+    let plan = scene.home.engine.restore().plan(request.clone()).await.unwrap();
+    assert_eq!(plan.client().major(), 17);
+    request.clients = [lacking].into_iter().collect();
+    let error = scene.home.engine.restore().plan(request).await.unwrap_err();
+    assert_eq!(error.code(), Code::ClientMissing, "{error:?}");
+    assert!(error.message().contains("can read zstd"), "{error}");
+}
+
+/// Hands on to the server, and breaks the connection once the server was told to commit, as a network may.
+async fn losing_the_answer_to_a_commit(server: u16) -> u16 {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    tokio::spawn(async move {
+        while let Ok((mut client, _)) = listener.accept().await {
+            let mut server = tokio::net::TcpStream::connect(("127.0.0.1", server)).await.unwrap();
+            tokio::spawn(async move {
+                let (mut asked, mut answered) = (vec![0; 1 << 16], vec![0; 1 << 16]);
+                loop {
+                    tokio::select! {
+                        read = client.read(&mut asked) => {
+                            let Ok(length @ 1..) = read else { return };
+                            if server.write_all(&asked[..length]).await.is_err() { return }
+                            if asked[..length].windows(6).any(|text| text == b"COMMIT") {
+                                let _carried_out = server.read(&mut answered).await;
+                                return;
+                            }
+                        }
+                        read = server.read(&mut answered) => {
+                            let Ok(length @ 1..) = read else { return };
+                            if client.write_all(&answered[..length]).await.is_err() { return }
+                        }
+                    }
+                }
+            });
+        }
+    });
+    port
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn in_place_a_commit_without_an_answer_is_not_called_unchanged() {
+    let scene = Scene::new(17).await;
+    let before = content(scene.postgres, &scene.source).await;
+    scene.postgres.sql(&scene.source, "delete from orders").await;
+    let port = losing_the_answer_to_a_commit(scene.postgres.port()).await;
+    let mut request = scene.request(&scene.source, Mode::InPlace).await;
+    let through = scene.postgres.dsn(&scene.source);
+    let through = through.replace(&scene.postgres.port().to_string(), &port.to_string());
+    request.target = Dsn::parse(&format!("{through}?sslmode=disable&gssencmode=disable")).unwrap();
+    request.confirm_destructive = true;
+    let error = scene.run(request).await.unwrap_err();
+    assert_eq!(error.code(), Code::TargetConnectionLost, "{error:?}");
+    assert!(error.message().contains("is not known") && !error.message().contains("unchanged"), "{error}");
+    assert_eq!(content(scene.postgres, &scene.source).await, before, "it was carried out");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn in_place_a_cancelled_restore_does_not_say_that_nothing_changed() {
+    let scene = Scene::new(17).await;
+    let program = Program::new("").with("pg_restore", "touch \"$HERE/begun\"; exec sleep 300");
+    let mut request = scene.request(&scene.source, Mode::InPlace).await;
+    request.confirm_destructive = true;
+    request.clients = program.clients().await;
+    let (cancel, session) = (request.cancel.clone(), scene.home.engine.restore());
+    let plan = session.plan(request).await.unwrap();
+    let worker = tokio::spawn(async move { session.apply(plan, &Unwatched).await });
+    program.reached("begun").await;
+    cancel.cancel();
+    let error = worker.await.unwrap().unwrap_err();
+    assert_eq!(error.code(), Code::Cancelled, "{error:?}");
+    assert!(error.message().contains("is not known"), "{error}");
+    assert!(
+        !error.message().contains("unchanged") && !error.message().contains("walwarden_restore_"),
+        "{error}"
+    );
 }

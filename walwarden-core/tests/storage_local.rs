@@ -162,9 +162,13 @@ async fn a_full_disk_is_storage_full_and_leaves_nothing() {
     let storage = local(root.path()).await;
     let outcome = storage.put(&name("dump"), vec![7; 4 << 20].into()).await;
     let left = (staged(root.path()), root.path().join("dump").exists());
+    // Empty files fit, which is why the probe stores some bytes and reads them back.
+    let _full = fs::write(root.path().join("filler"), vec![7; 4 << 20]);
+    let probed = storage.abilities().await;
     let unmounted = std::process::Command::new("umount").arg(root.path()).status();
     assert_eq!(outcome.unwrap_err().code(), Code::StorageFull);
     assert_eq!(left, (0, false));
+    assert_eq!(probed.unwrap_err().code(), Code::StorageFull);
     assert!(unmounted.unwrap().success());
 }
 

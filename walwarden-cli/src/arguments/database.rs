@@ -29,7 +29,7 @@ pub(crate) struct DatabaseAdd {
     pub(crate) name: DatabaseId,
     #[command(flatten)]
     pub(crate) source: SourceChoice,
-    /// Where backups go: file:///…, s3://…, gs://… or az://…
+    /// Where backups go: file:///…, s3://…, az://… or gs://… (this one never run against a server)
     #[arg(long, value_name = "URL")]
     pub(crate) destination: String,
     /// Read the source's password from this file at each run

@@ -173,7 +173,7 @@ fn described(standing: &Standing, now: Timestamp) -> Value {
 
 #[cfg(test)]
 mod tests {
-    use walwarden_core::catalog::{CatalogExt as _, Genesis, MemoryCatalog, NewJob};
+    use walwarden_core::catalog::{CatalogExt as _, Genesis, MemoryCatalog, NewJob, Step};
     use walwarden_core::clock::{SystemRandom, new_job_id};
     use walwarden_core::storage::ObjectName;
 
@@ -212,8 +212,33 @@ mod tests {
 
     #[tokio::test]
     async fn a_job_whose_worker_is_gone_is_told() {
-        let (catalog, second) = (MemoryCatalog::new(), Duration::from_secs(1));
+        let catalog = MemoryCatalog::new();
         let mut standing = chain_ending_at(None);
+        claimed(&catalog, &standing, Duration::from_secs(1)).await;
+        standing.newest = catalog.jobs(JobQuery::default()).await.unwrap().pop();
+        assert!(!told(&standing, at(500)).contains("worker"));
+        assert!(told(&standing, at(1500)).contains("its worker is gone"));
+        assert_eq!(described(&standing, at(1500))["newestJobSilent"], true);
+    }
+
+    #[tokio::test]
+    async fn a_worker_that_waits_before_it_tries_again_is_not_gone() {
+        let catalog = MemoryCatalog::new();
+        let mut standing = chain_ending_at(None);
+        let job = claimed(&catalog, &standing, Duration::from_secs(1)).await;
+        let mut failed =
+            Step::new(job.id, JobState::FailedRetryable, at(500)).under(job.lease.as_ref().unwrap());
+        failed.payload.insert("class", "source-unreachable");
+        failed.not_before = Some(at(60_000));
+        catalog.step(failed).await.unwrap();
+        standing.newest = catalog.jobs(JobQuery::default()).await.unwrap().pop();
+        for waiting in [1_500, 59_000, 61_000] {
+            assert!(!told(&standing, at(waiting)).contains("worker"), "{waiting}");
+        }
+        assert!(told(&standing, at(80_000)).contains("its worker is gone"));
+    }
+
+    async fn claimed(catalog: &MemoryCatalog, standing: &Standing, lease: Duration) -> Job {
         let subject = Subject { org_id: "acme".parse().unwrap(), database_id: Some(standing.name.clone()) };
         let (chain_id, key_id) =
             ("0198c0de-0000-7000-8000-000000000001".parse().unwrap(), KEY.parse().unwrap());
@@ -222,11 +247,7 @@ mod tests {
         let id = new_job_id(&SystemClock, &SystemRandom);
         let name = ObjectName::new("dump").unwrap();
         catalog.enter(NewJob::backup(id, subject, at(0), name)).await.unwrap();
-        catalog.claim(id, "worker", at(0), second).await.unwrap();
-        standing.newest = catalog.jobs(JobQuery::default()).await.unwrap().pop();
-        assert!(!told(&standing, at(500)).contains("worker"));
-        assert!(told(&standing, at(1500)).contains("its worker is gone"));
-        assert_eq!(described(&standing, at(1500))["newestJobSilent"], true);
+        catalog.claim(id, "worker", at(0), lease).await.unwrap()
     }
 
     #[test]

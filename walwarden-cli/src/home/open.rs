@@ -1,6 +1,7 @@
 //! Opens what the settings name: key, catalogue, source, destination, engine.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -243,7 +244,12 @@ pub(crate) fn worker_name() -> String {
     format!("cli-{}-{:08x}", std::process::id(), u32::from_be_bytes(random))
 }
 
+/// As with libpq's own password file, others who may read it are warned of. It is read all the same: containers hand
+/// secrets out in files that anyone inside may read.
 fn password_in(path: &Path) -> Result<Secret> {
+    if fs::metadata(path).is_ok_and(|found| found.permissions().mode() & 0o077 != 0) {
+        tracing::warn!(file = %path.display(), "others may read the password file (chmod 600)");
+    }
     let text = fs::read_to_string(path).map_err(|error| {
         Error::new(Code::FileFailed, format!("password file cannot be read path={}", path.display()))
             .with_source(error)

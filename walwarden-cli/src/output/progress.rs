@@ -116,10 +116,10 @@ fn detail(change: &StateChange) -> String {
     let payload = super::json_of(&change.payload);
     match change.state {
         JobState::Queued | JobState::Triggered => format!("job {}", change.job_id),
-        JobState::FailedRetryable => {
-            format!("{}; tried again", payload["class"].as_str().unwrap_or("failed"))
+        // Whether and when it is tried again is told by a note: a restore never is.
+        JobState::FailedRetryable | JobState::FailedTerminal => {
+            payload["class"].as_str().unwrap_or("failed").to_owned()
         }
-        JobState::FailedTerminal => payload["class"].as_str().unwrap_or("failed").to_owned(),
         JobState::Completed => payload["sizeBytes"].as_u64().map(bytes).unwrap_or_default(),
         _ => String::new(),
     }

@@ -144,7 +144,15 @@ async fn the_password_may_stay_in_a_file() {
     let to = scene.destination();
     let settings = fs::read_to_string(scene.path("home/walwarden.toml")).unwrap();
     fs::write(scene.path("home/walwarden.toml"), settings.replace("file:///b", &to)).unwrap();
-    scene.run(&["backup", "run", "--database", "filed"]).succeeds();
+    let run = ["backup", "run", "--database", "filed"];
+    // Others may read it: told, as of libpq's own password file.
+    let warning = "others may read the password file";
+    for (mode, is_told) in [(0o640, true), (0o604, true), (0o600, false)] {
+        let permissions = std::os::unix::fs::PermissionsExt::from_mode(mode);
+        fs::set_permissions(scene.path("secret"), permissions).unwrap();
+        let ended = scene.run(&run).succeeds();
+        assert_eq!(ended.stderr.contains(warning), is_told, "{mode:o}: {}", ended.stderr);
+    }
     fs::remove_file(scene.path("secret")).unwrap();
     scene.run(&["backup", "run", "--database", "filed"]).fails(2, "file-failed");
 }

@@ -260,6 +260,93 @@ async fn a_killed_backup_can_be_cancelled_or_carried_on() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_backup_of_a_dead_worker_can_be_cancelled_once_its_lease_is_over() {
+    let shop = Shop::open().await;
+    let scene = shop.configured();
+    let stuck = Stuck::start(&shop, &scene).await;
+    stuck.signal("-KILL");
+    assert_eq!(stuck.ends().0, None);
+    let id = scene.json(&["backup", "list"])["backups"][0]["id"].as_str().unwrap().to_owned();
+    tokio::time::sleep(Duration::from_secs(16)).await;
+    assert_eq!(scene.json(&["backup", "cancel", &id])["state"], "cancelled");
+    assert_eq!(scene.json(&["backup", "show", &id])["state"], "cancelled");
+    scene.run(&["backup", "cancel", &id]).fails(2, "job-state");
+    scene.run(&["backup", "run", "--database", "shop"]).succeeds();
+    assert_eq!(scene.json(&["backup", "show", &id])["state"], "cancelled", "nobody carried it on");
+}
+
+/// Its index takes for ever to be built in an unfinished database, until `wake` is called.
+async fn put_to_sleep(shop: &Shop) {
+    let slow = format!(
+        "CREATE ROLE {0}_sleeps;
+         CREATE FUNCTION nap(id int) RETURNS int IMMUTABLE LANGUAGE plpgsql AS $$ BEGIN
+           IF current_database() LIKE 'walwarden_restore_%'
+              AND EXISTS (SELECT FROM pg_roles WHERE rolname = '{0}_sleeps') THEN PERFORM pg_sleep(300); END IF;
+           RETURN id; END $$;
+         CREATE TABLE slow (id int); INSERT INTO slow VALUES (1); CREATE INDEX ON slow (nap(id));",
+        shop.name
+    );
+    shop.server.sql(&shop.name, &slow).await;
+}
+
+/// The unfinished database in which an index sleeps.
+async fn sleeper(shop: &Shop) -> Option<String> {
+    let sql = "SELECT datname::text FROM pg_stat_activity WHERE wait_event = 'PgSleep' AND datname LIKE 'walwarden_restore_%'";
+    let client = shop.server.connect("postgres").await;
+    client.query_opt(sql, &[]).await.unwrap().map(|row| row.get(0))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_killed_restore_left_is_named_once_its_orphan_is_gone() {
+    let shop = Shop::open().await;
+    put_to_sleep(&shop).await;
+    let scene = shop.configured();
+    let completed = scene.run(&["backup", "run", "--database", "shop"]).succeeds().records().pop().unwrap();
+    let manifest = completed["payload"]["manifestSha256"].as_str().unwrap().to_owned();
+    let (copy, target) = (format!("{}_copy", shop.name), shop.target());
+    let restore = restore_into(&copy, &manifest, &target);
+
+    let mut child = scene.process(&restore).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let mut left = None;
+    for _ in 0..400 {
+        left = sleeper(&shop).await;
+        if left.is_some() {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    let left = left.expect("the restore came to the index");
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(!shop.has_database(&copy).await);
+
+    // pg_restore lives on, and for all that can be seen from outside it is a restore at work.
+    assert_eq!(sleeper(&shop).await.as_deref(), Some(left.as_str()));
+    let plan: Vec<&str> = restore.iter().copied().chain(["--plan"]).collect();
+    let planned = scene.run(&plan).succeeds();
+    assert!(!planned.stdout.contains(&left), "{}", planned.stdout);
+
+    let wake = format!(
+        "DROP ROLE {}_sleeps; SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{left}'",
+        shop.name
+    );
+    shop.server.sql("postgres", &wake).await;
+    let named = format!("left the database \"{left}\"");
+    for _ in 0..100 {
+        let told = scene.json(&plan)["plan"]["notices"].to_string().replace('\\', "");
+        if told.contains(&named) {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    let again = scene.run(&restore).succeeds();
+    assert!(again.stderr.contains(&named), "{}", again.stderr);
+    assert_eq!(shop.orders_in(&copy).await, 2000);
+    assert!(shop.has_database(&left).await, "it is the operator's to drop");
+    shop.server.sql("postgres", &format!("DROP DATABASE {left}")).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_reader_that_goes_away_does_not_stop_the_backup() {
     let shop = Shop::open().await;
     let scene = shop.configured();

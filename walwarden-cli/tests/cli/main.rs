@@ -5,6 +5,7 @@
 mod arguments;
 mod bucket;
 mod bundle;
+mod catalogue;
 mod database;
 mod demo;
 mod home;

@@ -175,10 +175,15 @@ impl Run<'_> {
     async fn drive(&self, mut job: Job) -> Result<(SealedBackup, bool)> {
         loop {
             if job.state == JobState::FailedRetryable {
-                job = self.step(&job, JobState::Queued).await.map_err(|error| taken_over(&job, error))?;
+                job = match self.step(&job, JobState::Queued).await {
+                    Ok(job) => job,
+                    Err(error) => return Err(self.taken_over(&job, error).await),
+                };
             }
-            let held = HeldJob::claim(self.parts, &job, self.watch).await;
-            let held = held.map_err(|error| taken_over(&job, error))?;
+            let held = match HeldJob::claim(self.parts, &job, self.watch).await {
+                Ok(held) => held,
+                Err(error) => return Err(self.taken_over(&job, error).await),
+            };
             let attempt =
                 Attempt { parts: self.parts, request: self.request, held: &held, watch: self.watch };
             let ended =
@@ -191,7 +196,12 @@ impl Run<'_> {
                 Some(Err(error)) => error,
                 None => attempt.cancelled(),
             };
-            if self.request.cancel.or_grace(TIDY_UP_GRACE, attempt.clean_up()).await.is_none() {
+            // A store that is away may take far longer to say so than the lease lasts.
+            let tidying = held.while_renewing(async {
+                attempt.clean_up().await;
+                Ok(())
+            });
+            if self.request.cancel.or_grace(TIDY_UP_GRACE, tidying).await.is_none() {
                 self.watch
                     .notice("an unfinished upload could not be removed in time; the next run tries again");
             }
@@ -228,8 +238,10 @@ impl Run<'_> {
         tokio::select! {
             () = tokio::time::sleep(pause) => Ok(()),
             () = self.request.cancel.cancelled() => {
-                let job = self.step(job, JobState::Queued).await?;
-                self.step(&job, JobState::Cancelled).await?;
+                match self.step(job, JobState::Queued).await {
+                    Ok(job) => drop(self.step(&job, JobState::Cancelled).await?),
+                    Err(error) => return Err(self.taken_over(job, error).await),
+                }
                 self.publish().await;
                 Err(Error::new(Code::Cancelled, format!("the backup was cancelled job={}", job.id)))
             }
@@ -238,6 +250,23 @@ impl Run<'_> {
 
     fn backoff(&self, attempt: u32) -> Duration {
         self.parts.settings.backoff * 2_u32.pow(attempt.saturating_sub(1).min(10))
+    }
+
+    /// A job that nobody held when we looked and that has moved on since was cancelled, or is another worker's and
+    /// perhaps done.
+    async fn taken_over(&self, job: &Job, error: Error) -> Error {
+        if error.code() != Code::JobState {
+            return error;
+        }
+        let known = self.parts.catalog.jobs(JobQuery::one(job.id)).await;
+        let was_cancelled = known.is_ok_and(|jobs| jobs.iter().any(|job| job.state == JobState::Cancelled));
+        match was_cancelled {
+            true => Error::new(Code::Cancelled, format!("the backup was cancelled job={}", job.id)),
+            false => {
+                let message = format!("another worker took the backup over job={}", job.id);
+                Error::new(Code::JobHeld, message).with_source(error)
+            }
+        }
     }
 
     /// Moves on a job that nobody holds.
@@ -262,12 +291,3 @@ const TIDY_UP_GRACE: Duration = Duration::from_secs(1);
 
 /// Newest jobs looked through for uploads that were left behind.
 const SWEPT_JOBS: usize = 20;
-
-/// A job that nobody held when we looked and that has moved on since is another worker's, and perhaps done.
-fn taken_over(job: &Job, error: Error) -> Error {
-    if error.code() != Code::JobState {
-        return error;
-    }
-    Error::new(Code::JobHeld, format!("another worker took the backup over job={}", job.id))
-        .with_source(error)
-}

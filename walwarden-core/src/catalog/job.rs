@@ -124,11 +124,15 @@ impl Job {
     }
 
     /// Whether nobody is at work on the job any more, if it has not ended: its lease does not hold ([`Lease::holds`]), or
-    /// nobody took it within this time of being asked for, or since the clock was set back by more than that.
+    /// nobody took it within this time of when it could first be taken, or since the clock was set back by more than that.
     pub fn is_abandoned(&self, at: Timestamp, unclaimed: Duration) -> bool {
         match &self.lease {
             Some(lease) => !lease.holds(at),
-            None => later(self.queued_at, unclaimed) <= at || later(at, unclaimed) < self.queued_at,
+            None => {
+                // Between two attempts its worker waits.
+                let since = self.not_before.unwrap_or(self.queued_at);
+                later(since, unclaimed) <= at || later(at, unclaimed) < self.queued_at
+            }
         }
     }
 }

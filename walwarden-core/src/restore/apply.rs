@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 
 use tokio_postgres::Client;
 
-use super::pg_restore::{Arguments, PgRestore};
+use super::pg_restore::{Arguments, Failure, PgRestore};
 use super::properties;
 use super::spool::VerifiedDump;
 use super::target::{self, BUILDING_PREFIX};
@@ -37,14 +37,18 @@ impl Application<'_> {
     async fn replace_contents(&self) -> Result<Vec<String>> {
         let mut arguments = self.arguments();
         arguments.push("--clean").push("--if-exists");
-        let left = if self.plan.in_one_transaction {
+        if self.plan.in_one_transaction {
             arguments.push("--single-transaction");
-            "are unchanged"
-        } else {
-            "may be half replaced"
-        };
-        let outcome = self.pg_restore().run(arguments, &self.plan.database).await;
-        outcome.map_err(|error| described(error, &format!("the contents of {:?} {left}", self.plan.database)))
+        }
+        self.pg_restore().run(arguments, &self.plan.database).await.map_err(|failure| {
+            let left = match failure {
+                Failure::Refused(_) if self.plan.in_one_transaction => {
+                    format!("the contents of {:?} are unchanged", self.plan.database)
+                }
+                _ => self.plan.left_when_cut_off(),
+            };
+            described(failure.into(), &left)
+        })
     }
 
     async fn build_database(&self) -> Result<Vec<String>> {
@@ -72,24 +76,24 @@ impl Application<'_> {
 
     async fn build(&self, maintenance: &Client, unfinished: &mut Unfinished) -> Result<Vec<String>> {
         let building = unfinished.name().to_owned();
-        let mut properties = Vec::new();
-        if self.plan.request.created_database.is_some() {
-            target::create(maintenance, &building).await?;
-        } else {
-            let statements = properties::read(self, &building).await?;
-            for statement in &statements.creation {
-                target::run(maintenance, statement, &building).await?;
-            }
-            properties = statements.properties;
-        }
+        let statements = properties::read(self, &building).await?;
+        target::run(maintenance, &self.understood(statements.creation), &building).await?;
         unfinished.created(maintenance).await?;
-        let notices = self.fill(&building).await?;
+        let mut notices = self.fill(&building).await?;
+        // After the data, which a setting such as default_transaction_read_only would keep out.
+        notices.extend(properties::set(maintenance, &statements.properties, &building).await?);
         target::rename(maintenance, &building, &self.plan.database).await?;
-        // These name the database. It is complete by now, but goes away again if they fail.
-        for statement in &properties {
-            target::run(maintenance, statement, &self.plan.database).await?;
+        let shown = target::quoted(&self.plan.database);
+        Ok(notices.into_iter().map(|notice| notice.replace(&target::quoted(&building), &shown)).collect())
+    }
+
+    /// Servers before 15 know no locale provider but this one, and not the word for it.
+    fn understood(&self, creation: String) -> String {
+        let major = self.plan.target_version.split('.').next().and_then(|major| major.parse::<u32>().ok());
+        match major {
+            Some(..15) => creation.replace(" LOCALE_PROVIDER = libc", ""),
+            _ => creation,
         }
-        Ok(notices)
     }
 
     /// With several connections, section by section. Left to itself, a parallel `pg_restore` (seen: 15, 16, 17) may create a
@@ -97,7 +101,7 @@ impl Application<'_> {
     async fn fill(&self, building: &str) -> Result<Vec<String>> {
         let jobs = self.plan.request.jobs;
         if jobs == 1 {
-            return self.pg_restore().run(self.arguments(), building).await;
+            return Ok(self.pg_restore().run(self.arguments(), building).await?);
         }
         let mut notices: Vec<String> = Vec::new();
         for section in ["pre-data", "data", "post-data"] {

@@ -143,7 +143,7 @@ impl RestoreConductor {
         recorder.reached(JobState::Claimed).await?;
         let carried_out =
             asked_to_stop.or_grace(WIND_DOWN_GRACE, self.carry_out(plan, &recorder, watch)).await;
-        let outcome = carried_out.unwrap_or_else(|| Err(cancelled()));
+        let outcome = carried_out.unwrap_or_else(|| Err(cancelled(plan)));
         match &outcome {
             Ok(restored) => recorder.completed(restored).await?,
             Err(error) => {
@@ -169,7 +169,7 @@ impl RestoreConductor {
         let work = self.carry_out(plan, &recorder, watch);
         let carried_out = held.while_renewing_or_stopped(&plan.request.cancel, work);
         let carried_out = asked_to_stop.or_grace(WIND_DOWN_GRACE, carried_out).await;
-        let outcome = carried_out.unwrap_or_else(|| Err(cancelled()));
+        let outcome = carried_out.unwrap_or_else(|| Err(cancelled(plan)));
         let recorded = match &outcome {
             // What was restored is there, whether or not that can be recorded.
             Ok(restored) => recorder.completed(restored).await,
@@ -191,11 +191,10 @@ impl RestoreConductor {
 }
 
 /// The restore did not wind down in time.
-fn cancelled() -> Error {
-    Error::new(
-        Code::Cancelled,
-        "the restore was cancelled while store or target did not answer; a database walwarden_restore_… may be left",
-    )
+fn cancelled(plan: &RestorePlan) -> Error {
+    let left = plan.left_when_cut_off();
+    let message = format!("the restore was cancelled while store or target did not answer; {left}");
+    Error::new(Code::Cancelled, message)
 }
 
 /// Together below the five seconds after which whoever asked to stop may lose patience; most of it to drop what was

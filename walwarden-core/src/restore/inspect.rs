@@ -17,7 +17,8 @@ pub(super) async fn plan(request: RestoreRequest, manifest: VerifiedManifest) ->
     let connection = connect(&request.target).await?;
     let server = Server::of(&connection, &request.target).await.map_err(target::as_target)?;
     let mut notices = Vec::new();
-    let choice = request.clients.choose_for_restore(major(&body.dump_version)?, server.major)?;
+    let (dump_major, codec) = (major(&body.dump_version)?, body.compression.into());
+    let choice = request.clients.choose_for_restore(dump_major, server.major, codec)?;
     if choice.expects_transaction_timeout_error {
         notices.push(format!(
             "pg_restore {} sets a parameter that server {} does not know; that one error is expected",

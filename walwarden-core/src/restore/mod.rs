@@ -147,7 +147,8 @@ impl RestorePlan {
     }
 
     /// In place: whether everything happens in one transaction, so that a failure leaves the old contents as they were.
-    /// Not so where the target has partitions with inherited primary keys, which `pg_restore` cannot drop in one.
+    /// Not so where the target has partitions with inherited primary keys, which `pg_restore` cannot drop in one, nor where
+    /// `pg_restore` is newer than the server, which refuses one of its settings and thereby would end the transaction.
     pub fn in_one_transaction(&self) -> bool {
         self.in_one_transaction
     }
@@ -161,6 +162,18 @@ impl RestorePlan {
     /// What the operator should know.
     pub fn notices(&self) -> &[String] {
         &self.notices
+    }
+
+    /// What may be left in the target by a restore that was cut off at a moment that nobody knows.
+    fn left_when_cut_off(&self) -> String {
+        let database = &self.database;
+        match (self.request.mode, self.in_one_transaction) {
+            (Mode::NewDatabase, _) => "a database walwarden_restore_… may be left".to_owned(),
+            (Mode::InPlace, true) => format!(
+                "whether the contents of {database:?} were replaced is not known: either all of them were, or none"
+            ),
+            (Mode::InPlace, false) => format!("the contents of {database:?} may be half replaced"),
+        }
     }
 }
 

@@ -1,18 +1,20 @@
 //! The database itself, as the dump has it: encoding, locale and owner, then comment, privileges and settings.
 //!
-//! `pg_restore --create` would make it under its real name at once. Here its statements are read from what it prints,
-//! and the one that creates gets the name that the database is built under.
+//! `pg_restore --create` would make it under its real name at once, and knows no other. Here its statements are read from
+//! what it prints, and name the database that is being built.
+
+use tokio_postgres::Client;
 
 use super::apply::Application;
-use super::target::quoted;
+use super::target::{self, quoted};
 use crate::error::{Code, Error, Result};
 
-/// The statements of an archive that are about its database.
+/// The statements of an archive that are about its database, naming another one.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct DatabaseStatements {
-    /// Create it and give it its owner, under the other name.
-    pub(super) creation: Vec<String>,
-    /// Set what belongs to it, by its own name.
+    /// Creates it, with its encoding and locale.
+    pub(super) creation: String,
+    /// Give it its owner and set what else belongs to it.
     pub(super) properties: Vec<String>,
 }
 
@@ -51,28 +53,56 @@ fn is_about_the_database(line: &str) -> bool {
     entry.is_some_and(|entry| KINDS.iter().any(|kind| entry.starts_with(kind)))
 }
 
+/// Sets them. What the server refuses is returned as notices: the data are there all the same.
+pub(super) async fn set(connection: &Client, properties: &[String], name: &str) -> Result<Vec<String>> {
+    let mut notices = Vec::new();
+    for statement in properties {
+        let Err(error) = connection.batch_execute(statement).await else { continue };
+        let Some(answer) = error.as_db_error() else { return Err(target::failed(error, name)) };
+        // Answers of that class repeat the value.
+        let is_about_a_value = answer.code().code().starts_with("22");
+        let why = if is_about_a_value { "the server takes no such value" } else { answer.message() };
+        notices.push(format!("refused, and left out: {} ({why})", without_values(statement)));
+    }
+    Ok(notices)
+}
+
+/// Settings may hold secrets of the application.
+fn without_values(statement: &str) -> &str {
+    let end = statement.find('\'').unwrap_or(statement.len());
+    let head = statement[..end].trim_end();
+    [" TO", " IS", " ="].iter().find_map(|word| head.strip_suffix(word)).unwrap_or(head)
+}
+
 fn sort(script: &str, name: &str) -> Option<DatabaseStatements> {
-    const PROPERTIES: [&str; 7] = [
-        "ALTER DATABASE ",
-        "COMMENT ON DATABASE ",
-        "GRANT ",
-        "REVOKE ",
-        "SECURITY LABEL ",
-        "SET SESSION AUTHORIZATION ",
-        "RESET SESSION AUTHORIZATION",
-    ];
-    let mut found = DatabaseStatements { creation: Vec::new(), properties: Vec::new() };
+    let (mut creation, mut properties) = (None, Vec::new());
     for statement in statements(script) {
-        let created = renamed(&statement, "CREATE DATABASE ", name, "");
-        let owned = renamed(&statement, "ALTER DATABASE ", name, " OWNER TO ");
-        if let Some(statement) = created.or(owned) {
-            found.creation.push(statement);
-        } else if PROPERTIES.iter().any(|verb| statement.starts_with(verb)) {
-            found.properties.push(statement);
+        if let Some(statement) = renamed(&statement, "CREATE DATABASE ", name) {
+            creation.get_or_insert(statement);
+        } else if let Some(statement) = property(&statement, name) {
+            properties.push(statement);
         }
     }
-    let creates = found.creation.first().is_some_and(|first| first.starts_with("CREATE DATABASE "));
-    creates.then_some(found)
+    creation.map(|creation| DatabaseStatements { creation, properties })
+}
+
+/// The statement for the other database, if it sets a property.
+fn property(statement: &str, name: &str) -> Option<String> {
+    const BEFORE_ITS_NAME: [&str; 2] = ["ALTER DATABASE ", "COMMENT ON DATABASE "];
+    const OF_IT: [&str; 3] = ["GRANT ", "REVOKE ", "SECURITY LABEL "];
+    const OF_THE_SESSION: [&str; 2] = ["SET SESSION AUTHORIZATION ", "RESET SESSION AUTHORIZATION"];
+    if let Some(role) = statement.strip_prefix("ALTER ROLE ") {
+        let after_role = after_identifier(role)?;
+        let (before, after) = statement.split_at(statement.len() - after_role.len());
+        return renamed(after, " IN DATABASE ", name).map(|after| format!("{before}{after}"));
+    }
+    if OF_IT.iter().any(|verb| statement.starts_with(verb)) {
+        let (before, after) = statement.split_at(statement.find(" ON DATABASE ")?);
+        return renamed(after, " ON DATABASE ", name).map(|after| format!("{before}{after}"));
+    }
+    let of_the_session = OF_THE_SESSION.iter().any(|verb| statement.starts_with(verb));
+    let renamed = BEFORE_ITS_NAME.iter().find_map(|verb| renamed(statement, verb, name));
+    renamed.or_else(|| of_the_session.then(|| statement.to_owned()))
 }
 
 /// The statements of a script that `pg_restore` printed, without their semicolons, comments and psql's commands.
@@ -102,14 +132,14 @@ fn statements(script: &str) -> Vec<String> {
     statements
 }
 
-/// The statement with another identifier after its verb, if that is what it begins with and `then` follows.
-fn renamed(statement: &str, verb: &str, name: &str, then: &str) -> Option<String> {
-    let rest = after_identifier(statement.strip_prefix(verb)?)?;
-    rest.starts_with(then).then(|| format!("{verb}{}{rest}", quoted(name)))
+/// The statement with another identifier after its beginning, if that is what it begins with.
+fn renamed(statement: &str, beginning: &str, name: &str) -> Option<String> {
+    let rest = after_identifier(statement.strip_prefix(beginning)?)?;
+    Some(format!("{beginning}{}{rest}", quoted(name)))
 }
 
 /// What follows an SQL identifier, bare or in double quotes.
-fn after_identifier(text: &str) -> Option<&str> {
+pub(super) fn after_identifier(text: &str) -> Option<&str> {
     let Some(mut inside) = text.strip_prefix('"') else {
         let end = text.find(|c: char| !(c.is_alphanumeric() || c == '_' || c == '$'))?;
         return Some(&text[end..]);
@@ -133,23 +163,35 @@ mod tests {
                       CREATE DATABASE \"Shöp \"\"x\" WITH TEMPLATE = template0 ENCODING = 'UTF8';\n\n\n\
                       ALTER DATABASE \"Shöp \"\"x\" OWNER TO app;\n\\connect -reuse-previous=on \"dbname='x'\"\n\
                       COMMENT ON DATABASE \"Shöp \"\"x\" IS 'one; it''s\n\\connect no\n-- two';\n\
-                      ALTER DATABASE \"Shöp \"\"x\" SET work_mem TO '8MB';\n";
+                      ALTER DATABASE \"Shöp \"\"x\" SET work_mem TO '8MB';\n\
+                      ALTER ROLE \"in DATABASE x\" IN DATABASE \"Shöp \"\"x\" SET work_mem TO '9MB';\n\
+                      REVOKE CONNECT,TEMPORARY ON DATABASE \"Shöp \"\"x\" FROM PUBLIC;\n\
+                      SET SESSION AUTHORIZATION app;\nGRANT CONNECT ON DATABASE \"Shöp \"\"x\" TO \"ON DATABASE\";\n\
+                      RESET SESSION AUTHORIZATION;\n";
         let sorted = sort(script, "b\"c").unwrap();
-        assert_eq!(
-            sorted.creation,
-            [
-                "CREATE DATABASE \"b\"\"c\" WITH TEMPLATE = template0 ENCODING = 'UTF8'",
-                "ALTER DATABASE \"b\"\"c\" OWNER TO app"
-            ]
-        );
+        assert_eq!(sorted.creation, "CREATE DATABASE \"b\"\"c\" WITH TEMPLATE = template0 ENCODING = 'UTF8'");
         assert_eq!(
             sorted.properties,
             [
-                "COMMENT ON DATABASE \"Shöp \"\"x\" IS 'one; it''s\n\\connect no\n-- two'",
-                "ALTER DATABASE \"Shöp \"\"x\" SET work_mem TO '8MB'"
+                "ALTER DATABASE \"b\"\"c\" OWNER TO app",
+                "COMMENT ON DATABASE \"b\"\"c\" IS 'one; it''s\n\\connect no\n-- two'",
+                "ALTER DATABASE \"b\"\"c\" SET work_mem TO '8MB'",
+                "ALTER ROLE \"in DATABASE x\" IN DATABASE \"b\"\"c\" SET work_mem TO '9MB'",
+                "REVOKE CONNECT,TEMPORARY ON DATABASE \"b\"\"c\" FROM PUBLIC",
+                "SET SESSION AUTHORIZATION app",
+                "GRANT CONNECT ON DATABASE \"b\"\"c\" TO \"ON DATABASE\"",
+                "RESET SESSION AUTHORIZATION",
             ]
         );
         assert_eq!(sort("SELECT 1;\n", "b"), None);
         assert!(sort("CREATE DATABASE shop WITH X;\n", "b").is_some());
+    }
+
+    #[test]
+    fn a_refused_setting_is_told_without_its_value() {
+        let told = without_values("ALTER DATABASE \"b\" SET \"app.jwt_secret\" TO 'hunter2'");
+        assert_eq!(told, "ALTER DATABASE \"b\" SET \"app.jwt_secret\"");
+        assert_eq!(without_values("COMMENT ON DATABASE b IS 'x'"), "COMMENT ON DATABASE b");
+        assert_eq!(without_values("GRANT ALL ON DATABASE b TO r"), "GRANT ALL ON DATABASE b TO r");
     }
 }

@@ -1,6 +1,7 @@
 //! Fetches a dump into a private file and compares it with its manifest.
 
 use std::io::{ErrorKind, Read};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use futures::StreamExt;
@@ -11,7 +12,7 @@ use walwarden_verify::manifest::ManifestBody;
 
 use crate::error::{Code, Error, Result};
 use crate::pipeline::{Measure, Measured};
-use crate::storage::{ObjectName, Storage};
+use crate::storage::{ObjectName, Storage, locked};
 use crate::watch::{Cancel, Transfer, Watch};
 
 /// A complete local copy, not compared yet. Its folder is readable by this user only and goes when it is dropped.
@@ -51,12 +52,15 @@ pub(super) async fn fetch(
     watch: &dyn Watch,
 ) -> Result<SpooledDump> {
     let name = ObjectName::new(manifest.artifact_key.clone())?;
-    let folder = private_folder(spool_dir).map_err(|error| spool_error(spool_dir, error))?;
-    let file =
-        File::create_new(archive_path(&folder)).await.map_err(|error| spool_error(spool_dir, error))?;
-    // The lock ends with this process, however that ends.
-    let file = file.into_std().await;
-    file.lock().map_err(|error| spool_error(spool_dir, error))?;
+    let dir = spool_dir.to_owned();
+    let begun = tokio::task::spawn_blocking(move || {
+        sweep(&dir, rustix::process::geteuid().as_raw());
+        begin(&dir)
+    });
+    let begun = begun.await.map_err(|error| {
+        Error::new(Code::Internal, "the maker of the spool folder panicked").with_source(error)
+    })?;
+    let (folder, file) = begun.map_err(|error| spool_error(spool_dir, error))?;
     let lock = file.try_clone().map_err(|error| spool_error(spool_dir, error))?;
     let mut file = BufWriter::with_capacity(1 << 20, File::from_std(file));
     let mut body = storage.get(&name, None).await?.body;
@@ -126,24 +130,28 @@ fn cancelled() -> Error {
     Error::new(Code::Cancelled, "the restore was cancelled before the dump was verified")
 }
 
-/// A new folder that only this user can enter. What restores that were killed left behind goes first.
-fn private_folder(spool_dir: &Path) -> std::io::Result<TempDir> {
-    sweep(spool_dir);
+/// A new folder that only this user can enter, with an archive whose lock keeps other restores from sweeping it away.
+fn begin(spool_dir: &Path) -> std::io::Result<(TempDir, std::fs::File)> {
     let mut builder = tempfile::Builder::new();
     builder.prefix(PREFIX);
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o700));
-    builder.tempdir_in(spool_dir)
+    loop {
+        let folder = builder.tempdir_in(spool_dir)?;
+        if let Some(archive) = locked::create(&archive_path(&folder))? {
+            return Ok((folder, archive));
+        }
+    }
 }
 
-/// Removes spool folders whose archive is under nobody's lock. One that cannot be removed is not ours to remove.
-fn sweep(spool_dir: &Path) {
+/// Removes what restores of this user that were killed left behind. The spool folder may be `/tmp`, where others can put
+/// anything under any name.
+fn sweep(spool_dir: &Path, user: u32) {
     let entries = std::fs::read_dir(spool_dir).into_iter().flatten().flatten();
     for entry in entries.filter(|entry| entry.file_name().to_string_lossy().starts_with(PREFIX)) {
-        let archive = entry.path().join(ARCHIVE);
-        let Ok(file) = std::fs::File::open(&archive) else { continue };
-        if file.try_lock().is_ok() {
-            let _not_ours = std::fs::remove_dir_all(entry.path());
+        let is_own = entry.metadata().is_ok_and(|found| found.is_dir() && found.uid() == user);
+        if is_own && let Some(_archive) = locked::abandoned(&entry.path().join(ARCHIVE)) {
+            let _stays_for_the_next = std::fs::remove_dir_all(entry.path());
         }
     }
 }
@@ -176,5 +184,62 @@ mod tests {
         assert_eq!(code(ErrorKind::StorageFull), Code::SpoolFull);
         assert_eq!(code(ErrorKind::QuotaExceeded), Code::SpoolFull);
         assert_eq!(code(ErrorKind::PermissionDenied), Code::FileFailed);
+    }
+
+    fn own() -> u32 {
+        rustix::process::geteuid().as_raw()
+    }
+
+    #[test]
+    fn a_sweep_takes_nothing_of_the_living_or_of_other_users() {
+        let dir = tempfile::tempdir().unwrap();
+        let (alive, _lock) = begin(dir.path()).unwrap();
+        let dead = begin(dir.path()).unwrap().0.keep();
+        sweep(dir.path(), own() + 1);
+        assert!(dead.exists());
+        sweep(dir.path(), own());
+        assert!(!dead.exists() && archive_path(&alive).exists());
+    }
+
+    #[test]
+    fn a_sweep_waits_for_no_pipe_and_follows_no_link() {
+        let dir = tempfile::tempdir().unwrap();
+        let (pipe, link) = (dir.path().join("walwarden-spool-pipe"), dir.path().join("walwarden-spool-link"));
+        let elsewhere = dir.path().join("somebody's dump");
+        std::fs::write(&elsewhere, "data").unwrap();
+        for folder in [&pipe, &link] {
+            std::fs::create_dir(folder).unwrap();
+        }
+        let made = std::process::Command::new("mkfifo").arg(pipe.join(ARCHIVE)).status().unwrap();
+        assert!(made.success());
+        std::os::unix::fs::symlink(&elsewhere, link.join(ARCHIVE)).unwrap();
+        let (done, swept) = std::sync::mpsc::channel();
+        let path = dir.path().to_owned();
+        std::thread::spawn(move || {
+            sweep(&path, own());
+            done.send(()).unwrap();
+        });
+        swept.recv_timeout(std::time::Duration::from_secs(10)).expect("it waits for the pipe");
+        assert!(pipe.exists() && link.exists() && elsewhere.exists());
+    }
+
+    /// Between its making and its locking an archive looks like a dead restore's.
+    #[test]
+    fn a_sweep_in_between_costs_a_new_folder_and_not_the_restore() {
+        let dir = tempfile::tempdir().unwrap();
+        let (path, stop) =
+            (dir.path().to_owned(), std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false)));
+        let stopped = std::sync::Arc::clone(&stop);
+        let sweeper = std::thread::spawn(move || {
+            while !stopped.load(std::sync::atomic::Ordering::Relaxed) {
+                sweep(&path, own());
+            }
+        });
+        for _ in 0..400 {
+            let (folder, _lock) = begin(dir.path()).unwrap();
+            assert!(archive_path(&folder).exists());
+        }
+        stop.store(true, std::sync::atomic::Ordering::Relaxed);
+        sweeper.join().unwrap();
     }
 }

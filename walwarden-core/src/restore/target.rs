@@ -89,12 +89,6 @@ pub(super) async fn may_create_databases(client: &Client) -> Result<bool> {
     Ok(row.get(0))
 }
 
-/// Creates an empty database without what the server's own template may have gained.
-pub(super) async fn create(client: &Client, database: &str) -> Result<()> {
-    let sql = format!("create database {} template template0", quoted(database));
-    run(client, &sql, database).await
-}
-
 /// Gives a finished database its name. Fails if the name has been taken meanwhile.
 pub(super) async fn rename(client: &Client, from: &str, to: &str) -> Result<()> {
     run(client, &format!("alter database {} rename to {}", quoted(from), quoted(to)), to).await
@@ -102,23 +96,29 @@ pub(super) async fn rename(client: &Client, from: &str, to: &str) -> Result<()> 
 
 /// Drops a database that this restore created.
 pub(super) async fn drop(client: &Client, database: &str) -> Result<()> {
+    // It may have been made a template already, as its source was.
+    let ordinary = format!("alter database {} is_template false", quoted(database));
+    let _not_there = client.batch_execute(&ordinary).await;
     // A backend of a killed pg_restore may still be at work there.
     run(client, &format!("drop database if exists {} with (force)", quoted(database)), database).await
 }
 
 /// Runs one statement about a database.
 pub(super) async fn run(client: &Client, sql: &str, database: &str) -> Result<()> {
-    client.batch_execute(sql).await.map_err(|error| {
-        let code = match error.code().map(tokio_postgres::error::SqlState::code) {
-            // The second, a unique violation in pg_database, is what two at the same moment get.
-            Some("42P04" | "23505") => Code::TargetExists,
-            Some("42501") => Code::TargetPermission,
-            None => Code::TargetConnectionLost,
-            Some(_) => Code::RestoreFailed,
-        };
-        let detail = error.as_db_error().map_or("the connection broke", |error| error.message());
-        Error::new(code, format!("{detail} database={database:?}")).with_source(error)
-    })
+    client.batch_execute(sql).await.map_err(|error| failed(error, database))
+}
+
+/// What a failed statement about a database means.
+pub(super) fn failed(error: tokio_postgres::Error, database: &str) -> Error {
+    let code = match error.code().map(tokio_postgres::error::SqlState::code) {
+        // The second, a unique violation in pg_database, is what two at the same moment get.
+        Some("42P04" | "23505") => Code::TargetExists,
+        Some("42501") => Code::TargetPermission,
+        None => Code::TargetConnectionLost,
+        Some(_) => Code::RestoreFailed,
+    };
+    let detail = error.as_db_error().map_or("the connection broke", |error| error.message());
+    Error::new(code, format!("{detail} database={database:?}")).with_source(error)
 }
 
 fn refused(what: &'static str, error: tokio_postgres::Error) -> Error {

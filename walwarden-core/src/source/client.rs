@@ -10,6 +10,7 @@ use std::time::Duration;
 use futures::future::join_all;
 use serde::{Deserialize, Serialize};
 use tokio::process::Command;
+use walwarden_verify::manifest::Compression;
 
 mod choose;
 #[cfg(test)]
@@ -50,6 +51,17 @@ impl Codec {
             Codec::Gzip => walwarden_archive::Compression::Gzip,
             Codec::Lz4 => walwarden_archive::Compression::Lz4,
             Codec::Zstd => walwarden_archive::Compression::Zstd,
+        }
+    }
+}
+
+impl From<Compression> for Codec {
+    fn from(compression: Compression) -> Self {
+        match compression {
+            Compression::None => Codec::None,
+            Compression::Gzip => Codec::Gzip,
+            Compression::Lz4 => Codec::Lz4,
+            Compression::Zstd => Codec::Zstd,
         }
     }
 }
@@ -111,7 +123,7 @@ impl Client {
         self.major
     }
 
-    /// Whether its programs write and read this compression.
+    /// Whether it was built with this compression, for `pg_dump` to write and `pg_restore` to read.
     pub fn supports(&self, codec: Codec) -> bool {
         self.codecs.contains(&codec)
     }

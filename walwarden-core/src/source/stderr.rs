@@ -84,10 +84,27 @@ impl Said {
         }
     }
 
-    /// The failure class, by the words of untranslated messages (`LC_ALL=C`).
+    /// The failure class, by the words of the program (`LC_ALL=C`) and of an English server, or else by what the program
+    /// asked a server that answers in another language.
     pub(crate) fn code(&self) -> Code {
         let says = |words: &&(&str, Code)| self.text.contains(words.0);
-        CODES.iter().find(says).map_or(Code::DumpFailed, |(_, code)| *code)
+        let told = CODES.iter().find(says).map(|(_, code)| *code);
+        told.or_else(|| self.code_of_locking()).unwrap_or(Code::DumpFailed)
+    }
+
+    /// Why tables could not be locked: who lacks a right is told on which table, who waited in vain is not.
+    fn code_of_locking(&self) -> Option<Code> {
+        // Capitalised since 15.
+        let tables = self.text.split_once("uery was: LOCK TABLE ")?.1.split_once(" IN ACCESS SHARE MODE")?.0;
+        let answer = self.main_line();
+        let mut answered = answer.split(|c: char| !(c.is_alphanumeric() || c == '_' || c == '$'));
+        let names: Vec<&str> = tables
+            .split(", ")
+            .filter_map(|table| table.rsplit('.').next())
+            .map(|name| name.trim_matches('"'))
+            .collect();
+        let names_one = answered.any(|word| names.contains(&word));
+        Some(if names_one { Code::SourcePermission } else { Code::SourceLocked })
     }
 }
 
@@ -108,6 +125,7 @@ const CODES: [(&str, Code); 36] = [
     ("server version mismatch", Code::ClientMissing),
     ("does not support compression", Code::ClientMissing),
     ("out of shared memory", Code::SourceLocksExhausted),
+    ("max_locks_per_transaction", Code::SourceLocksExhausted),
     ("canceling statement due to lock timeout", Code::SourceLocked),
     // How --lock-wait-timeout ends; pg_dump turns every other statement timeout off.
     ("canceling statement due to statement timeout", Code::SourceLocked),
@@ -116,8 +134,7 @@ const CODES: [(&str, Code); 36] = [
     ("canceling statement due to conflict with recovery", Code::SourceConnectionLost),
     ("password authentication failed", Code::SourceLoginRefused),
     ("no password supplied", Code::SourceLoginRefused),
-    ("no pg_hba.conf entry", Code::SourceLoginRefused),
-    ("pg_hba.conf rejects", Code::SourceLoginRefused),
+    ("pg_hba.conf", Code::SourceLoginRefused),
     ("authentication failed", Code::SourceLoginRefused),
     ("is not permitted to log in", Code::SourceLoginRefused),
     ("FATAL:  role \"", Code::SourceLoginRefused),

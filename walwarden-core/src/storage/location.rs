@@ -20,7 +20,7 @@ use crate::secret::Secret;
 /// | `file:///srv/backups`, `/srv/backups` | a folder; its last part is made on request ([`Options::make_folder`]) |
 /// | `s3://bucket/prefix?region=…` | a bucket on AWS |
 /// | `s3://bucket/prefix?endpoint=https://…` | a bucket on any S3-compatible server |
-/// | `gs://bucket/prefix` | a Google Cloud Storage bucket |
+/// | `gs://bucket/prefix` | a Google Cloud Storage bucket; never run against a server |
 /// | `az://account/container/prefix` | an Azure Blob Storage container |
 /// | `memory://name` | nothing outlives the process; for trying things out |
 ///

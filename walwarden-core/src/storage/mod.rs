@@ -23,6 +23,7 @@
 mod bucket;
 mod local;
 mod location;
+pub(crate) mod locked;
 mod memory;
 
 use std::fmt;

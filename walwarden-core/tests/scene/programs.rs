@@ -26,9 +26,13 @@ impl Program {
         Program { folder }
     }
 
-    /// Puts another program beside it that runs this shell script.
+    /// Puts another program beside it that runs this shell script; what is only printed, the true one prints.
     pub fn with(self, name: &str, script: &str) -> Program {
-        let text = format!("#!/bin/bash\nHERE={}\n{script}\n", self.folder.path().display());
+        let text = format!(
+            "#!/bin/bash\nHERE={}\ncase \"$*\" in *--create*) exec {} \"$@\";; esac\n{script}\n",
+            self.folder.path().display(),
+            bin_dir(17).join(name).display()
+        );
         write_executable(&self.folder.path().join(name), &text);
         self
     }
@@ -53,7 +57,7 @@ impl Program {
 }
 
 /// By another process: a file this one has open for writing could not be run while another test is forking.
-fn write_executable(path: &Path, text: &str) {
+pub fn write_executable(path: &Path, text: &str) {
     let mut shell = Command::new("/bin/sh");
     shell.args(["-c", "printf %s \"$1\" >\"$0\" && chmod 755 \"$0\""]);
     assert!(shell.arg(path).arg(text).status().unwrap().success());

@@ -37,23 +37,36 @@ impl ClientSet {
         })
     }
 
-    /// The `pg_restore` for an archive written by `pg_dump` of `dump_major`, into a server of `target_major`: the
-    /// target's own major if it can read the archive, else the nearest that can, above all one without the
-    /// `transaction_timeout` error.
+    /// The `pg_restore` for an archive written by `pg_dump` of `dump_major` and compressed with `codec`, into a server of
+    /// `target_major`: the target's own major if it can read the archive, else the nearest that can, above all one without
+    /// the `transaction_timeout` error.
     ///
     /// # Errors
     /// `client-missing`, naming what is needed and what was found.
-    pub fn choose_for_restore(&self, dump_major: u32, target_major: u32) -> Result<RestoreChoice<'_>> {
+    pub fn choose_for_restore(
+        &self,
+        dump_major: u32,
+        target_major: u32,
+        codec: Codec,
+    ) -> Result<RestoreChoice<'_>> {
         let choice = |client| RestoreChoice {
             client,
             expects_transaction_timeout_error: client.major() >= 17 && target_major < 17,
         };
         let readers = self.iter().filter(|client| archive_minor(client.major()) >= archive_minor(dump_major));
-        let nearest = readers.map(choice).min_by_key(|choice| {
+        // A client is built with a compression's library or without, for reading as for writing.
+        let unpackers = readers.clone().filter(|client| client.supports(codec));
+        let nearest = unpackers.map(choice).min_by_key(|choice| {
             let major = choice.client.major();
             (choice.expects_transaction_timeout_error, major.abs_diff(target_major), Reverse(major))
         });
         nearest.ok_or_else(|| {
+            if readers.count() > 0 {
+                return self.missing(format!(
+                    "no pg_restore that can read an archive written by pg_dump {dump_major} can read {codec}: install a \
+                     client that is built with it"
+                ));
+            }
             let lowest = (12..=dump_major).find(|major| archive_minor(*major) >= archive_minor(dump_major));
             self.missing(format!(
                 "no pg_restore can read an archive written by pg_dump {dump_major}: {} or later is needed",

@@ -40,7 +40,7 @@ fn missing_clients_are_explained() {
             .message()
             .contains("compressed with zstd")
     );
-    let error = set(&[14, 15]).choose_for_restore(18, 18).unwrap_err();
+    let error = set(&[14, 15]).choose_for_restore(18, 18, Codec::Gzip).unwrap_err();
     assert!(error.message().contains("written by pg_dump 18: 17 or later is needed"), "{error}");
 }
 
@@ -58,7 +58,7 @@ fn restore_prefers_the_targets_own_major() {
         (18, 17, 17, false), // 17 reads what 18 writes
         (18, 18, 18, false),
     ] {
-        let choice = all.choose_for_restore(dump, target).unwrap();
+        let choice = all.choose_for_restore(dump, target, Codec::Gzip).unwrap();
         assert_eq!(
             (choice.client.major(), choice.expects_transaction_timeout_error),
             (chosen, error),
@@ -66,10 +66,22 @@ fn restore_prefers_the_targets_own_major() {
         );
     }
     // Own major missing: rather an older client than one that reports errors.
-    assert_eq!(set(&[14, 18]).choose_for_restore(14, 16).unwrap().client.major(), 14);
-    assert_eq!(set(&[15, 17]).choose_for_restore(15, 18).unwrap().client.major(), 17);
+    assert_eq!(set(&[14, 18]).choose_for_restore(14, 16, Codec::Gzip).unwrap().client.major(), 14);
+    assert_eq!(set(&[15, 17]).choose_for_restore(15, 18, Codec::Gzip).unwrap().client.major(), 17);
     // A major that is not out yet is taken to write what none of today's can read.
-    assert!(all.choose_for_restore(19, 18).is_err());
+    assert!(all.choose_for_restore(19, 18, Codec::Gzip).is_err());
+}
+
+/// The nearest client reads the archive's format, but was built without its compression.
+#[test]
+fn restore_takes_a_client_that_has_the_archives_compression() {
+    let both = set(&[16, 17]);
+    assert_eq!(both.choose_for_restore(16, 16, Codec::Gzip).unwrap().client.major(), 16);
+    assert_eq!(both.choose_for_restore(16, 16, Codec::Zstd).unwrap().client.major(), 17);
+    let error = set(&[16]).choose_for_restore(16, 16, Codec::Lz4).unwrap_err();
+    assert_eq!(error.code(), Code::ClientMissing);
+    assert!(error.message().contains("can read lz4"), "{error}");
+    assert!(error.message().ends_with("found: 16.1 in /pg/16"), "{error}");
 }
 
 #[tokio::test]

@@ -43,6 +43,33 @@ fn messages_of_every_major_are_classified() {
     }
 }
 
+/// Words of PostgreSQL 15's own translations; `pg_dump`'s are English, as it is told (`LC_ALL=C`).
+#[test]
+fn answers_in_other_languages_are_classified_by_what_was_asked() {
+    let asked =
+        "\npg_dump: detail: Query was: LOCK TABLE public.customers, public.orders IN ACCESS SHARE MODE";
+    let asked_by_14 = "\npg_dump: error: query was: LOCK TABLE public.customers IN ACCESS SHARE MODE";
+    let timeout = "storniere Anfrage wegen Zeitüberschreitung der Anfrage";
+    for (answer, asked, code) in [
+        (format!("FEHLER:  {timeout}"), asked, Code::SourceLocked),
+        (format!("FEHLER:  {timeout}"), asked_by_14, Code::SourceLocked),
+        ("ERREUR:  droit refusé pour la table orders".to_owned(), asked, Code::SourcePermission),
+        ("ERROR:  テーブル customers へのアクセスが拒否されました".to_owned(), asked, Code::SourcePermission),
+        (
+            "FEHLER:  Shared Memory ist voll\nHINT:  Sie müssen möglicherweise max_locks_per_transaction erhöhen."
+                .to_owned(),
+            asked,
+            Code::SourceLocksExhausted,
+        ),
+        (format!("FEHLER:  {timeout}"), "\npg_dump: detail: Query was: SELECT 1", Code::DumpFailed),
+    ] {
+        let text = format!("pg_dump: error: query failed: {answer}{asked}");
+        assert_eq!(said(&text).code(), code, "{text}");
+    }
+    let login = "pg_dump: error: connection to server at \"h\", port 5432 failed: FATAL:  kein pg_hba.conf-Eintrag für Host »::1«";
+    assert_eq!(said(login).code(), Code::SourceLoginRefused);
+}
+
 #[test]
 fn memory_is_bounded_and_both_ends_are_kept() {
     let stderr = Stderr::default();

@@ -56,6 +56,17 @@ impl Fault {
         }
     }
 
+    /// What came back is not what was stored.
+    pub(super) fn changed() -> Self {
+        Fault {
+            code: Code::ReadBackMismatch,
+            transient: false,
+            odd: false,
+            refusal: None,
+            cause: "it returned something else than was stored".into(),
+        }
+    }
+
     fn from_refusal(refusal: Refusal) -> Self {
         let (code, transient) = judge(refusal.status, &refusal.word);
         Fault { code, transient, odd: false, cause: Box::new(refusal.clone()), refusal: Some(refusal) }

@@ -18,7 +18,9 @@ use async_trait::async_trait;
 use tokio::sync::OnceCell;
 use tokio::task::spawn_blocking;
 
-use super::{Abilities, Fetched, Listed, ObjectName, RESERVED, Storage, Upload, UploadId, checked_prefix};
+use super::{
+    Abilities, Fetched, Listed, ObjectName, RESERVED, Storage, StorageExt, Upload, UploadId, checked_prefix,
+};
 use crate::clock::Random;
 use crate::error::{Code, Error, Result};
 
@@ -93,7 +95,7 @@ impl LocalStorage {
         let mut id = [0; 8];
         self.random.fill(&mut id);
         let name = ObjectName::new(format!("{RESERVED}/probe-{:016x}", u64::from_be_bytes(id)))?;
-        let winners = self.race(&name).await;
+        let winners = self.race_and_read_back(&name).await;
         let path = self.folder.path(&name);
         let _ = spawn_blocking(move || fs::remove_file(path)).await; // a probe left behind does no harm
         let winners = winners?;
@@ -107,23 +109,33 @@ impl LocalStorage {
         Ok(Abilities::new(put_if_absent, note))
     }
 
-    /// How many of three uploads to one name succeed, two of them at the same time.
-    async fn race(&self, name: &ObjectName) -> Result<usize> {
-        let (one, two) = futures::future::try_join(self.begin(name), self.begin(name)).await?;
+    /// How many of three uploads to one name succeed, two of them at the same time. What is stored must be one winner's.
+    async fn race_and_read_back(&self, name: &ObjectName) -> Result<usize> {
+        let begin = async |body: &'static str| {
+            let mut upload = self.begin(name).await?;
+            upload.write(body.into()).await?;
+            Ok::<_, Error>(upload)
+        };
+        let (one, two) = futures::future::try_join(begin("one"), begin("two")).await?;
         let (one, two) = futures::future::join(one.finish(), two.finish()).await;
-        let three = match self.begin(name).await {
+        let three = match begin("three").await {
             Ok(upload) => upload.finish().await,
             Err(error) => Err(error),
         };
-        let mut winners = 0;
-        for outcome in [one, two, three] {
+        let mut winners = Vec::new();
+        for (body, outcome) in [("one", one), ("two", two), ("three", three)] {
             match outcome {
-                Ok(_) => winners += 1,
+                Ok(_) => winners.push(body),
                 Err(error) if error.code() == Code::ObjectExists => {}
                 Err(error) => return Err(error),
             }
         }
-        Ok(winners)
+        let stored = self.read(name, 16).await?;
+        if winners.iter().any(|body| stored == *body) {
+            return Ok(winners.len());
+        }
+        let message = format!("the destination returned something else than was stored name={name}");
+        Err(Error::new(Code::ReadBackMismatch, message))
     }
 }
 

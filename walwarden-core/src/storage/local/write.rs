@@ -16,7 +16,7 @@ use tokio::task::spawn_blocking;
 
 use super::{Folder, flush_folder, interrupted};
 use crate::error::{Code, Error, Result};
-use crate::storage::{ObjectName, RESERVED, Stored, Upload, UploadId, exists};
+use crate::storage::{ObjectName, RESERVED, Stored, Upload, UploadId, exists, locked};
 
 enum Step {
     Write(Bytes),
@@ -116,7 +116,7 @@ impl StagedFile {
             let staging = folder.staging();
             fs::create_dir_all(&staging)?;
             let path = staging.join(staged);
-            Ok((create_locked(&path)?, TempPath::try_from_path(path)?))
+            Ok((create_staged(&path)?, TempPath::try_from_path(path)?))
         };
         let (file, path) = stage().map_err(|error| folder.fault("stage", name.as_str(), error))?;
         match fs::symlink_metadata(folder.path(&name)) {
@@ -178,25 +178,11 @@ impl StagedFile {
     }
 }
 
-/// A new file that only this user can read: a dump is the whole database.
-fn private_file(path: &Path) -> io::Result<File> {
-    let mut options = File::options();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path)
-}
-
-/// A new file under a lock that ends with its writer, however that ends: [`sweep`] removes only files without one.
-fn create_locked(path: &Path) -> io::Result<File> {
+/// A new file of a living writer: [`sweep`] removes only those of dead ones. A dump is the whole database, so nobody else
+/// may read it.
+fn create_staged(path: &Path) -> io::Result<File> {
     loop {
-        let file = private_file(path)?;
-        match file.lock() {
-            Err(error) if error.kind() != ErrorKind::Unsupported => return Err(error),
-            _ => {}
-        }
-        // Between creating and locking a sweep may have taken it for a dead writer's.
-        if fs::exists(path)? {
+        if let Some(file) = locked::create(path)? {
             return Ok(file);
         }
     }
@@ -211,12 +197,10 @@ pub(super) fn sweep(staging: &Path) -> io::Result<()> {
     for entry in entries {
         let path = entry?.path();
         // A writer may finish at this very moment, which moves the file away.
-        let Ok(file) = File::open(&path) else { continue };
-        if file.try_lock().is_ok() {
-            match fs::remove_file(&path) {
-                Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
-                _ => {}
-            }
+        let Some(_file) = locked::abandoned(&path) else { continue };
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+            _ => {}
         }
     }
     Ok(())
@@ -288,8 +272,8 @@ mod tests {
     fn a_sweep_removes_what_dead_writers_left_and_nothing_else() {
         let staging = tempfile::tempdir().unwrap();
         let (dead, alive) = (staging.path().join("dead"), staging.path().join("alive"));
-        drop(create_locked(&dead).unwrap());
-        let writer = create_locked(&alive).unwrap();
+        drop(create_staged(&dead).unwrap());
+        let writer = create_staged(&alive).unwrap();
         sweep(staging.path()).unwrap();
         assert!(!dead.exists());
         assert!(alive.exists());
