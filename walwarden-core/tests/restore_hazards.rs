@@ -276,7 +276,7 @@ async fn an_older_server_that_answers_in_german_takes_a_newer_backup() {
 async fn a_client_without_the_archives_compression_is_not_chosen() {
     let mut scene = Scene::new(17).await;
     let mut backup = scene.home.request(&scene.postgres.dsn(&scene.source)).await;
-    backup.options.compression = Compression { codec: Codec::Zstd, level: None };
+    backup.options.compression = Some(Compression::new(Codec::Zstd));
     scene.sealed = scene.home.engine.backup().run(backup, &Unwatched).await.unwrap();
 
     let without = tempfile::tempdir().unwrap();

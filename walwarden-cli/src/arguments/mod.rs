@@ -20,7 +20,7 @@ pub(crate) use backup::{
 pub(crate) use database::{DatabaseAdd, DatabaseCommand, DumpArguments, MOST_JOBS};
 pub(crate) use demo::DemoArguments;
 pub(crate) use masking::masked;
-pub(crate) use restore::{RestoreArguments, RestoreMode};
+pub(crate) use restore::{RestoreArguments, RestoreCheck, RestoreMode};
 
 use crate::verification::VerifyArguments;
 

@@ -15,6 +15,16 @@ pub(crate) enum RestoreMode {
     InPlace,
 }
 
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum RestoreCheck {
+    /// Compare nothing
+    None,
+    /// Count the rows of each table
+    Counts,
+    /// Read every row of each table and compare the digests
+    Digests,
+}
+
 #[derive(Debug, Args)]
 pub(crate) struct RestoreArguments {
     /// Hash of the manifest to restore from: exactly 64 lower-case hex digits
@@ -44,6 +54,9 @@ pub(crate) struct RestoreArguments {
     /// How many connections pg_restore uses; an in-place restore takes one
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=256))]
     pub(crate) jobs: u32,
+    /// How closely restored tables are compared with the backup's index; any difference fails the restore
+    #[arg(long, value_enum, value_name = "CHECK", default_value_t = RestoreCheck::Counts)]
+    pub(crate) check: RestoreCheck,
     /// Folder for the verified copy of the dump [default: the home folder's spool]
     #[arg(long, value_name = "DIR")]
     pub(crate) spool: Option<PathBuf>,

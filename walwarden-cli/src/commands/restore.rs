@@ -4,12 +4,12 @@ use std::io;
 
 use serde_json::{Value, json};
 use walwarden_core::engine::Engine;
-use walwarden_core::restore::{Mode, RestorePlan, RestoreRequest, RestoreSession as _};
+use walwarden_core::restore::{Check, CheckedTable, Mode, RestorePlan, RestoreRequest, RestoreSession as _};
 use walwarden_core::secret::Secret;
 use walwarden_core::watch::Cancel;
 use walwarden_core::{Code, Error, Result};
 
-use crate::arguments::{RestoreArguments, RestoreMode};
+use crate::arguments::{RestoreArguments, RestoreCheck, RestoreMode};
 use crate::exit::{DONE, Ending};
 use crate::home::{Home, backup_place, trusted_keys};
 use crate::output::{JobWatch, Output, bytes, password};
@@ -38,26 +38,49 @@ pub(crate) async fn run(arguments: RestoreArguments, home: &Home, output: Output
     for notice in &restored.notices {
         output.note(format_args!("note: {notice}"));
     }
-    if !output.is_json() {
+    if output.is_json() {
+        if let Some(checked) = &restored.checked {
+            output.record(&json!({ "checkedTables": checked_tables(checked) }))?;
+        }
+    } else {
         output.line(format_args!(
             "\nrestored into database {} in {}\n{}",
             restored.database,
             watch.elapsed(),
-            counted(restored.rows_compared, has_index)
+            compared(restored.checked.as_deref(), has_index)
         ))?;
     }
     Ok(DONE)
 }
 
 /// What was done about the rows.
-fn counted(were_compared: bool, has_index: bool) -> &'static str {
-    match (were_compared, has_index) {
-        (true, _) => "the rows of every table were counted and agree with the backup's index",
-        (false, true) => {
-            "rows were not counted: the backup has an index, which this version does not compare"
-        }
-        (false, false) => "rows were not counted: this backup has no index",
-    }
+fn compared(checked: Option<&[CheckedTable]>, has_index: bool) -> String {
+    let Some(tables) = checked else {
+        return match has_index {
+            true => "the restored tables were not compared with the backup's index".to_owned(),
+            false => "the restored tables were not compared: this backup has no index".to_owned(),
+        };
+    };
+    let rows: u64 = tables.iter().map(|table| table.actual_rows).sum();
+    let what = match tables.iter().any(|table| table.actual_digest.is_some()) {
+        true => "rows and their digest",
+        false => "number of rows",
+    };
+    format!("{} tables, {rows} rows: the {what} of each agree with the backup's index", tables.len())
+}
+
+fn checked_tables(tables: &[CheckedTable]) -> Value {
+    let table = |table: &CheckedTable| {
+        json!({
+            "schema": table.table.schema,
+            "name": table.table.name,
+            "expectedRows": table.expected_rows,
+            "actualRows": table.actual_rows,
+            "expectedDigest": table.expected_digest.map(|digest| digest.to_string()),
+            "actualDigest": table.actual_digest.map(|digest| digest.to_string()),
+        })
+    };
+    tables.iter().map(table).collect()
 }
 
 /// Everything that can be known to be wrong before the target is looked at is refused here.
@@ -85,6 +108,11 @@ async fn request(
     request.no_owner = arguments.no_owner;
     request.no_privileges = arguments.no_privileges;
     request.jobs = arguments.jobs;
+    request.check = match arguments.check {
+        RestoreCheck::None => Check::None,
+        RestoreCheck::Counts => Check::Counts,
+        RestoreCheck::Digests => Check::Digests,
+    };
     request.spool_dir = arguments.spool;
     Ok((engine, request))
 }
@@ -178,12 +206,12 @@ const SHOWN_DROPS: usize = 20;
 
 #[cfg(test)]
 mod tests {
-    use super::counted;
+    use super::compared;
 
     #[test]
-    fn an_index_that_was_not_compared_is_not_denied() {
-        assert!(counted(true, true).contains("agree"));
-        assert!(counted(false, true).contains("has an index"));
-        assert!(counted(false, false).contains("has no index"));
+    fn what_was_not_compared_is_not_said_to_agree() {
+        assert!(compared(Some(&[]), true).contains("agree"));
+        assert!(!compared(None, true).contains("agree"));
+        assert!(compared(None, false).contains("has no index"));
     }
 }

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used)] // a test ends where its expectation does
 
+mod archive;
 mod arguments;
 mod bucket;
 mod bundle;

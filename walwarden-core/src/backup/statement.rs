@@ -20,7 +20,7 @@ pub(super) async fn sign(
 ) -> Result<Bytes> {
     let signer = attempt.parts.signer()?;
     let artifact = receipt.artifact.measured()?;
-    let stated = |object: BackupObject, receipt: &Object| {
+    let stated = |object: BackupObject, receipt: &Object| -> Result<ObjectDigest> {
         let (key, measured) = (job.object_name(object)?.to_string(), receipt.measured()?);
         Ok(ObjectDigest { key, size_bytes: measured.size_bytes, checksum_sha256: measured.sha256 })
     };

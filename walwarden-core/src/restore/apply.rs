@@ -7,29 +7,41 @@ use std::fmt::Write as _;
 
 use tokio_postgres::Client;
 
+use super::check::{CheckedTable, Expectation};
 use super::pg_restore::{Arguments, Failure, PgRestore};
 use super::properties;
 use super::spool::VerifiedDump;
 use super::target::{self, BUILDING_PREFIX};
 use super::unfinished::Unfinished;
 use super::{Mode, RestorePlan};
-use crate::error::{Error, Result};
+use crate::error::{Code, Error, Result};
 use crate::source;
+
+/// What the operator should know, and what was compared with the index.
+pub(super) type Outcome = (Vec<String>, Option<Vec<CheckedTable>>);
 
 /// One restore with everything it needs.
 #[derive(Debug)]
 pub(super) struct Application<'a> {
     pub(super) plan: &'a RestorePlan,
     pub(super) dump: &'a VerifiedDump,
+    /// What the restored tables are compared with.
+    pub(super) expectation: Option<&'a Expectation>,
     /// Makes the temporary name unique.
     pub(super) random: [u8; 10],
 }
 
 impl Application<'_> {
-    /// Does it; returns what the operator should know.
-    pub(super) async fn run(&self) -> Result<Vec<String>> {
+    /// Does it; returns what the operator should know, and what was compared.
+    pub(super) async fn run(&self) -> Result<Outcome> {
         match self.plan.request.mode {
-            Mode::InPlace => self.replace_contents().await,
+            Mode::InPlace => {
+                let mut notices = self.replace_contents().await?;
+                let checked = self.check(&self.plan.database, &mut notices).await.map_err(|error| {
+                    described(error, &format!("the contents of {:?} were replaced", self.plan.database))
+                })?;
+                Ok((notices, checked))
+            }
             Mode::NewDatabase => self.build_database().await,
         }
     }
@@ -51,7 +63,25 @@ impl Application<'_> {
         })
     }
 
-    async fn build_database(&self) -> Result<Vec<String>> {
+    /// Compares the tables of a database, if the role may read them: a restore is no worse for not being looked at.
+    async fn check(&self, database: &str, notices: &mut Vec<String>) -> Result<Option<Vec<CheckedTable>>> {
+        let Some(expectation) = self.expectation else { return Ok(None) };
+        let request = &self.plan.request;
+        let database = request.target.with_database(database);
+        match expectation.check(&database, request.check, request.jobs as usize).await {
+            Ok(checked) => Ok(Some(checked)),
+            Err(error) if error.code() == Code::TargetPermission => {
+                notices.push(format!(
+                    "the tables could not be compared with the index: {}",
+                    error.with_causes()
+                ));
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn build_database(&self) -> Result<Outcome> {
         let target = &self.plan.request.target;
         let maintenance = source::connect(target).await.map_err(target::as_target)?;
         let mut building = BUILDING_PREFIX.to_owned();
@@ -60,9 +90,9 @@ impl Application<'_> {
         }
         let mut unfinished = Unfinished::new(target, building);
         let error = match self.build(&maintenance, &mut unfinished).await {
-            Ok(notices) => {
+            Ok(outcome) => {
                 unfinished.keep();
-                return Ok(notices);
+                return Ok(outcome);
             }
             Err(error) => error,
         };
@@ -74,17 +104,20 @@ impl Application<'_> {
         })
     }
 
-    async fn build(&self, maintenance: &Client, unfinished: &mut Unfinished) -> Result<Vec<String>> {
+    async fn build(&self, maintenance: &Client, unfinished: &mut Unfinished) -> Result<Outcome> {
         let building = unfinished.name().to_owned();
         let statements = properties::read(self, &building).await?;
         target::run(maintenance, &self.understood(statements.creation), &building).await?;
         unfinished.created(maintenance).await?;
         let mut notices = self.fill(&building).await?;
+        let checked = self.check(&building, &mut notices).await?;
         // After the data, which a setting such as default_transaction_read_only would keep out.
         notices.extend(properties::set(maintenance, &statements.properties, &building).await?);
         target::rename(maintenance, &building, &self.plan.database).await?;
         let shown = target::quoted(&self.plan.database);
-        Ok(notices.into_iter().map(|notice| notice.replace(&target::quoted(&building), &shown)).collect())
+        let notices =
+            notices.into_iter().map(|notice| notice.replace(&target::quoted(&building), &shown)).collect();
+        Ok((notices, checked))
     }
 
     /// Servers before 15 know no locale provider but this one, and not the word for it.

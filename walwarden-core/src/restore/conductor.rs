@@ -12,7 +12,8 @@ use walwarden_verify::manifest::VerifiedManifest;
 use walwarden_verify::{JobId, Sha256};
 
 use super::apply::Application;
-use super::{BackupContents, Mode, RestorePlan, RestoreRequest, RestoreSession, Restored};
+use super::check::Expectation;
+use super::{BackupContents, Check, Mode, RestorePlan, RestoreRequest, RestoreSession, Restored};
 use super::{contents, find, inspect, spool};
 use crate::catalog::{Job, JobKind, JobQuery, JobState, NewJob, Step, Write};
 use crate::chain::Subject;
@@ -123,11 +124,20 @@ impl RestoreConductor {
         let spooled = spool::fetch(request.from.as_ref(), body, &spool_dir, &request.cancel, watch).await?;
         progress.reached(JobState::Verifying).await?;
         let dump = spooled.verify(body, &request.cancel).await?;
+        // An index that was altered is found before the target is touched.
+        let expectation = match (request.check, &body.index) {
+            (Check::None, _) | (_, None) => None,
+            _ => {
+                let index = contents::index(request.from.as_ref(), &plan.manifest).await?;
+                Some(Expectation::new(&index, &dump.toc().await?)?)
+            }
+        };
         progress.reached(JobState::ManifestVerified).await?;
         progress.reached(JobState::Restoring).await?;
-        let application = Application { plan, dump: &dump, random: self.parts.random_bytes() };
-        let notices = application.run().await?;
-        Ok(Restored { database: plan.database.clone(), notices, rows_compared: false })
+        let random = self.parts.random_bytes();
+        let application = Application { plan, dump: &dump, expectation: expectation.as_ref(), random };
+        let (notices, checked) = application.run().await?;
+        Ok(Restored { database: plan.database.clone(), notices, checked })
     }
 
     async fn carry_out_unrecorded(

@@ -69,6 +69,8 @@ pub struct RestoreRequest {
     pub no_privileges: bool,
     /// How many connections `pg_restore` may use, at least 1. An in-place restore is one transaction and takes 1.
     pub jobs: u32,
+    /// How closely the restored tables are compared with the backup's index, where it has one.
+    pub check: Check,
     /// The client programs to choose from.
     pub clients: ClientSet,
     /// Folder for the verified copy of the dump, if not the engine's.
@@ -99,6 +101,7 @@ impl RestoreRequest {
             no_owner: false,
             no_privileges: false,
             jobs: 1,
+            check: Check::default(),
             clients,
             spool_dir: None,
             cancel: Cancel::default(),
@@ -185,8 +188,8 @@ pub struct Restored {
     pub database: String,
     /// What the operator should know, e.g. errors of `pg_restore` known to be harmless.
     pub notices: Vec<String>,
-    /// Whether row counts were compared with the backup's index. This version compares none: always false.
-    pub rows_compared: bool,
+    /// Every table that was compared with the backup's index; all agree. None where nothing was compared.
+    pub checked: Option<Vec<CheckedTable>>,
 }
 
 /// Restores backups.

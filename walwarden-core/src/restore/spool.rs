@@ -8,6 +8,7 @@ use futures::StreamExt;
 use tempfile::TempDir;
 use tokio::fs::File;
 use tokio::io::{AsyncWriteExt, BufWriter};
+use walwarden_archive::Toc;
 use walwarden_verify::manifest::ManifestBody;
 
 use crate::error::{Code, Error, Result};
@@ -35,6 +36,24 @@ impl VerifiedDump {
     /// The archive.
     pub(super) fn path(&self) -> PathBuf {
         archive_path(&self.folder)
+    }
+
+    /// Its table of contents.
+    pub(super) async fn toc(&self) -> Result<Toc> {
+        let path = self.path();
+        let read = move || {
+            let file = std::fs::File::open(&path).map_err(|error| {
+                Error::new(Code::FileFailed, "the spooled dump cannot be read").with_source(error)
+            })?;
+            let (_, toc) = walwarden_archive::read_toc(file).map_err(|error| {
+                Error::new(Code::ArchiveInvalid, "the dump's table of contents cannot be read")
+                    .with_source(error)
+            })?;
+            Ok(toc)
+        };
+        tokio::task::spawn_blocking(read).await.map_err(|error| {
+            Error::new(Code::Internal, "the thread that reads the dump broke down").with_source(error)
+        })?
     }
 
     /// The private folder around it, for lists that accompany the archive.

@@ -24,9 +24,14 @@ pub struct Scene {
 
 impl Scene {
     pub async fn new(major: u32) -> Scene {
+        Scene::of(major, SHOP).await
+    }
+
+    /// The same with another database.
+    pub async fn of(major: u32, sql: &str) -> Scene {
         let postgres = shared(major);
         let source = postgres.fresh_database("shop").await;
-        postgres.sql(&source, SHOP).await;
+        postgres.sql(&source, sql).await;
         let folder = tempfile::tempdir().unwrap();
         let home = Home::open(folder.path()).await;
         let sealed = home.backup(&postgres.dsn(&source)).await.unwrap();
