@@ -154,8 +154,8 @@ async fn a_dump_that_vanishes_between_two_attempts_is_taken_and_signed_anew() {
     let database = database(SHOP).await;
     let folder = tempfile::tempdir().unwrap();
     let (storage, home) = falsified(folder.path()).await;
-    // Uploads: the dump, the rows, the manifest.
-    storage.misbehave(Call::Upload, 3, Misbehaviour::Fail(Code::StorageUnavailable));
+    // Uploads: the dump, its index, the rows, the manifest.
+    storage.misbehave(Call::Upload, 4, Misbehaviour::Fail(Code::StorageUnavailable));
     let request = home.request(&shared(17).dsn(&database)).await;
     let vandal = Vandal { store: folder.path().join("store"), database };
     let sealed = home.engine.backup().run(request, &vandal).await.unwrap();
@@ -165,7 +165,7 @@ async fn a_dump_that_vanishes_between_two_attempts_is_taken_and_signed_anew() {
     assert_eq!(home.assert_provable().await, 1);
 }
 
-/// Removes all dumps as soon as an attempt has failed, and sees to it that the next one differs.
+/// Removes all dumps and their indexes as soon as an attempt has failed, and sees to it that the next one differs.
 #[derive(Debug)]
 struct Vandal {
     store: std::path::PathBuf,
@@ -176,7 +176,16 @@ impl walwarden_core::watch::Watch for Vandal {
     fn state(&self, change: &walwarden_core::watch::StateChange) {
         if change.state == JobState::FailedRetryable {
             let mut find = Command::new("find");
-            find.arg(&self.store).args(["-name", "*.dump", "-delete"]);
+            find.arg(&self.store).args([
+                "(",
+                "-name",
+                "*.dump",
+                "-o",
+                "-name",
+                "*.index.json",
+                ")",
+                "-delete",
+            ]);
             assert!(find.status().unwrap().success());
             let change = shared(17).sql(&self.database, "insert into pictures values (0, 'x')");
             tokio::task::block_in_place(|| tokio::runtime::Handle::current().block_on(change));

@@ -122,7 +122,7 @@ async fn clients_before_16_get_gzip_and_refuse_what_they_cannot_read() {
 }
 
 async fn faulty(folder: &Path) -> (FaultyStorage, Home) {
-    let local = LocalStorage::open(folder.join("store"), Arc::new(SystemRandom)).await.unwrap();
+    let local = LocalStorage::create(folder.join("store"), Arc::new(SystemRandom)).await.unwrap();
     let storage = FaultyStorage::new(Arc::new(local));
     let setup = Setup { storage: Some(Arc::new(storage.clone())), ..Setup::default() };
     (storage, Home::set_up(folder, setup).await)

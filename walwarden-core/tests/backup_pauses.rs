@@ -7,16 +7,18 @@ mod scene;
 use std::sync::Arc;
 use std::time::Duration;
 
+use scene::Home;
 use scene::programs::{Program, wait_until};
-use scene::{Home, SHOP};
 use walwarden_core::Code;
 use walwarden_core::backup::BackupRunner;
 use walwarden_core::catalog::{Catalog, CatalogExt, JobState, SqliteCatalog, Step};
 use walwarden_core::clock::{Clock, SystemClock};
+use walwarden_core::source::{Codec, Compression};
 use walwarden_core::storage::Storage;
 use walwarden_core::watch::{StateChange, Unwatched, Watch};
 use walwarden_testkit::postgres::shared;
 use walwarden_testkit::storage::{Call, FaultyStorage, Misbehaviour};
+use walwarden_testkit::torture::Torture;
 
 /// Cancels a job as soon as an attempt at it has failed, as `walwarden backup cancel` in another process does.
 #[derive(Debug)]
@@ -46,7 +48,7 @@ async fn a_backup_cancelled_by_another_process_while_it_waits_is_cancelled() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_worker_keeps_its_job_while_a_store_that_is_away_lets_it_wait() {
     let name = shared(17).fresh_database("shop").await;
-    shared(17).sql(&name, SHOP).await;
+    shared(17).sql(&name, &Torture { bulk_rows: 12_000, ..Torture::default() }.sql()).await;
     let folder = tempfile::tempdir().unwrap();
     let faulty = Arc::new(std::sync::OnceLock::new());
     let kept = Arc::clone(&faulty);
@@ -58,10 +60,11 @@ async fn a_worker_keeps_its_job_while_a_store_that_is_away_lets_it_wait() {
     };
     let home = Home::open_with(folder.path(), wrap, |catalog: Arc<dyn Catalog>| catalog).await;
     let breaking = Program::new(
-        "head -c 1000000 /dev/urandom; echo 'pg_dump: error: server closed the connection unexpectedly' >&2; exit 1",
+        "\"$REAL\" \"$@\" | head -c 2000000; echo 'pg_dump: error: server closed the connection unexpectedly' >&2; exit 1",
     );
     let mut request = home.request(&shared(17).dsn(&name)).await;
     request.clients = breaking.clients().await;
+    request.options.compression = Some(Compression::new(Codec::None));
     let runner = home.engine.backup();
     let worker = tokio::spawn(async move { runner.run(request, &Unwatched).await });
     let storage = faulty.get().unwrap();

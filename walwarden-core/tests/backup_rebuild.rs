@@ -304,7 +304,7 @@ async fn lost_at(folder: &Path, source: &str, upload: usize) -> Home {
     let home = bereft(folder, None).await;
     // Which rows reached the destination before the worker died differs; a checkpoint covers those of the first backup.
     match rebuild(&home).await {
-        Ok(rebuilt) => assert_eq!(upload, 2, "no row was stored: {rebuilt:?}"),
+        Ok(rebuilt) => assert_eq!(upload, 3, "no row was stored: {rebuilt:?}"),
         Err(_) => {
             let keys = vec![*home.signer.public_key()];
             assert!(rebuild_uncovered(&home, RebuildOptions::new(keys)).await.covered_rows > 0);
@@ -313,11 +313,11 @@ async fn lost_at(folder: &Path, source: &str, upload: usize) -> Home {
     home
 }
 
-/// Uploads of a backup: 1 the dump, 2 rows, 3 the manifest, 4 the last row, 5 the checkpoint.
+/// Uploads of a backup: 1 the dump, 2 its index, 3 rows, 4 the manifest, 5 the last row, 6 the checkpoint.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_backup_completed_but_not_mirrored_is_sealed_again_with_the_same_manifest() {
     let (folder, source) = (tempfile::tempdir().unwrap(), shop().await);
-    let home = lost_at(folder.path(), &source, 4).await;
+    let home = lost_at(folder.path(), &source, 5).await;
     let job = home.jobs().await.pop().unwrap();
     assert_eq!(job.state, JobState::Finalizing, "as far as the destination tells");
     let manifest_key = job.artifact_key.unwrap().to_string().replace(".dump", ".manifest.json");
@@ -337,7 +337,7 @@ async fn a_backup_completed_but_not_mirrored_is_sealed_again_with_the_same_manif
 #[tokio::test(flavor = "multi_thread")]
 async fn a_dump_without_manifest_left_by_a_lost_catalogue_fails_its_job_and_a_new_backup_follows() {
     let (folder, source) = (tempfile::tempdir().unwrap(), shop().await);
-    let home = lost_at(folder.path(), &source, 3).await;
+    let home = lost_at(folder.path(), &source, 4).await;
     home.backup(&source).await.unwrap();
     let states: Vec<_> = home.jobs().await.iter().map(|job| job.state).collect();
     assert_eq!(states, [JobState::Completed, JobState::FailedTerminal, JobState::Completed]);
@@ -348,7 +348,7 @@ async fn a_dump_without_manifest_left_by_a_lost_catalogue_fails_its_job_and_a_ne
 #[tokio::test(flavor = "multi_thread")]
 async fn a_backup_whose_rows_never_left_the_lost_catalogue_is_forgotten_and_harmless() {
     let (folder, source) = (tempfile::tempdir().unwrap(), shop().await);
-    let home = lost_at(folder.path(), &source, 2).await;
+    let home = lost_at(folder.path(), &source, 3).await;
     assert_eq!(home.jobs().await.len(), 1);
     home.backup(&source).await.unwrap();
     let queued = home.rows().await.iter().filter(|row| row.kind == EventKind::BackupQueued).count();

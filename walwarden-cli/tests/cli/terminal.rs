@@ -66,7 +66,8 @@ async fn a_bar_shows_bytes_and_rate_and_leaves_nothing_behind() {
         "CREATE TABLE pages AS SELECT n, repeat(md5(n::text), 40) AS body FROM generate_series(1, 30000) n";
     shop.server.sql(&shop.name, bulk).await;
     let scene = shop.configured();
-    let seen = Terminal::start(&scene, &["backup", "run", "--database", "shop"]).ends();
+    let seen =
+        Terminal::start(&scene, &["backup", "run", "--database", "shop", "--compression", "none"]).ends();
     assert!(seen.contains("status=0"), "{seen}");
     // Bytes so far and bytes a second, drawn over and over.
     let drawn = seen.split(['\r', '\n']).filter(|line| line.contains("running") && line.contains("iB/s"));

@@ -1,5 +1,8 @@
 //! From `pg_dump` into the store.
 
+use std::pin::pin;
+use std::time::Duration;
+
 use bytes::Bytes;
 use walwarden_archive::Contents;
 use walwarden_verify::index::Index;
@@ -183,10 +186,35 @@ async fn pump(
         }
         Ok((measure.finish(), drain.contents().await?))
     };
-    let both = async { tokio::try_join!(dump, store) };
-    let (dumped, (measured, contents)) = attempt.unless_cancelled(both).await?;
+    let (dumped, (measured, contents)) = attempt.unless_cancelled(both(dump, store)).await?;
     Ok((dumped, measured, contents))
 }
+
+/// Waits for both; of two errors the one of `pg_dump` counts, which may say itself why what it wrote is no archive.
+async fn both<T>(
+    dump: impl Future<Output = Result<Dumped>>,
+    store: impl Future<Output = Result<T>>,
+) -> Result<(Dumped, T)> {
+    let (mut dump, mut store) = (pin!(dump), pin!(store));
+    let mut dumped = None;
+    loop {
+        tokio::select! {
+            outcome = &mut dump, if dumped.is_none() => dumped = Some(outcome?),
+            outcome = &mut store => return match (outcome, dumped) {
+                (Ok(stored), Some(dumped)) => Ok((dumped, stored)),
+                (Ok(stored), None) => Ok((dump.await?, stored)),
+                (Err(error), None) if error.code() == Code::DumpFailed => {
+                    let last_words = tokio::time::timeout(LAST_WORDS, dump).await;
+                    Err(last_words.ok().and_then(Result::err).unwrap_or(error))
+                }
+                (Err(error), _) => Err(error),
+            },
+        }
+    }
+}
+
+/// How long a `pg_dump` that wrote no archive may take to end.
+const LAST_WORDS: Duration = Duration::from_secs(5);
 
 /// Takes the upload back; the error that led here is what the caller needs.
 async fn given_up(attempt: &Attempt<'_>, upload: Box<dyn Upload>, error: Error) -> Error {

@@ -105,7 +105,7 @@ fn on_thread<S: Stage>(
 }
 
 impl<T> Feed<T> {
-    /// Takes what comes next. Waits for ever when the other end has failed, which has the reason.
+    /// Takes what comes next. Drops it when the other end has failed, which has the reason.
     pub(crate) async fn write(&self, next: T) {
         self.send(Input::Next(next)).await;
     }
@@ -116,9 +116,7 @@ impl<T> Feed<T> {
     }
 
     async fn send(&self, input: Input<T>) {
-        if self.0.send(input).await.is_err() {
-            std::future::pending().await
-        }
+        let _told_at_the_other_end = self.0.send(input).await;
     }
 }
 

@@ -62,7 +62,7 @@ impl Home {
         listed.into_iter().filter(|name| name.contains("/backup/")).collect()
     }
 
-    /// Each completed job has its manifest and its dump, and nothing else has either, staged files included. Returns
+    /// Each completed job has its manifest, its dump and its index, and nothing else has either, staged files included. Returns
     /// how many there are.
     pub async fn assert_nothing_half(&self) -> usize {
         let mut expected = BTreeSet::new();
@@ -70,6 +70,7 @@ impl Home {
         for job in self.jobs().await.iter().filter(|job| job.state == JobState::Completed) {
             let dump = job.artifact_key.as_ref().unwrap().to_string();
             expected.insert(dump.replace(".dump", ".manifest.json"));
+            expected.insert(dump.replace(".dump", ".index.json"));
             expected.insert(dump);
             completed += 1;
         }
