@@ -216,7 +216,7 @@ codes! {
     /// The connection to the target broke during the restore.
     TargetConnectionLost "target-connection-lost" Unavailable Retryable "Check the target server; what the restore left behind is named above.";
     /// A restored table differs from what was backed up.
-    ContentMismatch "content-mismatch" Damaged Terminal "Do not use the restored database; keep it for inspection and report the named tables.";
+    ContentMismatch "content-mismatch" Damaged Terminal "Report the named tables: what was restored is not what was backed up. A new database was removed again; do not use one that was restored in place.";
 
     /// A local file could not be read or written.
     FileFailed "file-failed" Invalid UserError "Check the path, its permissions and the free space; a file that exists is never overwritten.";

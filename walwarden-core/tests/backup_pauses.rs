@@ -60,7 +60,7 @@ async fn a_worker_keeps_its_job_while_a_store_that_is_away_lets_it_wait() {
     };
     let home = Home::open_with(folder.path(), wrap, |catalog: Arc<dyn Catalog>| catalog).await;
     let breaking = Program::new(
-        "\"$REAL\" \"$@\" | head -c 2000000; echo 'pg_dump: error: server closed the connection unexpectedly' >&2; exit 1",
+        "\"$REAL\" \"$@\" | head -c 9000000; echo 'pg_dump: error: server closed the connection unexpectedly' >&2; exit 1",
     );
     let mut request = home.request(&shared(17).dsn(&name)).await;
     request.clients = breaking.clients().await;

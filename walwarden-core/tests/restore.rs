@@ -234,7 +234,7 @@ async fn a_changed_manifest_or_an_unknown_key_is_refused() {
 
     let original = scene.sealed.manifest.as_bytes().to_vec();
     let forged =
-        String::from_utf8(original).unwrap().replace("\"compression\":\"gzip\"", "\"compression\":\"none\"");
+        String::from_utf8(original).unwrap().replace("\"compression\":\"zstd\"", "\"compression\":\"none\"");
     scene.tamper(&key, |bytes| *bytes = forged.clone().into_bytes());
     let error = scene.run(scene.named(&name).await).await.unwrap_err();
     assert_eq!(error.code(), Code::ManifestInvalid, "{error:?}");

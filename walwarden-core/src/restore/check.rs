@@ -84,7 +84,11 @@ impl Expectation {
             Check::Counts => self.counts(database).await,
             Check::Digests => self.digests(database, jobs).await,
         };
-        let checked = checked.map_err(target::as_target)?;
+        // Whatever else keeps a table from being read: it is not there, or other than it was.
+        let checked = checked.map_err(|error| match error.code() {
+            Code::DumpFailed => error.with_code(Code::ContentMismatch),
+            _ => target::as_target(error),
+        })?;
         let differing: Vec<String> =
             checked.iter().filter(|table| !table.agrees()).map(CheckedTable::told).collect();
         if differing.is_empty() {
