@@ -5,7 +5,7 @@ use std::io::{Read as _, Write as _};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use walwarden_testkit::postgres::USER;
+use walwarden_testkit::postgres::{USER, bin_dir};
 
 use crate::scene::Scene;
 use crate::shop::Shop;
@@ -80,6 +80,30 @@ async fn a_bar_shows_bytes_and_rate_and_leaves_nothing_behind() {
     assert!(seen.contains("status=0") && seen.contains("restored into database"), "{seen}");
     let last = seen.split(['\r', '\n']).rfind(|line| line.contains("restored into")).unwrap();
     assert!(!last.contains("iB/s"), "{last}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restore_whose_connection_broke_is_not_said_to_be_tried_again() {
+    let shop = Shop::open().await;
+    let scene = shop.configured();
+    let completed = scene.run(&["backup", "run", "--database", "shop"]).succeeds().records().pop().unwrap();
+    let hash = completed["payload"]["manifestSha256"].as_str().unwrap();
+    let programs = scene.path("programs");
+    fs::create_dir(&programs).unwrap();
+    let dump = format!("exec {} \"$@\"", bin_dir(17).join("pg_dump").display());
+    let restore = "echo 'pg_restore: error: server closed the connection unexpectedly' >&2; exit 1";
+    for (name, script) in [("pg_dump", dump.as_str()), ("pg_restore", restore)] {
+        let path = programs.join(name);
+        fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
+        fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    }
+    let scene = scene.with_clients(programs);
+    let arguments = ["restore", "--manifest", hash, "--target", &shop.dsn, "--mode", "in_place"];
+    let arguments: Vec<&str> = arguments.into_iter().chain(["--confirm-destructive"]).collect();
+    let seen = Terminal::start(&scene, &arguments).ends();
+    assert!(seen.contains("status=1") && seen.contains("[target-connection-lost]"), "{seen}");
+    assert!(seen.contains("failed_retryable") && !seen.contains("tried again"), "{seen}");
+    assert!(seen.contains("is not known") && !seen.contains("unchanged"), "{seen}");
 }
 
 /// A terminal where a restore asks for a password.

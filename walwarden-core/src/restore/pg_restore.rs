@@ -106,7 +106,7 @@ impl PgRestore<'_> {
 ///
 /// They are known by what `pg_restore` did, which it prints in its own words: what the server answered may be in any
 /// language (`lc_messages`), and may quote the user's data.
-const HARMLESS: [(fn(&str) -> bool, &str); 3] = [
+const HARMLESS: [(Knows, &str); 3] = [
     (
         |command| command == "SET transaction_timeout = 0;",
         "the server is older than pg_restore and does not know transaction_timeout (PostgreSQL 17); data is unaffected",
@@ -121,6 +121,9 @@ const HARMLESS: [(fn(&str) -> bool, &str); 3] = [
         "the comment of an extension that the server provides was left as it is; data is unaffected",
     ),
 ];
+
+/// Whether a statement is the one meant.
+type Knows = fn(&str) -> bool;
 
 /// Whether this is what `--clean --if-exists` does with a primary key or unique constraint, and nothing more.
 fn drops_one_constraint(command: &str) -> bool {
