@@ -50,8 +50,8 @@ fn meddling(sql: &str) -> Program {
 async fn a_restored_database_that_differs_is_named_and_does_not_stay() {
     let scene = Scene::new(17).await;
     for (check, sql, told) in [
-        (Check::Counts, "drop table orders", "orders"),
-        (Check::Digests, "drop table orders", "orders"),
+        (Check::Counts, "drop table orders cascade", "orders"),
+        (Check::Digests, "drop table orders cascade", "orders"),
         (
             Check::Counts,
             "delete from orders where id = 7",
