@@ -56,6 +56,8 @@ impl Database {
             .pragma("cell_size_check", "ON");
         let pool = SqlitePoolOptions::new()
             .max_connections(4)
+            // A disk that is full makes SQLite roll back by itself, and sqlx then counts a transaction that is none.
+            .before_acquire(|connection, _| Box::pin(async move { Ok(!connection.is_in_transaction()) }))
             .connect_with(options)
             .await
             .map_err(|error| fault(path, error))?;
