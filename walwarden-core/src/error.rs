@@ -205,8 +205,8 @@ codes! {
     TargetExists "target-exists" Refused UserError "Drop it, restore under another name with --created-database, or use --mode in_place.";
     /// The database to be replaced does not exist.
     TargetMissing "target-missing" Invalid UserError "Name a database that exists: with new_database any will do, customarily `postgres`; for in_place create it first.";
-    /// The target server is too old for the archive.
-    TargetTooOld "target-too-old" Refused UserError "Restore into a server of the source's major version or newer.";
+    /// The restore into a new database failed, and the target server is older than the backup's.
+    TargetTooOld "target-too-old" Refused UserError "Read the quoted pg_restore output; restore into a server of the source's major version or newer.";
     /// The role lacks a right on the target.
     TargetPermission "target-permission" Refused UserError "Give the role the named right on the target.";
     /// A destructive restore was not confirmed.

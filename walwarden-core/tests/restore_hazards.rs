@@ -366,3 +366,19 @@ async fn in_place_a_cancelled_restore_does_not_say_that_nothing_changed() {
         "{error}"
     );
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_an_older_target_does_not_know_is_target_too_old() {
+    let sql = "create table codes (code text unique nulls not distinct)"; // since 15
+    let scene = Scene::of(17, sql).await;
+    let target = shared(14);
+    let mut request = scene.named(&unique("too_old")).await;
+    request.target = Dsn::parse(&target.dsn("postgres")).unwrap();
+    let plan = scene.home.engine.restore().plan(request).await.unwrap();
+    let name = plan.database().to_owned();
+    assert!(plan.notices().iter().any(|notice| notice.contains("older server")), "{:?}", plan.notices());
+    let error = scene.home.engine.restore().apply(plan, &Diary::default()).await.unwrap_err();
+    assert_eq!((error.code(), error.code().exit() as u8), (Code::TargetTooOld, 2), "{error:?}");
+    assert!(error.message().contains("nothing was left behind"), "{error}");
+    assert!(!Scene::databases(target).await.contains(&name));
+}

@@ -136,7 +136,13 @@ impl RestoreConductor {
         progress.reached(JobState::Restoring).await?;
         let random = self.parts.random_bytes();
         let application = Application { plan, dump: &dump, expectation: expectation.as_ref(), random };
-        let (notices, checked) = application.run().await?;
+        let (notices, checked) = application.run().await.map_err(|error| match error.code() {
+            // In place, that code's promise that nothing was replaced may not hold.
+            Code::RestoreFailed if plan.target_is_older && request.mode == Mode::NewDatabase => {
+                error.with_code(Code::TargetTooOld)
+            }
+            _ => error,
+        })?;
         Ok(Restored { database: plan.database.clone(), notices, checked })
     }
 

@@ -26,6 +26,13 @@ pub(super) async fn plan(request: RestoreRequest, manifest: VerifiedManifest) ->
             server.version
         ));
     }
+    let target_is_older = server.major < major(&body.server_version)?;
+    if target_is_older {
+        notices.push(format!(
+            "the backup is of Postgres {}, the target is {}: what the older server does not know makes the restore fail",
+            body.server_version, server.version
+        ));
+    }
     for left in target::left_behind(&connection).await? {
         notices
             .push(format!("an interrupted restore left the database {left:?} behind; drop it when unused"));
@@ -57,6 +64,7 @@ pub(super) async fn plan(request: RestoreRequest, manifest: VerifiedManifest) ->
         client: choice.client.clone(),
         database,
         in_one_transaction,
+        target_is_older,
         dropped,
         notices,
         manifest,
@@ -80,13 +88,13 @@ async fn connect(dsn: &Dsn) -> Result<Client> {
     source::connect(dsn).await.map_err(target::as_target)
 }
 
-/// The major in a version as `pg_dump` prints it, e.g. 17 of `17.11`.
+/// The major in a version as Postgres prints it, e.g. 17 of `17.11`.
 fn major(version: &str) -> Result<u32> {
     let digits = version.split(|c: char| !c.is_ascii_digit()).next().unwrap_or_default();
     digits.parse().map_err(|_| {
         Error::new(
             Code::ManifestInvalid,
-            format!("the manifest names no pg_dump version we know dumpVersion={version:?}"),
+            format!("the manifest names a version that has no number version={version:?}"),
         )
     })
 }

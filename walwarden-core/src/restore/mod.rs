@@ -119,6 +119,8 @@ pub struct RestorePlan {
     database: String,
     client: Client,
     in_one_transaction: bool,
+    /// The target's major is below that of the backup's server.
+    target_is_older: bool,
     dropped: Vec<String>,
     notices: Vec<String>,
 }
