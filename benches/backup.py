@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Wall time, CPU and memory of `walwarden backup run` beside `pg_dump | tee FILE | sha256sum`, in one session.
 
-    benches/backup.py [--megabytes 600] [--major 17] [--rounds 3] [--compression gzip:9/zstd:1 zstd:3 …]
+    benches/backup.py [--megabytes 600] [--major 17] [--rounds 3] [--jobs 1] [--compression gzip:9/zstd:1 zstd:3 …]
 
 Each pair is what pg_dump compresses with, then what we do; one word is both. The rounds alternate, the best of each side counts.
 """
@@ -30,11 +30,11 @@ def rival(bin_dir: Path, dsn: str, compression: str, out: Path) -> float:
     return time.monotonic() - started
 
 
-def ours(bin_dir: Path, dsn: str, compression: str, out: Path, home: Path) -> tuple[float, int]:
+def ours(bin_dir: Path, dsn: str, compression: str, jobs: int, out: Path, home: Path) -> tuple[float, int]:
     """Seconds and peak memory in KiB of the walwarden process itself."""
     shutil.rmtree(out / "store", ignore_errors=True)
     environment = {**os.environ, "WALWARDEN_HOME": str(home), "WALWARDEN_CLIENT_DIRS": str(bin_dir)}
-    command = [WALWARDEN, "backup", "run", "--dsn", dsn, "--to", f"file://{out}/store", "--compression", compression, "--json"]
+    command = [WALWARDEN, "backup", "run", "--dsn", dsn, "--to", f"file://{out}/store", "--compression", compression, "--jobs", str(jobs), "--json"]
     peak = out / "peak"
     started = time.monotonic()
     subprocess.run(["/usr/bin/time", "-f", "%M", "-o", peak, *command], env=environment, check=True, stdout=subprocess.DEVNULL)
@@ -46,6 +46,7 @@ def main() -> None:
     arguments.add_argument("--megabytes", type=int, default=600)
     arguments.add_argument("--major", type=int, default=17)
     arguments.add_argument("--rounds", type=int, default=3)
+    arguments.add_argument("--jobs", type=int, default=1, help="connections that walwarden reads over")
     arguments.add_argument("--compression", nargs="+", default=["gzip:9/zstd:1", "gzip:9/gzip:6", "gzip:6", "zstd:3", "none"])
     chosen = arguments.parse_args()
 
@@ -64,7 +65,7 @@ def main() -> None:
             theirs, mine, peaks = [], [], []
             for _ in range(chosen.rounds):
                 theirs.append(rival(bin_dir, dsn, compression, out))
-                seconds, peak = ours(bin_dir, dsn, own, out, home)
+                seconds, peak = ours(bin_dir, dsn, own, chosen.jobs, out, home)
                 mine.append(seconds)
                 peaks.append(peak)
             stored = max(path.stat().st_size for path in (out / "store").rglob("*.dump"))
