@@ -43,7 +43,7 @@ pub struct DumpOptions {
     pub lock_timeout_seconds: Option<u32>,
 }
 
-/// A running `pg_dump --format=custom`, its archive not compressed: that is for [`transcode`](crate::pipeline::transcode).
+/// A running `pg_dump --format=custom`, its archive not compressed: that is for whoever reads it.
 ///
 /// Read [`next`](Self::next) to its end, then ask [`finish`](Self::finish) whether the dump is whole: the end of the
 /// bytes alone says nothing. Dropping the value kills the program.
