@@ -33,6 +33,7 @@ def rival(bin_dir: Path, dsn: str, compression: str, out: Path) -> float:
 def ours(bin_dir: Path, dsn: str, compression: str, jobs: int, out: Path, home: Path) -> tuple[float, int]:
     """Seconds and peak memory in KiB of the walwarden process itself."""
     shutil.rmtree(out / "store", ignore_errors=True)
+    (out / "store").mkdir()
     environment = {**os.environ, "WALWARDEN_HOME": str(home), "WALWARDEN_CLIENT_DIRS": str(bin_dir)}
     command = [WALWARDEN, "backup", "run", "--dsn", dsn, "--to", f"file://{out}/store", "--compression", compression, "--jobs", str(jobs), "--json"]
     peak = out / "peak"
