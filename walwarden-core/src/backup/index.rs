@@ -14,37 +14,25 @@ use super::read_back;
 use super::receipt::Receipt;
 use crate::catalog::Job;
 use crate::error::{Code, Error, Result};
-use crate::storage::{ObjectName, StorageExt};
+use crate::storage::ObjectName;
 
 /// Stores the index that belongs to a stored dump, unless it is there.
 pub(super) async fn store(
     attempt: &Attempt<'_>,
     job: &Job,
     receipt: &Receipt,
-    index: Option<Index>,
+    index: Option<Bytes>,
 ) -> Result<()> {
-    let Some(indexed) = &receipt.index else { return Ok(()) };
+    if receipt.index.is_none() {
+        return Ok(());
+    }
     let key = job.object_name(BackupObject::Index)?;
-    let sent = indexed.object.measured()?;
-    if index.is_none() && attempt.holds(&key).await? {
-        return Ok(()); // whether it is ours, the read-back says
-    }
-    let index = match index {
-        Some(index) => index,
-        None => of_stored(attempt, job).await?,
+    let bytes = match index {
+        Some(bytes) => bytes,
+        None if attempt.holds(&key).await? => return Ok(()), // whether it is ours, the read-back says
+        None => of_stored(attempt, job).await?.to_canonical().into(),
     };
-    let bytes = Bytes::from(index.to_canonical());
-    match attempt.destination().put(&key, bytes).await {
-        Ok(_) => Ok(()),
-        // Ours after all, if a lost answer made the storage try twice.
-        Err(error) if error.code() == Code::ObjectExists => {
-            match read_back::measure(attempt, &key).await? == sent {
-                true => Ok(()),
-                false => Err(not_ours(&key)),
-            }
-        }
-        Err(error) => Err(error),
-    }
+    read_back::put(attempt, &key, bytes, || not_ours(&key)).await
 }
 
 /// The index of the dump as the store returns it.

@@ -7,7 +7,7 @@ use walwarden_verify::manifest::{Compression, ManifestBody, ObjectDigest};
 use walwarden_verify::{Sha256, Timestamp};
 
 use crate::error::{Code, Error, Result};
-use crate::pipeline::{Measure, Measured};
+use crate::pipeline::Measured;
 
 /// The write-ahead note of one stored dump. Times and digests are kept in their text forms, so that the note reads
 /// like the manifest it becomes.
@@ -39,10 +39,10 @@ pub(super) struct Indexed {
 }
 
 impl Indexed {
-    pub(super) fn of(index: &Index) -> Self {
-        let mut measure = Measure::default();
-        measure.update(&index.to_canonical());
-        Indexed { object: measure.finish().into(), content_root: index.content_root().to_string() }
+    /// Of an index and its canonical bytes.
+    pub(super) fn of(index: &Index, canonical: &[u8]) -> Self {
+        let content_root = index.content_root().to_string();
+        Indexed { object: Measured::of(canonical).into(), content_root }
     }
 
     pub(super) fn content_root(&self) -> Result<Sha256> {

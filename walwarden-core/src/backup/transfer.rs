@@ -4,8 +4,8 @@ use std::pin::pin;
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures::future::BoxFuture;
 use walwarden_archive::Contents;
-use walwarden_verify::index::Index;
 use walwarden_verify::layout::BackupObject;
 
 use super::attempt::Attempt;
@@ -16,11 +16,11 @@ use crate::catalog::{Job, Progress};
 use crate::error::{Code, Error, Result};
 use crate::pipeline::{Drain, Feed, Measure, Measured, assemble, transcode};
 use crate::source::{self, Client, Compression, Dsn, Dump, DumpPart, Dumped, ParallelDump, Server};
-use crate::storage::{ObjectName, StorageExt, Upload};
+use crate::storage::{ObjectName, Upload};
 use crate::watch::Transfer;
 
-/// Takes a dump, notes its receipt, and makes it visible.
-pub(super) async fn dump(attempt: &Attempt<'_>) -> Result<(Receipt, Index)> {
+/// Takes a dump, notes its receipt, and makes it visible. Returns the receipt and the canonical index.
+pub(super) async fn dump(attempt: &Attempt<'_>) -> Result<(Receipt, Bytes)> {
     let request = attempt.request;
     let job = attempt.held.job().await;
     let server = attempt.unless_cancelled(look(attempt)).await?;
@@ -47,23 +47,26 @@ pub(super) async fn dump(attempt: &Attempt<'_>) -> Result<(Receipt, Index)> {
     let key = job.object_name(BackupObject::Artifact)?;
     let (encoding, threads) = (compression.encoding()?, attempt.parts.settings.threads);
     let parallel = attempt.unless_cancelled(Box::pin(several(attempt, &job, client))).await?;
-    let mut upload = attempt.destination().upload(&key).await?;
-    let pumped = match parallel {
+    let (dump, drain): (BoxFuture<'_, Result<Dumped>>, Drain) = match parallel {
         Some(dump) => {
             let (feed, drain) = assemble(dump.header().clone(), dump.toc(), encoding, threads)?;
-            Box::pin(pump(attempt, &key, take_parts(dump, feed), drain, upload.as_mut())).await
+            (Box::pin(take_parts(dump, feed)), drain)
         }
         None => {
             let dump = Dump::start(client, &plain(&request.source, &server), &request.options)?;
             let (feed, drain) = transcode(encoding, threads)?;
-            Box::pin(pump(attempt, &key, take_stream(dump, feed), drain, upload.as_mut())).await
+            (Box::pin(take_stream(dump, feed)), drain)
         }
     };
-    let (dumped, measured, contents) = match pumped {
+    // Only now: an upload that was begun has to be taken back when anything fails.
+    let mut upload = attempt.destination().upload(&key).await?;
+    let (dumped, measured, contents) = match Box::pin(pump(attempt, &key, dump, drain, upload.as_mut())).await
+    {
         Ok(pumped) => pumped,
         Err(error) => return Err(given_up(attempt, upload, error).await),
     };
     let index = contents.into_index(job.id);
+    let canonical = Bytes::from(index.to_canonical());
     let receipt = Receipt {
         database_name: server.database,
         started_at: started_at.to_string(),
@@ -73,7 +76,7 @@ pub(super) async fn dump(attempt: &Attempt<'_>) -> Result<(Receipt, Index)> {
         compression: compression.codec.text().to_owned(),
         source_sha256: source.map(|source| source.to_string()),
         artifact: measured.into(),
-        index: Some(Indexed::of(&index)),
+        index: Some(Indexed::of(&index, &canonical)),
         globals: globals.as_ref().map(|globals| globals.measured().into()),
     };
     // A manifest signed for an earlier dump, which has vanished since, must not speak of this one.
@@ -90,7 +93,7 @@ pub(super) async fn dump(attempt: &Attempt<'_>) -> Result<(Receipt, Index)> {
     }
     upload.finish().await?;
     attempt.held.note(|progress| progress.uploads.clear()).await?;
-    Ok((receipt, index))
+    Ok((receipt, canonical))
 }
 
 /// What the server is; what the options exclude and is not there, is told or refused.
@@ -248,11 +251,7 @@ impl Globals {
     fn measured(&self) -> Measured {
         match self {
             Globals::Stored(measured) => *measured,
-            Globals::Taken(text) => {
-                let mut measure = Measure::default();
-                measure.update(text);
-                measure.finish()
-            }
+            Globals::Taken(text) => Measured::of(text),
         }
     }
 
@@ -260,17 +259,7 @@ impl Globals {
     async fn store(&self, attempt: &Attempt<'_>, job: &Job) -> Result<()> {
         let Globals::Taken(text) = self else { return Ok(()) };
         let key = job.object_name(BackupObject::Globals)?;
-        match attempt.destination().put(&key, text.clone()).await {
-            Ok(_) => Ok(()),
-            // Ours after all, if a lost answer made the storage try twice; nobody else's is ever stated as ours.
-            Err(error) if error.code() == Code::ObjectExists => {
-                match read_back::measure(attempt, &key).await? == self.measured() {
-                    true => Ok(()),
-                    false => Err(not_ours(&key)),
-                }
-            }
-            Err(error) => Err(error),
-        }
+        read_back::put(attempt, &key, text.clone(), || not_ours(&key)).await
     }
 }
 

@@ -18,6 +18,13 @@ pub struct Measured {
     pub sha256: Sha256,
 }
 
+impl Measured {
+    /// Of bytes that are all there.
+    pub fn of(bytes: &[u8]) -> Self {
+        Measured { size_bytes: bytes.len() as u64, sha256: Sha256::of(bytes) }
+    }
+}
+
 /// Counts and hashes a stream as it passes.
 ///
 /// ```
