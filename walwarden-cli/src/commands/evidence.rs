@@ -1,16 +1,13 @@
 //! `walwarden evidence`.
 
-use std::io;
-use std::path::Path;
-
 use serde_json::{Value, json};
-use tempfile::NamedTempFile;
 use walwarden_core::export::{ExportRequest, Exported, Missing};
 use walwarden_core::{Code, Error, Result};
 
 use crate::arguments::{EvidenceCommand, EvidenceExport};
 use crate::exit::{DONE, Ending};
 use crate::home::Home;
+use crate::output::new_file::{publish, staged};
 use crate::output::{Output, bytes};
 
 pub(crate) async fn run(command: EvidenceCommand, home: &Home, output: Output) -> Ending {
@@ -96,37 +93,4 @@ fn told_missing(missing: &Missing) -> String {
 
 fn described_missing(missing: &Missing) -> Value {
     json!({ "name": missing.name.as_str(), "why": missing.why.text() })
-}
-
-/// A file beside the wanted one, which gets its name only when it is complete. For its owner only: it may hold dumps.
-fn staged(path: &Path) -> Result<NamedTempFile> {
-    if path.is_dir() {
-        let message = format!("this is a folder; name the file to write path={}", path.display());
-        return Err(Error::new(Code::FileFailed, message));
-    }
-    if path.exists() {
-        let message = format!(
-            "a file of that name exists and is not overwritten; name another path={}",
-            path.display()
-        );
-        return Err(Error::new(Code::FileFailed, message));
-    }
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    tempfile::Builder::new()
-        .prefix(".walwarden-")
-        .suffix(".new")
-        .tempfile_in(folder)
-        .map_err(|error| failed(path, error))
-}
-
-/// Gives the file its name, unless another came there meanwhile. Returns its size in bytes.
-fn publish(staged: NamedTempFile, path: &Path) -> Result<u64> {
-    staged.as_file().sync_all().map_err(|error| failed(path, error))?;
-    let file = staged.persist_noclobber(path).map_err(|error| failed(path, error.error))?;
-    Ok(file.metadata().map_err(|error| failed(path, error))?.len())
-}
-
-fn failed(path: &Path, error: io::Error) -> Error {
-    Error::new(Code::FileFailed, format!("bundle cannot be written path={}", path.display()))
-        .with_source(error)
 }

@@ -7,7 +7,6 @@ use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use serde_json::json;
-use tempfile::NamedTempFile;
 use walwarden_archive::{Exploder, Transcoder};
 use walwarden_core::{Code, Error, Result};
 
@@ -16,6 +15,7 @@ use crate::arguments::{ArchiveExplode, ArchiveIndex, ArchiveTranscode};
 use crate::exit::{DONE, Ending};
 use crate::home::compression;
 use crate::output::Output;
+use crate::output::new_file::{failed, folder_of, publish, staged};
 
 pub(super) fn index(arguments: &ArchiveIndex, output: Output) -> Ending {
     let path = &arguments.archive.file;
@@ -28,7 +28,7 @@ pub(super) fn index(arguments: &ArchiveIndex, output: Output) -> Ending {
         return Ok(DONE);
     };
     let mut file = staged(out)?;
-    file.write_all(&canonical).map_err(|error| unwritten(out, error))?;
+    file.write_all(&canonical).map_err(|error| failed(out, error))?;
     publish(file, out)?;
     output.result(text, &json!({ "contents": data, "out": out.display().to_string() }))?;
     Ok(DONE)
@@ -42,34 +42,12 @@ pub(super) fn transcoded(arguments: &ArchiveTranscode, output: Output) -> Ending
     let mut file = staged(out)?;
     let contents = walwarden_archive::transcode(open(path)?, BufWriter::new(&mut file), transcoder)
         .map_err(|error| refused(path, error))?;
-    publish(file, out)?;
-    let size = fs::metadata(out).map_err(|error| unwritten(out, error))?.len();
+    let size = publish(file, out)?;
     let text = format!("{}\nwritten to {}, {size} bytes", summary(&contents), out.display());
     let data =
         json!({ "contents": described(&contents), "out": out.display().to_string(), "sizeBytes": size });
     output.result(text, &data)?;
     Ok(DONE)
-}
-
-/// Beside the file to be, so that it only needs its name in the end.
-fn staged(out: &Path) -> Result<NamedTempFile> {
-    if out.symlink_metadata().is_ok() {
-        let message = format!("the file exists and is not overwritten path={}", out.display());
-        return Err(Error::new(Code::FileFailed, message));
-    }
-    NamedTempFile::new_in(folder_of(out)).map_err(|error| unwritten(out, error))
-}
-
-fn publish(file: NamedTempFile, out: &Path) -> Result<()> {
-    file.as_file().sync_all().map_err(|error| unwritten(out, error))?;
-    file.persist_noclobber(out).map(drop).map_err(|error| unwritten(out, error.error))
-}
-
-fn folder_of(out: &Path) -> &Path {
-    match out.parent() {
-        Some(parent) if parent != Path::new("") => parent,
-        _ => Path::new("."),
-    }
 }
 
 pub(super) fn exploded(arguments: &ArchiveExplode, output: Output) -> Ending {
@@ -81,12 +59,12 @@ pub(super) fn exploded(arguments: &ArchiveExplode, output: Output) -> Ending {
     let staging = tempfile::Builder::new()
         .prefix(".walwarden-explode-")
         .tempdir_in(folder_of(out))
-        .map_err(|error| unwritten(out, error))?;
+        .map_err(|error| failed(out, error))?;
     let inner = staging.path().join("dump");
-    DirBuilder::new().mode(0o700).create(&inner).map_err(|error| unwritten(out, error))?;
+    DirBuilder::new().mode(0o700).create(&inner).map_err(|error| failed(out, error))?;
     let files = explode(path, &inner)?;
     // An existing folder that is empty would be taken; one with files is refused.
-    fs::rename(&inner, out).map_err(|error| unwritten(out, error))?;
+    fs::rename(&inner, out).map_err(|error| failed(out, error))?;
     let text =
         format!("{files} files in {}\nnext: pg_restore --jobs 4 --dbname … {}", out.display(), out.display());
     output.result(text, &json!({ "files": files, "out": out.display().to_string() }))?;
@@ -113,10 +91,6 @@ fn explode(path: &Path, folder: &Path) -> Result<usize> {
     }
     exploder.finish().map(drop).map_err(|error| refused(path, error))?;
     Ok(files)
-}
-
-fn unwritten(out: &Path, error: io::Error) -> Error {
-    Error::new(Code::FileFailed, format!("this cannot be written path={}", out.display())).with_source(error)
 }
 
 const PIECE_BYTES: usize = 256 << 10;
