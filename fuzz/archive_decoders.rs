@@ -72,7 +72,7 @@ fn read_blocks(archive: &[u8], contents: &Contents) {
         let stored = &archive[range][..usize::try_from(block.length).expect("it fits into memory")];
         let mut reader = BlockReader::new(&header, entry, block).expect("it has a block");
         let read = stored.chunks(11).try_for_each(|piece| reader.update(piece, &mut |_| Ok(())));
-        assert_eq!(read.and_then(|()| reader.finish()).expect("it was read before").rows, block.rows);
+        read.and_then(|()| reader.finish()).expect("it was read before");
     }
 }
 

@@ -3,9 +3,9 @@
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use crate::{Entry, Text, Toc};
+use crate::{Entry, Section, Text, Toc};
 
 /// Which entries of an archive are restored: those that `pg_restore --table` and `--schema` take, so that a selection cut
 /// out of the archive restores what those options restore from the whole of it.
@@ -31,6 +31,7 @@ use crate::{Entry, Text, Toc};
 pub struct Selection {
     schemas: BTreeSet<Text>,
     tables: Vec<Table>,
+    with_dependencies: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,6 +58,14 @@ impl Selection {
         self
     }
 
+    /// And the definitions that those need: their schemas, the types of their columns, the functions of their defaults, the
+    /// tables they inherit from, without rows. So they can be restored into a database that has nothing yet, which
+    /// `pg_restore` has no option for.
+    pub fn with_dependencies(mut self) -> Self {
+        self.with_dependencies = true;
+        self
+    }
+
     /// Whether it takes all there is.
     pub fn is_everything(&self) -> bool {
         self.schemas.is_empty() && self.tables.is_empty()
@@ -76,19 +85,27 @@ impl Selection {
 
     /// Of each entry whether it is taken.
     pub(crate) fn take(&self, toc: &Toc) -> Vec<bool> {
-        let mut taken = Vec::with_capacity(toc.entries().len());
-        for entry in toc.entries() {
-            let takes = self.is_everything()
-                || concerns_all(entry)
-                || if depends_on_its_object(entry) {
-                    // What it speaks of stands before it.
-                    let place = |dump_id: &i32| toc.place(*dump_id).filter(|place| *place < taken.len());
-                    let mut objects = entry.dependencies.iter().filter_map(place);
-                    objects.any(|place| taken[place] && !is(&toc.entries()[place], &["ACL"]))
-                } else {
-                    self.names(entry)
-                };
-            taken.push(takes);
+        let mut taken: Vec<bool> = toc
+            .entries()
+            .iter()
+            .map(|entry| {
+                self.is_everything()
+                    || concerns_all(entry)
+                    || !depends_on_its_object(entry) && self.names(entry)
+            })
+            .collect();
+        if self.with_dependencies {
+            take_dependencies(toc, &mut taken);
+        }
+        for place in 0..taken.len() {
+            let entry = &toc.entries()[place];
+            if depends_on_its_object(entry) && !taken[place] {
+                // What it speaks of stands before it.
+                let objects = entry.dependencies.iter().filter_map(|dump_id| toc.place(*dump_id));
+                taken[place] = objects
+                    .filter(|object| *object < place)
+                    .any(|object| taken[object] && !is(&toc.entries()[object], &["ACL"]));
+            }
         }
         taken
     }
@@ -105,6 +122,24 @@ impl Table {
     fn names(&self, entry: &Entry) -> bool {
         entry.tag.as_ref() == Some(&self.name)
             && (self.schema.is_none() || entry.schema.as_ref() == self.schema.as_ref())
+    }
+}
+
+/// Definitions that taken ones depend on, and those that these depend on. No data: a view needs a table, not its rows.
+fn take_dependencies(toc: &Toc, taken: &mut [bool]) {
+    let schemas = toc.entries().iter().enumerate().filter(|(_, entry)| is(entry, &["SCHEMA"]));
+    let schemas: BTreeMap<_, _> = schemas.map(|(place, entry)| (entry.tag.as_ref(), place)).collect();
+    let mut open: Vec<usize> = (0..taken.len()).filter(|place| taken[*place]).collect();
+    while let Some(place) = open.pop() {
+        let entry = &toc.entries()[place];
+        let dependencies = entry.dependencies.iter().filter_map(|dump_id| toc.place(*dump_id));
+        let schema = schemas.get(&entry.schema.as_ref()).copied();
+        for needed in dependencies.chain(schema) {
+            let is_definition = toc.entries()[needed].section == Section::PreData;
+            if is_definition && !std::mem::replace(&mut taken[needed], true) {
+                open.push(needed);
+            }
+        }
     }
 }
 

@@ -17,7 +17,7 @@ use walwarden_core::catalog::{
 };
 use walwarden_core::chain::{AuditChain, Subject};
 use walwarden_core::clock::{Clock, SystemClock, SystemRandom, new_job_id};
-use walwarden_core::restore::{Check, Mode, RestoreSession, Restored};
+use walwarden_core::restore::{Check, Mode, RestoreSession, Restored, Spooling};
 use walwarden_core::source::Dsn;
 use walwarden_core::verify::Row;
 use walwarden_core::watch::Unwatched;
@@ -121,7 +121,7 @@ impl Waiting {
         let mut request = scene.named("wanted").await;
         request.target = Dsn::parse(&target.dsn("postgres")).unwrap();
         request.clients = program.clients().await;
-        request.check = Check::None; // nothing is restored
+        (request.check, request.spooling) = (Check::None, Spooling::Always); // nothing is restored
         let session = scene.home.engine.restore();
         let plan = session.plan(request).await.unwrap();
         let worker = tokio::spawn(async move { session.apply(plan, &Unwatched).await });

@@ -13,7 +13,7 @@ use walwarden_core::backup::BackupRunner;
 use walwarden_core::catalog::{Catalog, CatalogExt, JobKind, JobQuery, JobState, NewJob, Step};
 use walwarden_core::chain::Subject;
 use walwarden_core::clock::{Clock, SystemClock, SystemRandom, new_job_id};
-use walwarden_core::restore::{Mode, RestoreSession, Restored};
+use walwarden_core::restore::{Mode, RestoreSession, Restored, Spooling};
 use walwarden_core::source::{Client, Codec, Compression, Dsn};
 use walwarden_core::watch::{StateChange, Transfer, Unwatched, Watch};
 use walwarden_core::{Code, Result};
@@ -103,17 +103,19 @@ async fn the_spool_is_private_and_what_a_killed_restore_left_is_swept() {
     let scene = Scene::new(17).await;
     let spool = scene.folder.path().join("spool");
     let left = spool.join("walwarden-spool-dead");
-    std::fs::create_dir_all(&left).unwrap();
-    std::fs::write(left.join("archive.dump"), "PGDMP, somebody's data").unwrap();
-    let mut request = scene.named(&unique("spooled")).await;
-    request.spool_dir = Some(spool.clone());
-    let plan = scene.home.engine.restore().plan(request).await.unwrap();
-    let inspector = Inspector { spool: spool.clone(), modes: std::sync::Mutex::default() };
-    scene.home.engine.restore().apply(plan, &inspector).await.unwrap();
-    let modes = inspector.modes.into_inner().unwrap();
-    assert!(!modes.is_empty());
-    assert!(modes.iter().all(|mode| *mode == 0o700), "{modes:?}");
-    assert!(std::fs::read_dir(&spool).unwrap().next().is_none(), "something is left in the spool folder");
+    for spooling in [Spooling::Always, Spooling::Never] {
+        std::fs::create_dir_all(&left).unwrap();
+        std::fs::write(left.join("archive.dump"), "PGDMP, somebody's data").unwrap();
+        let mut request = scene.named(&unique("spooled")).await;
+        (request.spooling, request.spool_dir) = (spooling, Some(spool.clone()));
+        let plan = scene.home.engine.restore().plan(request).await.unwrap();
+        let inspector = Inspector { spool: spool.clone(), modes: std::sync::Mutex::default() };
+        scene.home.engine.restore().apply(plan, &inspector).await.unwrap();
+        let modes = inspector.modes.into_inner().unwrap();
+        assert!(!modes.is_empty());
+        assert!(modes.iter().all(|mode| *mode == 0o700), "{modes:?}");
+        assert!(std::fs::read_dir(&spool).unwrap().next().is_none(), "something is left in the spool folder");
+    }
 }
 
 /// Changes a byte of the spooled dump once it was fetched, as a failing disk could.
@@ -140,7 +142,7 @@ async fn what_is_verified_is_what_lies_in_the_spool_not_what_came_over_the_wire(
     std::fs::create_dir_all(&spool).unwrap();
     let name = unique("decayed");
     let mut request = scene.named(&name).await;
-    request.spool_dir = Some(spool.clone());
+    (request.spooling, request.spool_dir) = (Spooling::Always, Some(spool.clone()));
     let plan = scene.home.engine.restore().plan(request).await.unwrap();
     let error = scene.home.engine.restore().apply(plan, &Decay(spool)).await.unwrap_err();
     assert_eq!(error.code(), Code::ArtifactMismatch, "{error:?}");

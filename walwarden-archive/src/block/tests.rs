@@ -1,5 +1,6 @@
 use super::RowLines;
-use crate::{BlockReader, Content, Contents, ErrorKind, Toc, index, read_toc};
+use crate::{BlockReader, Content, Contents, Entry, Error, ErrorKind, Header, Toc, index, read_toc};
+use walwarden_verify::index::Block;
 
 const ARCHIVES: [&[u8]; 4] = [
     include_bytes!("../../tests/data/none-14.dump"),
@@ -37,10 +38,21 @@ fn rows_lose_their_end_marker_and_nothing_else() {
 
 /// Everything that comes out of the block, as text, in pieces of this size.
 fn read(archive: &[u8], toc: &Toc, contents: &Contents, dump_id: i32, piece: usize) -> Vec<String> {
+    read_by(BlockReader::new, archive, toc, contents, dump_id, piece)
+}
+
+fn read_by(
+    of: impl Fn(&Header, &Entry, &Block) -> Result<BlockReader, Error>,
+    archive: &[u8],
+    toc: &Toc,
+    contents: &Contents,
+    dump_id: i32,
+    piece: usize,
+) -> Vec<String> {
     let (header, _) = read_toc(archive).unwrap();
     let block = contents.block(dump_id).unwrap();
     let stored = &archive[block.offset as usize..][..block.length as usize];
-    let mut reader = BlockReader::new(&header, toc.entry(dump_id).unwrap(), block).unwrap();
+    let mut reader = of(&header, toc.entry(dump_id).unwrap(), block).unwrap();
     let (mut read, mut data) = (Vec::new(), Vec::new());
     for piece in stored.chunks(piece) {
         reader
@@ -55,7 +67,7 @@ fn read(archive: &[u8], toc: &Toc, contents: &Contents, dump_id: i32, piece: usi
             })
             .unwrap();
     }
-    assert_eq!(reader.finish().unwrap().rows, block.rows);
+    reader.finish().unwrap();
     read.push(String::from_utf8(data).unwrap());
     read
 }
@@ -72,6 +84,9 @@ fn every_block_is_read_by_itself_in_pieces_of_any_size() {
             for piece in [1, 2, 3, 7, 64] {
                 assert_eq!(read(archive, &toc, &contents, entry.dump_id, piece), whole);
             }
+            let compared =
+                read_by(BlockReader::of_compared, archive, &toc, &contents, entry.dump_id, usize::MAX);
+            assert_eq!(compared, whole);
             all.push_str(&whole.concat());
         }
         assert!(all.contains("1\tAda\t\\N\n2\tGr\\\\ace\\t\t1\n3\t\t1\n") && all.contains("привет"), "{all}");
@@ -100,7 +115,14 @@ fn a_block_that_is_not_the_one_in_the_index_is_refused() {
             for end in 0..stored.len() {
                 let error = judge(&stored[..end]).expect_err("cut short");
                 assert_eq!(error.kind(), ErrorKind::Truncated, "{error}");
+                let mut compared = BlockReader::of_compared(&header, entry, block).unwrap();
+                compared.update(&stored[..end], &mut |_| Ok(())).unwrap();
+                assert_eq!(compared.finish().expect_err("cut short").kind(), ErrorKind::Truncated);
             }
+            let other = Block { raw_bytes: block.raw_bytes + 1, ..block.clone() };
+            let mut compared = BlockReader::of_compared(&header, entry, &other).unwrap();
+            compared.update(stored, &mut |_| Ok(())).unwrap();
+            assert_eq!(compared.finish().expect_err("of another size").kind(), ErrorKind::Malformed);
             let error = judge(&[stored, b"\0"].concat()).expect_err("too long");
             assert_eq!(
                 (error.kind(), error.offset()),

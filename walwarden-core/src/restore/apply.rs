@@ -7,15 +7,17 @@ use std::fmt::Write as _;
 
 use tokio_postgres::Client;
 
-use super::check::{CheckedTable, Expectation};
+use super::check::CheckedTable;
+use super::load::{Filled, Load};
 use super::pg_restore::{Arguments, Failure, PgRestore};
-use super::properties;
-use super::spool::VerifiedDump;
+use super::prepare::{Prepared, StoredRows};
+use super::spool::VerifiedPath;
 use super::target::{self, BUILDING_PREFIX};
 use super::unfinished::Unfinished;
-use super::{Mode, RestorePlan};
+use super::{Mode, RestorePlan, Scope, properties};
 use crate::error::{Code, Error, Result};
 use crate::source;
+use crate::watch::Watch;
 
 /// What the operator should know, and what was compared with the index.
 pub(super) type Outcome = (Vec<String>, Option<Vec<CheckedTable>>);
@@ -24,9 +26,8 @@ pub(super) type Outcome = (Vec<String>, Option<Vec<CheckedTable>>);
 #[derive(Debug)]
 pub(super) struct Application<'a> {
     pub(super) plan: &'a RestorePlan,
-    pub(super) dump: &'a VerifiedDump,
-    /// What the restored tables are compared with.
-    pub(super) expectation: Option<&'a Expectation>,
+    pub(super) prepared: &'a Prepared,
+    pub(super) watch: &'a dyn Watch,
     /// Makes the temporary name unique.
     pub(super) random: [u8; 10],
 }
@@ -38,7 +39,11 @@ impl Application<'_> {
             Mode::InPlace => {
                 let mut notices = self.replace_contents().await?;
                 let checked = self.check(&self.plan.database, &mut notices).await.map_err(|error| {
-                    described(error, &format!("the contents of {:?} were replaced", self.plan.database))
+                    let done = match self.plan.request.scope {
+                        Scope::DataOnly => "data was added to",
+                        _ => "the contents were replaced of",
+                    };
+                    described(error, &format!("{done} {:?}", self.plan.database))
                 })?;
                 Ok((notices, checked))
             }
@@ -48,7 +53,9 @@ impl Application<'_> {
 
     async fn replace_contents(&self) -> Result<Vec<String>> {
         let mut arguments = self.arguments();
-        arguments.push("--clean").push("--if-exists");
+        if self.plan.request.scope != Scope::DataOnly {
+            arguments.push("--clean").push("--if-exists");
+        }
         if self.plan.in_one_transaction {
             arguments.push("--single-transaction");
         }
@@ -65,7 +72,7 @@ impl Application<'_> {
 
     /// Compares the tables of a database, if the role may read them: a restore is no worse for not being looked at.
     async fn check(&self, database: &str, notices: &mut Vec<String>) -> Result<Option<Vec<CheckedTable>>> {
-        let Some(expectation) = self.expectation else { return Ok(None) };
+        let Some(expectation) = &self.prepared.expectation else { return Ok(None) };
         let request = &self.plan.request;
         let database = request.target.with_database(database);
         match expectation.check(&database, request.check, request.jobs as usize).await {
@@ -129,29 +136,67 @@ impl Application<'_> {
         }
     }
 
-    /// With several connections, section by section. Left to itself, a parallel `pg_restore` (seen: 15, 16, 17) may create a
-    /// partitioned table's trigger while rows still go into its partitions: the trigger then fires and changes them.
     async fn fill(&self, building: &str) -> Result<Vec<String>> {
+        let mut notices = Vec::new();
         let jobs = self.plan.request.jobs;
-        if jobs == 1 {
-            return Ok(self.pg_restore().run(self.arguments(), building).await?);
-        }
-        let mut notices: Vec<String> = Vec::new();
-        for section in ["pre-data", "data", "post-data"] {
-            let mut arguments = self.arguments();
-            arguments.push(&format!("--section={section}")).push(&format!("--jobs={jobs}"));
-            for notice in self.pg_restore().run(arguments, building).await? {
-                if !notices.contains(&notice) {
-                    notices.push(notice);
+        match (&self.prepared.rows, jobs) {
+            (Some(rows), _) => {
+                self.section("pre-data", 1, building, &mut notices).await?;
+                let jobs = self.load(rows, building, &mut notices).await?;
+                self.section("post-data", jobs, building, &mut notices).await?;
+            }
+            (None, 1) => notices = self.pg_restore().run(self.arguments(), building).await?,
+            (None, _) => {
+                for section in ["pre-data", "data", "post-data"] {
+                    self.section(section, jobs, building, &mut notices).await?;
                 }
             }
         }
         Ok(notices)
     }
 
+    /// With several connections, section by section. Left to itself, a parallel `pg_restore` (seen: 15, 16, 17) may create a
+    /// partitioned table's trigger while rows still go into its partitions: the trigger then fires and changes them.
+    async fn section(
+        &self,
+        section: &str,
+        jobs: u32,
+        building: &str,
+        notices: &mut Vec<String>,
+    ) -> Result<()> {
+        let mut arguments = self.arguments();
+        arguments.push(&format!("--section={section}")).push(&format!("--jobs={jobs}"));
+        add(notices, self.pg_restore().run(arguments, building).await?);
+        Ok(())
+    }
+
+    /// The data section: what is no rows, by `pg_restore` and first, for it makes large objects; then rows and contents. Says
+    /// how many connections the server has for what comes next.
+    async fn load(&self, rows: &StoredRows, building: &str, notices: &mut Vec<String>) -> Result<u32> {
+        let request = &self.plan.request;
+        let mut arguments = self.arguments();
+        arguments.push("--section=data");
+        let rest = self.pg_restore_of(self.prepared.archive.rest_of_data());
+        add(notices, rest.run(arguments, building).await?);
+        let StoredRows { dump, toc } = rows;
+        let jobs = request.jobs as usize;
+        let load = Load { dump, toc, jobs, cancel: &request.cancel, watch: self.watch };
+        let Filled { connections, wanted } = load.fill(&request.target.with_database(building)).await?;
+        if connections == wanted {
+            return Ok(request.jobs);
+        }
+        notices.push(format!("the target had {connections} connections instead of {wanted} to give"));
+        Ok(u32::try_from(connections).unwrap_or(request.jobs))
+    }
+
     pub(super) fn arguments(&self) -> Arguments {
         let request = &self.plan.request;
         let mut arguments = Arguments::default();
+        match request.scope {
+            Scope::All => {}
+            Scope::SchemaOnly => drop(arguments.push("--schema-only")),
+            Scope::DataOnly => drop(arguments.push("--data-only")),
+        }
         if request.no_owner {
             arguments.push("--no-owner");
         }
@@ -162,11 +207,24 @@ impl Application<'_> {
     }
 
     pub(super) fn pg_restore(&self) -> PgRestore<'_> {
+        self.pg_restore_of(self.prepared.archive.path())
+    }
+
+    fn pg_restore_of(&self, archive: VerifiedPath) -> PgRestore<'_> {
         PgRestore {
             client: &self.plan.client,
             target: &self.plan.request.target,
-            dump: self.dump,
+            archive,
             cancel: &self.plan.request.cancel,
+        }
+    }
+}
+
+/// Each notice once.
+fn add(notices: &mut Vec<String>, further: Vec<String>) {
+    for notice in further {
+        if !notices.contains(&notice) {
+            notices.push(notice);
         }
     }
 }

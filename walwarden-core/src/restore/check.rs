@@ -51,11 +51,12 @@ pub(super) struct Expectation {
 }
 
 impl Expectation {
-    /// From the index and the archive's own table of contents, which has the columns in their order.
+    /// From the index and the archive's own table of contents, which has the columns in their order, for those tables that are
+    /// restored.
     ///
     /// # Errors
     /// `artifact-mismatch` when the two do not speak of the same tables.
-    pub(super) fn new(index: &Index, toc: &Toc) -> Result<Expectation> {
+    pub(super) fn new(index: &Index, toc: &Toc, restored: &Toc) -> Result<Expectation> {
         let mut tables = Vec::new();
         for entry in index.entries.iter().filter(|entry| entry.is_table_data()) {
             let Some(rows) = entry.data.as_ref().and_then(|data| data.rows) else { continue };
@@ -69,7 +70,9 @@ impl Expectation {
                     format!("the dump's table of contents has no rows of a table in its index table={table}");
                 Error::new(Code::ArtifactMismatch, message)
             })?;
-            tables.push((TableSource { table, columns, condition: String::new() }, rows));
+            if stated.is_some_and(|entry| restored.entry(entry.dump_id).is_some()) {
+                tables.push((TableSource { table, columns, condition: String::new() }, rows));
+            }
         }
         Ok(Expectation { tables })
     }

@@ -12,9 +12,8 @@ use walwarden_verify::manifest::VerifiedManifest;
 use walwarden_verify::{JobId, Sha256};
 
 use super::apply::Application;
-use super::check::Expectation;
-use super::{BackupContents, Check, Mode, RestorePlan, RestoreRequest, RestoreSession, Restored};
-use super::{contents, find, inspect, spool};
+use super::{BackupContents, Mode, RestorePlan, RestoreRequest, RestoreSession, Restored, Scope};
+use super::{contents, find, inspect, prepare};
 use crate::catalog::{Job, JobKind, JobQuery, JobState, NewJob, Step, Write};
 use crate::chain::Subject;
 use crate::clock::{Clock, new_job_id};
@@ -118,24 +117,14 @@ impl RestoreConductor {
         watch: &dyn Watch,
     ) -> Result<Restored> {
         let request = &plan.request;
-        let body = plan.manifest.body();
         progress.reached(JobState::Downloading).await?;
-        let spool_dir = self.spool_dir(plan);
-        let spooled = spool::fetch(request.from.as_ref(), body, &spool_dir, &request.cancel, watch).await?;
+        let fetched = prepare::fetch(plan, &self.spool_dir(plan), watch).await?;
         progress.reached(JobState::Verifying).await?;
-        let dump = spooled.verify(body, &request.cancel).await?;
-        // An index that was altered is found before the target is touched.
-        let expectation = match (request.check, &body.index) {
-            (Check::None, _) | (_, None) => None,
-            _ => {
-                let index = contents::index(request.from.as_ref(), &plan.manifest).await?;
-                Some(Expectation::new(&index, &dump.toc().await?)?)
-            }
-        };
+        let prepared = fetched.verify(plan).await?;
         progress.reached(JobState::ManifestVerified).await?;
         progress.reached(JobState::Restoring).await?;
         let random = self.parts.random_bytes();
-        let application = Application { plan, dump: &dump, expectation: expectation.as_ref(), random };
+        let application = Application { plan, prepared: &prepared, watch, random };
         let (notices, checked) = application.run().await.map_err(|error| match error.code() {
             // In place, that code's promise that nothing was replaced may not hold.
             Code::RestoreFailed if plan.target_is_older && request.mode == Mode::NewDatabase => {
@@ -265,6 +254,11 @@ impl RestoreSession for RestoreConductor {
         if request.mode == Mode::InPlace && request.jobs > 1 {
             let message =
                 "an in-place restore is one transaction and takes one job; more are for mode new_database";
+            return Err(Error::new(Code::ArgumentInvalid, message));
+        }
+        if request.mode == Mode::NewDatabase && request.scope == Scope::DataOnly {
+            let message =
+                "a new database has no tables that could take data alone; that is for mode in_place";
             return Err(Error::new(Code::ArgumentInvalid, message));
         }
         if request.jobs == 0 {

@@ -1,11 +1,16 @@
 //! Looks at manifest and target together and says what a restore would do.
 
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use tokio_postgres::Client;
+use walwarden_archive::{Entry, Toc};
 use walwarden_verify::manifest::VerifiedManifest;
 
-use super::{Mode, RestorePlan, RestoreRequest, target};
+use super::stored::StoredDump;
+use super::{Mode, RestorePlan, RestoreRequest, Scope, Spooling, target};
 use crate::error::{Code, Error, Result};
-use crate::source::{self, Dsn, Server};
-use tokio_postgres::Client;
+use crate::source::{self, Dsn, Server, TableName};
 
 /// The plan of a restore whose manifest was checked. Changes nothing.
 pub(super) async fn plan(request: RestoreRequest, manifest: VerifiedManifest) -> Result<RestorePlan> {
@@ -14,6 +19,8 @@ pub(super) async fn plan(request: RestoreRequest, manifest: VerifiedManifest) ->
         let message = format!("this version cannot decrypt dumps name={}", body.artifact_key);
         return Err(Error::new(Code::ArgumentInvalid, message));
     }
+    let spools = spools(&request, body.index.is_some())?;
+    let stored = stored(&request, &manifest).await?;
     let connection = connect(&request.target).await?;
     let server = Server::of(&connection, &request.target).await.map_err(target::as_target)?;
     let mut notices = Vec::new();
@@ -47,8 +54,9 @@ pub(super) async fn plan(request: RestoreRequest, manifest: VerifiedManifest) ->
         Mode::InPlace => {
             let database = server.database.clone();
             // That error would end a transaction.
-            in_one_transaction = !choice.expects_transaction_timeout_error
-                && !target::has_inherited_constraints(&connection).await?;
+            let drops = request.scope != Scope::DataOnly;
+            let inherits = drops && target::has_inherited_constraints(&connection).await?;
+            in_one_transaction = !(choice.expects_transaction_timeout_error || inherits);
             if !in_one_transaction {
                 notices.push(
                     "this cannot happen in one transaction (inherited keys of partitions, or a pg_restore newer than the \
@@ -56,7 +64,12 @@ pub(super) async fn plan(request: RestoreRequest, manifest: VerifiedManifest) ->
                         .to_owned(),
                 );
             }
-            (database, target::relations(&connection).await?)
+            let mut relations = if drops { target::relations(&connection).await? } else { Vec::new() };
+            if let Some(stored) = &stored {
+                let selected = names(&stored.head.toc.select(&request.selection));
+                relations.retain(|(name, _)| selected.contains(name));
+            }
+            (database, relations.into_iter().map(|(_, shown)| shown).collect())
         }
     };
     Ok(RestorePlan {
@@ -64,12 +77,56 @@ pub(super) async fn plan(request: RestoreRequest, manifest: VerifiedManifest) ->
         client: choice.client.clone(),
         database,
         in_one_transaction,
+        spools,
+        stored,
         target_is_older,
         dropped,
         notices,
         manifest,
         request,
     })
+}
+
+/// Whether the dump has to be copied, or is to be.
+fn spools(request: &RestoreRequest, has_index: bool) -> Result<bool> {
+    let why = match request.mode {
+        Mode::NewDatabase if has_index => None,
+        Mode::NewDatabase => Some("this backup has no index, so that it can only be verified as a whole"),
+        Mode::InPlace if request.scope == Scope::SchemaOnly && has_index => None,
+        Mode::InPlace => {
+            Some("pg_restore does all of an in-place restore in one transaction and reads a file")
+        }
+    };
+    match (request.spooling, why) {
+        (Spooling::Never, Some(why)) => {
+            Err(Error::new(Code::ArgumentInvalid, format!("this restore needs the spool folder: {why}")))
+        }
+        (Spooling::Always, _) => Ok(true),
+        (_, why) => Ok(why.is_some()),
+    }
+}
+
+/// The stored dump, if only some of it is wanted: that has to be in it.
+async fn stored(request: &RestoreRequest, manifest: &VerifiedManifest) -> Result<Option<StoredDump>> {
+    if request.selection.is_everything() {
+        return Ok(None);
+    }
+    let stored = StoredDump::open(Arc::clone(&request.from), manifest, request.jobs).await?;
+    let unmatched = request.selection.unmatched(&stored.head.toc);
+    if unmatched.is_empty() {
+        return Ok(Some(stored));
+    }
+    let message = format!("the backup does not hold what was named: {}", unmatched.join(", "));
+    Err(Error::new(Code::ArgumentInvalid, message))
+}
+
+/// Whatever has a schema and a name: tables, views and sequences among others.
+fn names(toc: &Toc) -> BTreeSet<TableName> {
+    let name = |entry: &Entry| {
+        let (schema, name) = (entry.schema.as_ref()?.to_string(), entry.tag.as_ref()?.to_string());
+        Some(TableName { schema, name })
+    };
+    toc.entries().iter().filter_map(name).collect()
 }
 
 async fn check_name_is_free(connection: &Client, name: &str) -> Result<()> {

@@ -1,17 +1,28 @@
 //! Conducts a restore: plan, verify everything, then apply.
 //!
-//! In: a [`RestoreRequest`]. Out: a [`Restored`]. What always holds: `pg_restore` never sees a byte that was not
-//! verified, and the target's DSN stays in this process.
+//! In: a [`RestoreRequest`]. Out: a [`Restored`]. What always holds: the target never sees a byte that was not verified,
+//! and its DSN stays in this process and the `pg_restore` that it starts.
+//!
+//! Rows take one of two ways. Into a new database they go straight from the store over several connections, every piece
+//! compared with the backup's index before it is decoded. Where one transaction of `pg_restore` is to replace what a database
+//! holds, or where a backup has no index, the dump is first copied into a private file, and that compared.
 
 mod apply;
 mod check;
 mod conductor;
 mod contents;
+mod decoding;
 mod find;
+mod folder;
 mod inspect;
+mod large_objects;
+mod load;
 mod pg_restore;
+mod prepare;
+mod progress;
 mod properties;
 mod spool;
+mod stored;
 mod target;
 mod unfinished;
 
@@ -29,9 +40,12 @@ use crate::source::{Client, ClientSet, Dsn};
 use crate::storage::Storage;
 use crate::watch::{Cancel, Watch};
 
+use stored::StoredDump;
+
 pub use check::{Check, CheckedTable};
 pub use conductor::RestoreConductor;
 pub use contents::BackupContents;
+pub use walwarden_archive::Selection;
 
 /// Into what a backup is restored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,6 +54,30 @@ pub enum Mode {
     NewDatabase,
     /// The existing database that the target DSN names; its objects are dropped first.
     InPlace,
+}
+
+/// What of the selected entries is restored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Scope {
+    /// Definitions and data.
+    #[default]
+    All,
+    /// Definitions only, as `pg_restore --schema-only`.
+    SchemaOnly,
+    /// Data only, into tables that are there, as `pg_restore --data-only`; `InPlace` only.
+    DataOnly,
+}
+
+/// Whether the dump is copied into a private file before it is restored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Spooling {
+    /// Where the way it is restored needs that.
+    #[default]
+    WhereNeeded,
+    /// Always. The whole dump is compared before the target is touched, and no connection to the store is open while it is.
+    Always,
+    /// Never: a restore that needs it is refused.
+    Never,
 }
 
 /// One restore to be planned.
@@ -67,13 +105,21 @@ pub struct RestoreRequest {
     pub no_owner: bool,
     /// Leave privileges out.
     pub no_privileges: bool,
-    /// How many connections `pg_restore` may use, at least 1. An in-place restore is one transaction and takes 1.
+    /// Which tables or schemas of the backup; into a new database, with the definitions that they depend on. It takes an
+    /// index.
+    pub selection: Selection,
+    /// What of them.
+    pub scope: Scope,
+    /// How many connections to the target may be used, at least 1. An in-place restore is one transaction and takes 1.
     pub jobs: u32,
     /// How closely the restored tables are compared with the backup's index, where it has one.
     pub check: Check,
     /// The client programs to choose from.
     pub clients: ClientSet,
-    /// Folder for the verified copy of the dump, if not the engine's.
+    /// Whether the dump is copied first.
+    pub spooling: Spooling,
+    /// Folder for what `pg_restore` reads, if not the engine's: a copy of the dump where it is copied, else an archive without
+    /// rows.
     pub spool_dir: Option<PathBuf>,
     /// Stops the job.
     pub cancel: Cancel,
@@ -100,9 +146,12 @@ impl RestoreRequest {
             confirm_destructive: false,
             no_owner: false,
             no_privileges: false,
+            selection: Selection::everything(),
+            scope: Scope::default(),
             jobs: 1,
             check: Check::default(),
             clients,
+            spooling: Spooling::default(),
             spool_dir: None,
             cancel: Cancel::default(),
         }
@@ -119,6 +168,9 @@ pub struct RestorePlan {
     database: String,
     client: Client,
     in_one_transaction: bool,
+    spools: bool,
+    /// The stored dump, where the plan had to look into it already.
+    stored: Option<StoredDump>,
     /// The target's major is below that of the backup's server.
     target_is_older: bool,
     dropped: Vec<String>,
@@ -156,6 +208,11 @@ impl RestorePlan {
     /// `pg_restore` is newer than the server, which refuses one of its settings and thereby would end the transaction.
     pub fn in_one_transaction(&self) -> bool {
         self.in_one_transaction
+    }
+
+    /// Whether what is restored is first copied into the spool folder; else rows go straight from the store into the target.
+    pub fn spools(&self) -> bool {
+        self.spools
     }
 
     /// In place: the tables, views and sequences now in the target, as `schema.name`. Those that the dump holds too are
@@ -197,7 +254,8 @@ pub struct Restored {
 /// Restores backups.
 ///
 /// - [`plan`](Self::plan) MUST NOT change the target.
-/// - [`apply`](Self::apply) MUST verify the whole dump before the first byte reaches the target.
+/// - [`apply`](Self::apply) MUST verify every byte of the dump before it reaches the target, and all that is restored before
+///   it drops or replaces anything there.
 /// - A failed restore into a new database MUST leave no database of that name behind.
 #[async_trait]
 pub trait RestoreSession: Debug + Send + Sync + 'static {

@@ -7,7 +7,7 @@ use std::process::ExitStatus;
 use tokio::io::AsyncReadExt;
 
 use super::properties::after_identifier;
-use super::spool::VerifiedDump;
+use super::spool::VerifiedPath;
 use crate::error::{Code, Error, Result};
 use crate::source::{Client, Dsn, Program, Said};
 use crate::watch::Cancel;
@@ -31,12 +31,12 @@ impl Arguments {
     }
 }
 
-/// `pg_restore` of one client version, one verified dump, one target.
+/// `pg_restore` of one client version, one verified archive, one target.
 #[derive(Debug)]
 pub(super) struct PgRestore<'a> {
     pub(super) client: &'a Client,
     pub(super) target: &'a Dsn,
-    pub(super) dump: &'a VerifiedDump,
+    pub(super) archive: VerifiedPath,
     pub(super) cancel: &'a Cancel,
 }
 
@@ -67,7 +67,7 @@ impl PgRestore<'_> {
         arguments
             .push("--no-password")
             .push(&format!("--dbname={}", target.libpq_conninfo_without_password()));
-        arguments.0.push(self.dump.path().into());
+        arguments.0.push(self.archive.as_path().into());
         // Dropping the program ends it, which is what happens to it when we are cancelled.
         let started = Program::start(self.client, "pg_restore", arguments.0, &target);
         let (program, stdout) = started.map_err(Failure::Refused)?;
@@ -86,7 +86,7 @@ impl PgRestore<'_> {
 
     /// What `pg_restore` prints of the archive, without a target.
     pub(super) async fn print(&self, mut arguments: Arguments) -> Result<String> {
-        arguments.0.push(self.dump.path().into());
+        arguments.0.push(self.archive.as_path().into());
         let (program, mut stdout) = Program::start(self.client, "pg_restore", arguments.0, self.target)?;
         let mut printed = String::new();
         stdout.read_to_string(&mut printed).await.map_err(|error| {

@@ -24,7 +24,7 @@ pub(super) async fn read(application: &Application<'_>, name: &str) -> Result<Da
     arguments.push("--list").push("--create");
     let entries = application.pg_restore().print(arguments).await?;
     let wanted: Vec<&str> = entries.lines().filter(|line| is_about_the_database(line)).collect();
-    let list = application.dump.folder().join("database.list");
+    let list = application.prepared.archive.folder().join("database.list");
     tokio::fs::write(&list, wanted.join("\n")).await.map_err(|error| {
         let message = format!("the spool folder cannot be written path={}", list.display());
         Error::new(Code::FileFailed, message).with_source(error)

@@ -1,46 +1,54 @@
-//! Fetches a dump into a private file and compares it with its manifest.
+//! Archives for `pg_restore`, in private files whose bytes were compared with the manifest.
 
 use std::io::{ErrorKind, Read};
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use futures::StreamExt;
-use tempfile::TempDir;
-use tokio::fs::File;
 use tokio::io::{AsyncWriteExt, BufWriter};
-use walwarden_archive::Toc;
+use walwarden_archive::{DataEntries, Toc};
 use walwarden_verify::manifest::ManifestBody;
 
+use super::folder::{self, ARCHIVE, PrivateFolder};
+use super::progress::Progress;
+use super::stored::StoredDump;
 use crate::error::{Code, Error, Result};
 use crate::pipeline::{Measure, Measured};
-use crate::storage::{ObjectName, Storage, locked};
+use crate::storage::{ObjectName, Storage};
 use crate::watch::{Cancel, Transfer, Watch};
 
-/// A complete local copy, not compared yet. Its folder is readable by this user only and goes when it is dropped.
+/// A complete local copy, not compared yet.
 #[derive(Debug)]
-pub(super) struct SpooledDump {
-    folder: TempDir,
-    lock: std::fs::File,
+pub(super) struct SpooledDump(PrivateFolder);
+
+/// A local archive of which every byte was compared with what the manifest speaks of: the dump itself, or what was cut out
+/// of it. Only this module makes one.
+#[derive(Debug)]
+pub(super) struct VerifiedArchive(PrivateFolder);
+
+/// Where a verified archive lies. Whatever starts `pg_restore` asks for one.
+#[derive(Debug, Clone)]
+pub(super) struct VerifiedPath(PathBuf);
+
+impl VerifiedPath {
+    pub(super) fn as_path(&self) -> &Path {
+        &self.0
+    }
 }
 
-/// A local copy that is, byte for byte, what the manifest speaks of. Only [`SpooledDump::verify`] makes one, and
-/// whatever starts `pg_restore` asks for one.
-#[derive(Debug)]
-pub(super) struct VerifiedDump {
-    folder: TempDir,
-    /// Keeps other restores from sweeping the folder away.
-    _lock: std::fs::File,
-}
-
-impl VerifiedDump {
+impl VerifiedArchive {
     /// The archive.
-    pub(super) fn path(&self) -> PathBuf {
-        archive_path(&self.folder)
+    pub(super) fn path(&self) -> VerifiedPath {
+        VerifiedPath(self.0.archive_path())
+    }
+
+    /// Of one [without rows](without_rows), what is left for `--section=data`.
+    pub(super) fn rest_of_data(&self) -> VerifiedPath {
+        VerifiedPath(self.folder().join(REST_OF_DATA))
     }
 
     /// Its table of contents.
     pub(super) async fn toc(&self) -> Result<Toc> {
-        let path = self.path();
+        let path = self.0.archive_path();
         let read = move || {
             let file = std::fs::File::open(&path).map_err(|error| {
                 Error::new(Code::FileFailed, "the spooled dump cannot be read").with_source(error)
@@ -58,7 +66,7 @@ impl VerifiedDump {
 
     /// The private folder around it, for lists that accompany the archive.
     pub(super) fn folder(&self) -> &Path {
-        self.folder.path()
+        self.0.path()
     }
 }
 
@@ -71,17 +79,8 @@ pub(super) async fn fetch(
     watch: &dyn Watch,
 ) -> Result<SpooledDump> {
     let name = ObjectName::new(manifest.artifact_key.clone())?;
-    let dir = spool_dir.to_owned();
-    let begun = tokio::task::spawn_blocking(move || {
-        sweep(&dir, rustix::process::geteuid().as_raw());
-        begin(&dir)
-    });
-    let begun = begun.await.map_err(|error| {
-        Error::new(Code::Internal, "the maker of the spool folder panicked").with_source(error)
-    })?;
-    let (folder, file) = begun.map_err(|error| spool_error(spool_dir, error))?;
-    let lock = file.try_clone().map_err(|error| spool_error(spool_dir, error))?;
-    let mut file = BufWriter::with_capacity(1 << 20, File::from_std(file));
+    let folder = PrivateFolder::begin(spool_dir).await?;
+    let mut file = BufWriter::with_capacity(PIECE_BYTES, folder.archive()?);
     let mut body = storage.get(&name, None).await?.body;
     let mut done_bytes = 0;
     loop {
@@ -91,15 +90,15 @@ pub(super) async fn fetch(
             () = cancel.cancelled() => return Err(cancelled()),
         };
         let Some(chunk) = chunk.transpose()? else { break };
-        file.write_all(&chunk).await.map_err(|error| spool_error(spool_dir, error))?;
+        file.write_all(&chunk).await.map_err(|error| folder::failed(spool_dir, error))?;
         done_bytes += chunk.len() as u64;
         if done_bytes > manifest.size_bytes {
             break;
         }
         watch.transfer(Transfer { done_bytes, total_bytes: Some(manifest.size_bytes) });
     }
-    file.flush().await.map_err(|error| spool_error(spool_dir, error))?;
-    Ok(SpooledDump { folder, lock })
+    file.flush().await.map_err(|error| folder::failed(spool_dir, error))?;
+    Ok(SpooledDump(folder))
 }
 
 impl SpooledDump {
@@ -108,28 +107,97 @@ impl SpooledDump {
     /// The digest is that of the file as it is read now, which is how `pg_restore` will read it, and not of the bytes as
     /// they came: what a full or failing disk made of them counts. The file is mostly still in memory, so that hashing
     /// it here takes hardly longer than hashing it on the way did.
-    pub(super) async fn verify(self, manifest: &ManifestBody, cancel: &Cancel) -> Result<VerifiedDump> {
-        let path = archive_path(&self.folder);
-        let cancel = cancel.clone();
-        let measured = tokio::task::spawn_blocking(move || measure(&path, &cancel)).await;
-        let Measured { size_bytes, sha256 } = measured.map_err(|error| {
-            Error::new(Code::Internal, "the reader of the spooled dump panicked").with_source(error)
-        })??;
-        if size_bytes == manifest.size_bytes && sha256 == manifest.checksum_sha256 {
-            return Ok(VerifiedDump { folder: self.folder, _lock: self.lock });
+    pub(super) async fn verify(self, manifest: &ManifestBody, cancel: &Cancel) -> Result<VerifiedArchive> {
+        let found = measured(&self.0, cancel).await?;
+        if found.size_bytes == manifest.size_bytes && found.sha256 == manifest.checksum_sha256 {
+            return Ok(VerifiedArchive(self.0));
         }
         Err(Error::new(
             Code::ArtifactMismatch,
             format!(
-                "the stored dump is not what the manifest names name={} expected={}:{} stored={size_bytes}:{sha256}",
-                manifest.artifact_key, manifest.size_bytes, manifest.checksum_sha256
+                "the stored dump is not what the manifest names name={} expected={}:{} stored={}:{}",
+                manifest.artifact_key,
+                manifest.size_bytes,
+                manifest.checksum_sha256,
+                found.size_bytes,
+                found.sha256
             ),
         ))
     }
 }
 
+/// Two small archives with all of a dump but its rows and large objects: one for the sections around the data, one with what
+/// else is in the data section.
+pub(super) async fn without_rows(dump: &StoredDump, toc: &Toc, spool_dir: &Path) -> Result<VerifiedArchive> {
+    let folder = PrivateFolder::begin(spool_dir).await?;
+    let header = &dump.head.header;
+    keep(&folder, ARCHIVE, toc.without_data(DataEntries::Keep).to_bytes(header)).await?;
+    keep(&folder, REST_OF_DATA, toc.without_data(DataEntries::Remove).to_bytes(header)).await?;
+    Ok(VerifiedArchive(folder))
+}
+
+/// Writes a small file, and looks whether the folder keeps it.
+async fn keep(folder: &PrivateFolder, name: &str, bytes: Vec<u8>) -> Result<()> {
+    let path = folder.path().join(name);
+    let write_and_read = async {
+        tokio::fs::write(&path, &bytes).await?;
+        tokio::fs::read(&path).await
+    };
+    let kept = write_and_read.await.map_err(|error| folder::failed(folder.path(), error))?;
+    if kept == bytes { Ok(()) } else { Err(not_kept(folder)) }
+}
+
+/// An archive with some of a dump's entries and their data, fetched block by block.
+pub(super) async fn with_blocks(
+    dump: &StoredDump,
+    toc: &Toc,
+    spool_dir: &Path,
+    cancel: &Cancel,
+    watch: &dyn Watch,
+) -> Result<VerifiedArchive> {
+    let folder = PrivateFolder::begin(spool_dir).await?;
+    let mut file = BufWriter::with_capacity(PIECE_BYTES, folder.archive()?);
+    let blocks = dump.blocks(toc)?;
+    let progress = Progress::new(blocks.iter().map(|(_, block)| block.length).sum(), watch);
+    let mut written = Measure::default();
+    let head = toc.without_offsets().to_bytes(&dump.head.header);
+    written.update(&head);
+    file.write_all(&head).await.map_err(|error| folder::failed(spool_dir, error))?;
+    for (_, block) in blocks {
+        let mut reading = dump.read_block(block);
+        loop {
+            let piece = tokio::select! {
+                piece = reading.next() => piece?,
+                () = cancel.cancelled() => return Err(cancelled()),
+            };
+            let Some(piece) = piece else { break };
+            written.update(&piece);
+            file.write_all(&piece).await.map_err(|error| folder::failed(spool_dir, error))?;
+            progress.add(piece.len());
+        }
+    }
+    file.flush().await.map_err(|error| folder::failed(spool_dir, error))?;
+    if measured(&folder, cancel).await? == written.finish() {
+        return Ok(VerifiedArchive(folder));
+    }
+    Err(not_kept(&folder))
+}
+
+fn not_kept(folder: &PrivateFolder) -> Error {
+    let message =
+        format!("the spool folder does not keep what is written to it folder={}", folder.path().display());
+    Error::new(Code::FileFailed, message)
+}
+
+async fn measured(folder: &PrivateFolder, cancel: &Cancel) -> Result<Measured> {
+    let (path, cancel) = (folder.archive_path(), cancel.clone());
+    tokio::task::spawn_blocking(move || measure(&path, &cancel)).await.map_err(|error| {
+        Error::new(Code::Internal, "the reader of the spooled dump panicked").with_source(error)
+    })?
+}
+
 fn measure(path: &Path, cancel: &Cancel) -> Result<Measured> {
-    let mut file = std::fs::File::open(path).map_err(|error| spool_error(path, error))?;
+    let mut file = std::fs::File::open(path).map_err(|error| folder::failed(path, error))?;
     let mut piece = vec![0; PIECE_BYTES];
     let mut measure = Measure::default();
     loop {
@@ -140,7 +208,7 @@ fn measure(path: &Path, cancel: &Cancel) -> Result<Measured> {
             Ok(0) => return Ok(measure.finish()),
             Ok(count) => measure.update(&piece[..count]),
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            Err(error) => return Err(spool_error(path, error)),
+            Err(error) => return Err(folder::failed(path, error)),
         }
     }
 }
@@ -149,116 +217,5 @@ fn cancelled() -> Error {
     Error::new(Code::Cancelled, "the restore was cancelled before the dump was verified")
 }
 
-/// A new folder that only this user can enter, with an archive whose lock keeps other restores from sweeping it away.
-fn begin(spool_dir: &Path) -> std::io::Result<(TempDir, std::fs::File)> {
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(PREFIX);
-    #[cfg(unix)]
-    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o700));
-    loop {
-        let folder = builder.tempdir_in(spool_dir)?;
-        if let Some(archive) = locked::create(&archive_path(&folder))? {
-            return Ok((folder, archive));
-        }
-    }
-}
-
-/// Removes what restores of this user that were killed left behind. The spool folder may be `/tmp`, where others can put
-/// anything under any name.
-fn sweep(spool_dir: &Path, user: u32) {
-    let entries = std::fs::read_dir(spool_dir).into_iter().flatten().flatten();
-    for entry in entries.filter(|entry| entry.file_name().to_string_lossy().starts_with(PREFIX)) {
-        let is_own = entry.metadata().is_ok_and(|found| found.is_dir() && found.uid() == user);
-        if is_own && let Some(_archive) = locked::abandoned(&entry.path().join(ARCHIVE)) {
-            let _stays_for_the_next = std::fs::remove_dir_all(entry.path());
-        }
-    }
-}
-
-const PREFIX: &str = "walwarden-spool-";
-const ARCHIVE: &str = "archive.dump";
+const REST_OF_DATA: &str = "rest-of-data.dump";
 const PIECE_BYTES: usize = 1 << 20;
-
-fn archive_path(folder: &TempDir) -> PathBuf {
-    folder.path().join(ARCHIVE)
-}
-
-fn spool_error(folder: &Path, error: std::io::Error) -> Error {
-    let (code, what) = match error.kind() {
-        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
-            (Code::SpoolFull, "no room left in the spool folder")
-        }
-        _ => (Code::FileFailed, "the spool folder cannot be used"),
-    };
-    Error::new(code, format!("{what} folder={}", folder.display())).with_source(error)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_full_disk_is_told_from_other_faults() {
-        let code = |kind: ErrorKind| spool_error(Path::new("/spool"), kind.into()).code();
-        assert_eq!(code(ErrorKind::StorageFull), Code::SpoolFull);
-        assert_eq!(code(ErrorKind::QuotaExceeded), Code::SpoolFull);
-        assert_eq!(code(ErrorKind::PermissionDenied), Code::FileFailed);
-    }
-
-    fn own() -> u32 {
-        rustix::process::geteuid().as_raw()
-    }
-
-    #[test]
-    fn a_sweep_takes_nothing_of_the_living_or_of_other_users() {
-        let dir = tempfile::tempdir().unwrap();
-        let (alive, _lock) = begin(dir.path()).unwrap();
-        let dead = begin(dir.path()).unwrap().0.keep();
-        sweep(dir.path(), own() + 1);
-        assert!(dead.exists());
-        sweep(dir.path(), own());
-        assert!(!dead.exists() && archive_path(&alive).exists());
-    }
-
-    #[test]
-    fn a_sweep_waits_for_no_pipe_and_follows_no_link() {
-        let dir = tempfile::tempdir().unwrap();
-        let (pipe, link) = (dir.path().join("walwarden-spool-pipe"), dir.path().join("walwarden-spool-link"));
-        let elsewhere = dir.path().join("somebody's dump");
-        std::fs::write(&elsewhere, "data").unwrap();
-        for folder in [&pipe, &link] {
-            std::fs::create_dir(folder).unwrap();
-        }
-        let made = std::process::Command::new("mkfifo").arg(pipe.join(ARCHIVE)).status().unwrap();
-        assert!(made.success());
-        std::os::unix::fs::symlink(&elsewhere, link.join(ARCHIVE)).unwrap();
-        let (done, swept) = std::sync::mpsc::channel();
-        let path = dir.path().to_owned();
-        std::thread::spawn(move || {
-            sweep(&path, own());
-            done.send(()).unwrap();
-        });
-        swept.recv_timeout(std::time::Duration::from_secs(10)).expect("it waits for the pipe");
-        assert!(pipe.exists() && link.exists() && elsewhere.exists());
-    }
-
-    /// Between its making and its locking an archive looks like a dead restore's.
-    #[test]
-    fn a_sweep_in_between_costs_a_new_folder_and_not_the_restore() {
-        let dir = tempfile::tempdir().unwrap();
-        let (path, stop) =
-            (dir.path().to_owned(), std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false)));
-        let stopped = std::sync::Arc::clone(&stop);
-        let sweeper = std::thread::spawn(move || {
-            while !stopped.load(std::sync::atomic::Ordering::Relaxed) {
-                sweep(&path, own());
-            }
-        });
-        for _ in 0..400 {
-            let (folder, _lock) = begin(dir.path()).unwrap();
-            assert!(archive_path(&folder).exists());
-        }
-        stop.store(true, std::sync::atomic::Ordering::Relaxed);
-        sweeper.join().unwrap();
-    }
-}

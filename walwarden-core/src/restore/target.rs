@@ -1,8 +1,9 @@
 //! Looks at the target, and creates, renames and drops databases there.
 
-use tokio_postgres::Client;
+use tokio_postgres::{Client, Row};
 
 use crate::error::{Code, Error, Result};
+use crate::source::TableName;
 
 /// An error of connecting, which speaks of a source, said of the target.
 pub(super) fn as_target(error: Error) -> Error {
@@ -55,20 +56,22 @@ pub(super) async fn left_behind(client: &Client) -> Result<Vec<String>> {
     Ok(rows.iter().map(|row| row.get(0)).collect())
 }
 
-/// Tables, views and sequences of the connected database that are not the system's or an extension's.
-pub(super) async fn relations(client: &Client) -> Result<Vec<String>> {
-    let sql = "select format('%I.%I', n.nspname, c.relname) \
+/// Tables, views and sequences of the connected database that are not the system's or an extension's, each with how it is
+/// shown.
+pub(super) async fn relations(client: &Client) -> Result<Vec<(TableName, String)>> {
+    let sql = "select n.nspname::text, c.relname::text, format('%I.%I', n.nspname, c.relname) as shown \
          from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace \
          where c.relkind in ('r', 'p', 'v', 'm', 'f', 'S') \
            and n.nspname !~ '^pg_' and n.nspname <> 'information_schema' \
            and not exists (select from pg_catalog.pg_depend d \
                            where d.classid = 'pg_class'::regclass and d.objid = c.oid and d.deptype = 'e') \
-         order by 1";
+         order by shown";
     let rows = client
         .query(sql, &[])
         .await
         .map_err(|error| refused("the target's tables cannot be listed", error))?;
-    Ok(rows.iter().map(|row| row.get(0)).collect())
+    let named = |row: &Row| (TableName { schema: row.get(0), name: row.get(1) }, row.get(2));
+    Ok(rows.iter().map(named).collect())
 }
 
 /// Primary keys and unique constraints that partitions inherit. `pg_restore --clean` tries to drop each by itself,

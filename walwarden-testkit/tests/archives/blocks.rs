@@ -33,7 +33,7 @@ fn data_of(archive: &[u8]) -> Data {
         };
         let mut reader = BlockReader::new(&header, entry, block).unwrap();
         stored.chunks(65_521).for_each(|piece| reader.update(piece, &mut take).unwrap());
-        assert_eq!(reader.finish().unwrap().rows, block.rows);
+        reader.finish().unwrap();
         if entry.has_copy_lines() {
             let text = |text: &Option<_>| text.as_ref().map(ToString::to_string).unwrap_or_default();
             let (schema, name): (String, String) = (text(&entry.schema), text(&entry.tag));

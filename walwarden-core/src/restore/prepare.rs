@@ -1,0 +1,108 @@
+//! What is fetched and compared before the target is touched.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use walwarden_archive::Toc;
+use walwarden_verify::index::Index;
+
+use super::check::Expectation;
+use super::spool::{self, SpooledDump, VerifiedArchive};
+use super::stored::StoredDump;
+use super::{Check, Mode, RestorePlan, Scope, contents};
+use crate::error::Result;
+use crate::watch::Watch;
+
+/// Everything a restore works with.
+#[derive(Debug)]
+pub(super) struct Prepared {
+    /// What `pg_restore` reads.
+    pub(super) archive: VerifiedArchive,
+    /// Where the rows come from, if not from the archive.
+    pub(super) rows: Option<StoredRows>,
+    /// What the restored tables are compared with.
+    pub(super) expectation: Option<Expectation>,
+}
+
+/// A dump in the store, and which of its entries are restored.
+#[derive(Debug)]
+pub(super) struct StoredRows {
+    pub(super) dump: StoredDump,
+    pub(super) toc: Toc,
+}
+
+/// What was fetched of a dump.
+#[derive(Debug)]
+pub(super) enum Fetched {
+    /// All, not compared yet.
+    Whole(SpooledDump),
+    /// Some of it, or nothing but its definitions; compared piece by piece.
+    Part { archive: VerifiedArchive, rows: StoredRows },
+}
+
+/// Fetches what has to be there before the target is touched.
+pub(super) async fn fetch(plan: &RestorePlan, spool_dir: &Path, watch: &dyn Watch) -> Result<Fetched> {
+    let request = &plan.request;
+    if plan.spools && plan.stored.is_none() {
+        let (from, body) = (request.from.as_ref(), plan.manifest.body());
+        return Ok(Fetched::Whole(spool::fetch(from, body, spool_dir, &request.cancel, watch).await?));
+    }
+    let dump = match &plan.stored {
+        Some(stored) => stored.clone(),
+        None => StoredDump::open(Arc::clone(&request.from), &plan.manifest, request.jobs).await?,
+    };
+    let toc = plan.selected(&dump.head.toc);
+    let archive = if plan.spools && request.scope != Scope::SchemaOnly {
+        spool::with_blocks(&dump, &toc, spool_dir, &request.cancel, watch).await?
+    } else {
+        spool::without_rows(&dump, &toc, spool_dir).await?
+    };
+    Ok(Fetched::Part { archive, rows: StoredRows { dump, toc } })
+}
+
+impl Fetched {
+    /// Compares it with the manifest, and makes ready what comes after.
+    pub(super) async fn verify(self, plan: &RestorePlan) -> Result<Prepared> {
+        let request = &plan.request;
+        match self {
+            Fetched::Whole(dump) => {
+                let archive = dump.verify(plan.manifest.body(), &request.cancel).await?;
+                // An index that was altered is found before the target is touched.
+                let expectation = match plan.manifest.body().index {
+                    Some(_) if plan.compares() => {
+                        let index = contents::index(request.from.as_ref(), &plan.manifest).await?;
+                        let toc = archive.toc().await?;
+                        Some(Expectation::new(&index, &toc, &toc)?)
+                    }
+                    _ => None,
+                };
+                Ok(Prepared { archive, rows: None, expectation })
+            }
+            Fetched::Part { archive, rows } => {
+                let expects = |index: &Index| Expectation::new(index, &rows.dump.head.toc, &rows.toc);
+                let expectation = plan.compares().then(|| expects(&rows.dump.index)).transpose()?;
+                let straight = !plan.spools && request.scope == Scope::All;
+                Ok(Prepared { archive, rows: straight.then_some(rows), expectation })
+            }
+        }
+    }
+}
+
+impl RestorePlan {
+    /// Whether restored rows are compared with the index, if there is one.
+    fn compares(&self) -> bool {
+        self.request.check != Check::None && self.request.scope != Scope::SchemaOnly
+    }
+
+    /// The entries that are restored.
+    fn selected(&self, toc: &Toc) -> Toc {
+        let selection = &self.request.selection;
+        if selection.is_everything() {
+            return toc.clone();
+        }
+        match self.request.mode {
+            Mode::NewDatabase => toc.select(&selection.clone().with_dependencies()),
+            Mode::InPlace => toc.select(selection),
+        }
+    }
+}

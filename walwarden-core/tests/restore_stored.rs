@@ -1,0 +1,434 @@
+//! Restores straight from the store, judged by what stock `pg_restore` makes of the same dump.
+
+#![allow(clippy::unwrap_used)] // in a test's own functions, too, a panic is the answer
+
+mod scene;
+
+use std::ops::Range;
+use std::path::PathBuf;
+use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use scene::restore::{Scene, content, unique};
+use scene::{Diary, Home};
+use walwarden_core::restore::{Check, Mode, RestoreRequest, RestoreSession, Selection, Spooling};
+use walwarden_core::source::{Dsn, TableName};
+use walwarden_core::storage::{
+    Abilities, Fetched, Listed, ObjectName, Storage, StorageExt, Upload, UploadId,
+};
+use walwarden_core::verify::index::Index;
+use walwarden_core::watch::{Transfer, Watch};
+use walwarden_core::{Code, Exit, Result};
+use walwarden_testkit::postgres::{MAJORS, Postgres, bin_dir};
+use walwarden_testkit::storage::{Call, FaultyStorage, Misbehaviour};
+use walwarden_testkit::torture::Torture;
+
+/// A database as SQL, but for its name and the random word that newer versions begin and end with.
+fn as_sql(server: &Postgres, database: &str) -> String {
+    let output = Command::new(bin_dir(server.major()).join("pg_dump"))
+        .arg("--dbname")
+        .arg(server.dsn(database))
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let text = String::from_utf8(output.stdout).unwrap();
+    text.lines().filter(|line| !line.contains("restrict ")).fold(String::new(), |sql, line| sql + line + "\n")
+}
+
+fn dump(scene: &Scene) -> PathBuf {
+    scene.home.folder.join("store").join(&scene.sealed.manifest.body().artifact_key)
+}
+
+/// A request that must not spool, over so many connections.
+async fn straight(scene: &Scene, name: &str, jobs: u32) -> RestoreRequest {
+    let mut request = scene.named(name).await;
+    (request.spooling, request.jobs) = (Spooling::Never, jobs);
+    request
+}
+
+/// The same into a server that no other test has databases on.
+async fn straight_into(server: &Postgres, scene: &Scene, name: &str, jobs: u32) -> RestoreRequest {
+    let mut request = straight(scene, name, jobs).await;
+    request.target = Dsn::parse(&server.dsn("postgres")).unwrap();
+    request
+}
+
+const EMPTY_SERVER: [&str; 3] = ["postgres", "template0", "template1"];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_comes_straight_from_the_store_is_what_pg_restore_makes_of_the_dump() {
+    for major in MAJORS {
+        let sql = Torture { bulk_rows: 3_000, many_tables: 50, ..Torture::default() }.sql();
+        let scene = Scene::of(major, &sql).await;
+        let stock = scene.postgres.fresh_database("stock").await;
+        let restored = Command::new(bin_dir(major).join("pg_restore"))
+            .args(["--exit-on-error", "--dbname", &scene.postgres.dsn(&stock)])
+            .arg(dump(&scene))
+            .output()
+            .unwrap();
+        assert!(restored.status.success(), "{major}: {}", String::from_utf8_lossy(&restored.stderr));
+        let expected = as_sql(scene.postgres, &stock);
+        assert!(expected.contains("lo_create") || expected.contains("lowrite"), "there are large objects");
+        for jobs in [1, 4] {
+            let name = unique("straight");
+            let request = straight(&scene, &name, jobs).await;
+            let plan = scene.home.engine.restore().plan(request).await.unwrap();
+            assert!(!plan.spools());
+            scene
+                .home
+                .engine
+                .restore()
+                .apply(plan, &Diary::default())
+                .await
+                .unwrap_or_else(|e| panic!("{major}: {e:?}"));
+            assert!(
+                as_sql(scene.postgres, &name) == expected,
+                "{major} over {jobs}: another database came out"
+            );
+            assert_eq!(content(scene.postgres, &name).await, content(scene.postgres, &stock).await);
+        }
+    }
+}
+
+/// Extensions may have put rows of their own into their tables.
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_of_an_extensions_own_table_stay_beside_the_dumps() {
+    let extensions = tempfile::tempdir().unwrap();
+    let readable = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    std::fs::set_permissions(extensions.path(), readable).unwrap();
+    let folder = extensions.path().join("extension");
+    std::fs::create_dir(&folder).unwrap();
+    let control = "default_version = '1.0'";
+    let script = "create table countries (code text primary key, own boolean not null default false);
+        insert into countries values ('at'), ('de');
+        select pg_catalog.pg_extension_config_dump('countries', 'where own');";
+    std::fs::write(folder.join("countries.control"), control).unwrap();
+    std::fs::write(folder.join("countries--1.0.sql"), script).unwrap();
+    // The server looks elsewhere than in its own folders since PostgreSQL 18.
+    let path = format!("$system:{}", extensions.path().display());
+    let server = Postgres::start_with(18, &[("extension_control_path", &path)]);
+    server.create_database("shop").await;
+    server.sql("shop", "create extension countries; insert into countries values ('xx', true)").await;
+    let home_folder = tempfile::tempdir().unwrap();
+    let home = Home::open(home_folder.path()).await;
+    let sealed = home.backup(&server.dsn("shop")).await.unwrap();
+    let postgres: &'static Postgres = Box::leak(Box::new(server));
+    let scene = Scene { folder: home_folder, home, source: "shop".to_owned(), sealed, postgres };
+    let name = unique("countries");
+    let mut request = straight(&scene, &name, 2).await;
+    // The target has more rows than the dump: those of the extension.
+    request.check = Check::None;
+    scene.run(request).await.unwrap();
+    let client = scene.postgres.connect(&name).await;
+    let row =
+        client.query_one("select string_agg(code, ' ' order by code) from countries", &[]).await.unwrap();
+    assert_eq!(row.get::<_, String>(0), "at de xx");
+}
+
+/// Many tables, one of them small, in a dump of several chunks.
+async fn wide() -> Scene {
+    let scene = Scene::of(
+        17,
+        "create schema crm;
+         create type crm.mood as enum ('glad', 'sad');
+         create domain crm.short as text check (length(value) < 10);
+         create function crm.next_name() returns text language sql as $$ select 'n' $$;
+         create table crm.base (id int primary key);
+         create table crm.small (name crm.short default crm.next_name(), mood crm.mood) inherits (crm.base);
+         comment on table crm.small is 'the one';
+         insert into crm.base values (1);
+         insert into crm.small select n, 'x', 'glad' from generate_series(1, 100) n;
+         create table noise (a text);
+         insert into noise select string_agg(gen_random_uuid()::text, '') from generate_series(1, 900000) n group by n / 10;
+         create table crm.other as select * from crm.small;
+         create table more_noise as select * from noise;
+         create view seen as select count(*) from noise;",
+    )
+    .await;
+    assert!(
+        scene.sealed.manifest.body().size_bytes > 24 << 20,
+        "several chunks: {}",
+        scene.sealed.manifest.body().size_bytes
+    );
+    scene
+}
+
+/// Counts what is read.
+#[derive(Debug)]
+struct Counting {
+    inner: Arc<dyn Storage>,
+    bytes: AtomicU64,
+}
+
+#[async_trait]
+impl Storage for Counting {
+    async fn upload(&self, name: &ObjectName) -> Result<Box<dyn Upload>> {
+        self.inner.upload(name).await
+    }
+
+    async fn get(&self, name: &ObjectName, range: Option<Range<u64>>) -> Result<Fetched> {
+        let fetched = self.inner.get(name, range.clone()).await?;
+        let length = range.map_or(fetched.size_bytes, |range| range.end - range.start);
+        self.bytes.fetch_add(length, Ordering::Relaxed);
+        Ok(fetched)
+    }
+
+    async fn list(&self, prefix: &str) -> Result<Vec<Listed>> {
+        self.inner.list(prefix).await
+    }
+
+    async fn abandon(&self, name: &ObjectName, upload: &UploadId) -> Result<()> {
+        self.inner.abandon(name, upload).await
+    }
+
+    async fn abilities(&self) -> Result<Abilities> {
+        self.inner.abilities().await
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_table_comes_with_what_it_needs_and_costs_little_more_than_its_own_bytes() {
+    let scene = wide().await;
+    let body = scene.sealed.manifest.body();
+    let stated = body.index.clone().unwrap();
+    let stored =
+        scene.home.storage.read(&ObjectName::new(stated.key.clone()).unwrap(), 1 << 24).await.unwrap();
+    let index = Index::parse(&stored).unwrap();
+    let small = index.entries.iter().find(|entry| entry.name == "small" && entry.data.is_some()).unwrap();
+    let allowed = small.data.as_ref().unwrap().length + index.toc_size_bytes + stated.size_bytes + (2 << 23);
+
+    let counting = Arc::new(Counting { inner: Arc::clone(&scene.home.storage), bytes: AtomicU64::new(0) });
+    for jobs in [1, 4] {
+        let name = unique("one_table");
+        let mut request = straight(&scene, &name, jobs).await;
+        request.selection = Selection::everything().with_table(Some("crm"), "small");
+        (request.from, request.check) = (counting.clone(), Check::Digests);
+        counting.bytes.store(0, Ordering::Relaxed);
+        let restored = scene.run(request).await.unwrap();
+        let read = counting.bytes.load(Ordering::Relaxed);
+        assert!(read <= allowed, "{read} bytes were read, {allowed} are allowed");
+        let checked: Vec<String> =
+            restored.checked.unwrap().iter().map(|table| table.table.name.clone()).collect();
+        assert_eq!(checked, ["small"]);
+        let there = content(scene.postgres, &name).await;
+        let table = |name: &str| TableName { schema: "crm".to_owned(), name: name.to_owned() };
+        assert_eq!(there[&table("small")], content(scene.postgres, &scene.source).await[&table("small")]);
+        // Its parent came without rows, and nothing else came.
+        assert_eq!(there[&table("base")].rows, 0);
+        assert!(!there.contains_key(&table("other")), "{there:?}");
+    }
+
+    let mut request = straight(&scene, &unique("misspelt"), 1).await;
+    request.selection = Selection::everything().with_table(Some("crm"), "smal").with_schema("crn");
+    let error = scene.home.engine.restore().plan(request).await.unwrap_err();
+    assert_eq!((error.code(), error.code().exit()), (Code::ArgumentInvalid, Exit::UserError));
+    assert!(error.message().contains("schema crn, table crm.smal"), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_schema_comes_alone_and_definitions_come_without_rows() {
+    use walwarden_core::restore::Scope;
+    let scene = wide().await;
+    let name = unique("schema");
+    let mut request = straight(&scene, &name, 2).await;
+    request.selection = Selection::everything().with_schema("crm");
+    let restored = scene.run(request).await.unwrap();
+    assert_eq!(restored.checked.unwrap().len(), 3);
+    let there = content(scene.postgres, &name).await;
+    assert!(there.keys().all(|table| table.schema == "crm" || table.schema.is_empty()), "{there:?}");
+
+    for spooling in [Spooling::Never, Spooling::Always] {
+        let name = unique("definitions");
+        let mut request = scene.named(&name).await;
+        (request.scope, request.spooling) = (Scope::SchemaOnly, spooling);
+        assert_eq!(scene.run(request).await.unwrap().checked, None);
+        let there = content(scene.postgres, &name).await;
+        let tables: Vec<_> = there.iter().filter(|(table, _)| !table.schema.is_empty()).collect();
+        assert_eq!(tables.len(), 5, "{there:?}");
+        assert!(tables.iter().all(|(_, content)| content.rows == 0), "{there:?}");
+    }
+
+    let mut request = scene.named(&unique("rows")).await;
+    request.scope = Scope::DataOnly;
+    let error = scene.home.engine.restore().plan(request).await.unwrap_err();
+    assert_eq!(error.code(), Code::ArgumentInvalid);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn in_place_one_table_is_replaced_and_data_alone_are_added() {
+    use walwarden_core::restore::Scope;
+    let scene = wide().await;
+    let before = content(scene.postgres, &scene.source).await;
+    let counting = Arc::new(Counting { inner: Arc::clone(&scene.home.storage), bytes: AtomicU64::new(0) });
+    for (change, scope) in [
+        ("delete from crm.small where id > 50; update crm.other set mood = 'sad'", Scope::All),
+        ("truncate crm.small", Scope::DataOnly),
+    ] {
+        scene.postgres.sql(&scene.source, change).await;
+        let mut request = scene.request(&scene.source, Mode::InPlace).await;
+        (request.confirm_destructive, request.scope) = (true, scope);
+        request.selection = Selection::everything().with_table(Some("crm"), "small");
+        request.from = counting.clone();
+        counting.bytes.store(0, Ordering::Relaxed);
+        let plan = scene.home.engine.restore().plan(request).await.unwrap();
+        let dropped: &[&str] = if scope == Scope::All { &["crm.small"] } else { &[] };
+        assert_eq!(plan.dropped(), dropped);
+        assert!(plan.in_one_transaction() && plan.spools());
+        scene.home.engine.restore().apply(plan, &Diary::default()).await.unwrap();
+        assert!(counting.bytes.load(Ordering::Relaxed) < 20 << 20);
+        let after = content(scene.postgres, &scene.source).await;
+        let changed: Vec<_> = before.keys().filter(|table| before.get(table) != after.get(table)).collect();
+        assert_eq!(changed.iter().map(|table| table.name.as_str()).collect::<Vec<_>>(), ["other"]);
+    }
+    // Rows that are there already are not taken for the backup's.
+    let mut request = scene.request(&scene.source, Mode::InPlace).await;
+    (request.confirm_destructive, request.scope) = (true, Scope::DataOnly);
+    request.selection = Selection::everything().with_table(Some("crm"), "small");
+    let error = scene.run(request).await.unwrap_err();
+    assert_eq!(error.code(), Code::ContentMismatch, "{error:?}");
+    assert!(error.message().contains("data was added to"), "{error}");
+
+    let mut request = scene.request(&scene.source, Mode::InPlace).await;
+    (request.confirm_destructive, request.spooling) = (true, Spooling::Never);
+    let error = scene.home.engine.restore().plan(request).await.unwrap_err();
+    assert_eq!(error.code(), Code::ArgumentInvalid);
+    assert!(error.message().contains("needs the spool folder"), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_damaged_dump_leaves_no_database_wherever_the_damage_is() {
+    let scene = wide().await;
+    let path = dump(&scene);
+    let whole = std::fs::read(&path).unwrap();
+    let server = Postgres::start(17);
+    let size = whole.len();
+    let places = (0..8).map(|n| n * (size - 1) / 7);
+    let flipped = places.map(|at| {
+        let mut bytes = whole.clone();
+        bytes[at] ^= 0x10;
+        bytes
+    });
+    let cut = [size - 1, size / 2, 10].map(|length| whole[..length].to_vec());
+    let longer = [whole.as_slice(), b"\0"].concat();
+    for bytes in flipped.chain(cut).chain([longer]) {
+        std::fs::write(&path, &bytes).unwrap();
+        let mut request = straight_into(&server, &scene, "damaged", 3).await;
+        request.check = Check::None;
+        let error = scene.run(request).await.unwrap_err();
+        assert_eq!(
+            (error.code(), error.code().exit()),
+            (Code::ArtifactMismatch, Exit::Terminal),
+            "{error:?}"
+        );
+        assert_eq!(Scene::databases(&server).await, EMPTY_SERVER);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whichever_read_fails_the_restore_fails_by_that_name_and_the_next_one_works() {
+    let scene = wide().await;
+    let faulty = FaultyStorage::new(Arc::clone(&scene.home.storage));
+    let server = Postgres::start(17);
+    let mut nth = 0;
+    loop {
+        nth += 1;
+        let reads = faulty.calls(Call::Get);
+        faulty.misbehave(Call::Get, reads + nth, Misbehaviour::Fail(Code::StorageUnavailable));
+        let mut request = straight_into(&server, &scene, "nth", 2).await;
+        (request.from, request.check) = (Arc::new(faulty.clone()), Check::None);
+        let outcome = scene.run(request).await;
+        faulty.heal();
+        let Err(error) = outcome else {
+            assert!(Scene::databases(&server).await.contains(&"nth".to_owned()));
+            break;
+        };
+        assert_eq!(error.code(), Code::StorageUnavailable, "read {nth}: {error:?}");
+        assert_eq!(Scene::databases(&server).await, EMPTY_SERVER, "read {nth}");
+    }
+    assert!(nth > 6, "{nth}");
+}
+
+/// Does something once some rows are on their way.
+struct Midway(std::sync::Mutex<Option<Box<dyn FnOnce() + Send>>>);
+
+impl std::fmt::Debug for Midway {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Midway")
+    }
+}
+
+impl Watch for Midway {
+    fn transfer(&self, transfer: Transfer) {
+        if transfer.done_bytes * 3 > transfer.total_bytes.unwrap()
+            && let Some(act) = self.0.lock().unwrap().take()
+        {
+            act();
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restore_that_is_stopped_or_loses_its_server_midway_says_so() {
+    let scene = wide().await;
+    let server: &'static Postgres = Box::leak(Box::new(Postgres::start(17)));
+    let request = straight_into(server, &scene, "stopped", 2).await;
+    let cancel = request.cancel.clone();
+    let plan = scene.home.engine.restore().plan(request).await.unwrap();
+    let midway = Midway(std::sync::Mutex::new(Some(Box::new(move || cancel.cancel()))));
+    let error = scene.home.engine.restore().apply(plan, &midway).await.unwrap_err();
+    assert_eq!(error.code(), Code::Cancelled, "{error:?}");
+    assert_eq!(Scene::databases(server).await, EMPTY_SERVER);
+
+    let request = straight_into(server, &scene, "killed", 2).await;
+    let plan = scene.home.engine.restore().plan(request).await.unwrap();
+    let midway = Midway(std::sync::Mutex::new(Some(Box::new(move || server.kill()))));
+    let error = scene.home.engine.restore().apply(plan, &midway).await.unwrap_err();
+    assert_eq!(error.code(), Code::TargetConnectionLost, "{error:?}");
+    assert!(error.message().contains("by hand"), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_with_fewer_connections_gets_the_rows_over_those_it_has() {
+    let scene = Scene::of(17, &Torture { bulk_rows: 500, many_tables: 20, ..Torture::default() }.sql()).await;
+    let server = Postgres::start_with(
+        17,
+        &[
+            ("max_connections", "5"),
+            ("superuser_reserved_connections", "0"),
+            ("max_wal_senders", "0"),
+            ("reserved_connections", "0"),
+        ],
+    );
+    let request = straight_into(&server, &scene, "wanted", 4).await;
+    let taken = [server.connect("postgres").await];
+    let outcome = scene.run(request).await;
+    drop(taken);
+    let notices = outcome.unwrap().notices;
+    assert!(notices.iter().any(|notice| notice.contains("3 connections instead of 4")), "{notices:?}");
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    assert_eq!(content(&server, "wanted").await, content(scene.postgres, &scene.source).await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_that_the_target_refuses_are_told_with_their_table() {
+    // A check that reads another table holds when it is written, and not when it is restored.
+    let scene = Scene::of(
+        17,
+        "create table z_limits (most int); insert into z_limits values (10);
+         create function allowed(int) returns boolean language plpgsql as
+           $$ begin return $1 <= coalesce((select max(most) from public.z_limits), 0); end $$;
+         create table amounts (n int check (allowed(n)));
+         insert into amounts select generate_series(1, 10);",
+    )
+    .await;
+    let server = Postgres::start(17);
+    let request = straight_into(&server, &scene, "refused", 1).await;
+    let error = scene.run(request).await.unwrap_err();
+    assert_eq!((error.code(), error.code().exit()), (Code::RestoreFailed, Exit::Terminal), "{error:?}");
+    assert!(error.message().contains("\"public\".\"amounts\""), "{error}");
+    assert!(error.message().contains("nothing was left behind"), "{error}");
+    assert_eq!(Scene::databases(&server).await, EMPTY_SERVER);
+}
