@@ -51,15 +51,39 @@ pub(crate) struct RestoreArguments {
     /// Required with in_place: what the target holds now may be dropped
     #[arg(long)]
     pub(crate) confirm_destructive: bool,
-    /// How many connections pg_restore uses; an in-place restore takes one
+    /// Restore this table alone, as NAME or SCHEMA.NAME; may be repeated
+    ///
+    /// As pg_restore --table: its definition, rows, owner and privileges, without its indexes, constraints and triggers. A
+    /// view, materialized view or sequence can be named, too. Names are exact; one with dots or double quotes in it is
+    /// written in double quotes. Into a new database the definitions that it depends on come with it.
+    #[arg(long, value_name = "TABLE", value_parser = TableArgument::parse)]
+    pub(crate) table: Vec<TableArgument>,
+    /// Restore what is in this schema alone; may be repeated. With --table, those tables in these schemas
+    #[arg(long, value_name = "SCHEMA")]
+    pub(crate) schema: Vec<String>,
+    /// Restore definitions only
+    #[arg(long, conflicts_with = "data_only")]
+    pub(crate) schema_only: bool,
+    /// Add rows and large objects only, to tables that are there; only with in_place
+    ///
+    /// The comparison with the index expects that the tables were empty before.
+    #[arg(long)]
+    pub(crate) data_only: bool,
+    /// How many connections to the target to use; an in-place restore takes one
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=256))]
     pub(crate) jobs: u32,
     /// How closely restored tables are compared with the backup's index; any difference fails the restore
     #[arg(long, value_enum, value_name = "CHECK", default_value_t = RestoreCheck::Counts)]
     pub(crate) check: RestoreCheck,
-    /// Folder for the verified copy of the dump [default: the home folder's spool]
-    #[arg(long, value_name = "DIR")]
+    /// Copy what is restored into this folder first and verify it there as a whole
+    ///
+    /// Without it that is done only where it has to be, in the home folder's spool: for in_place, and for a backup without an
+    /// index. Else rows go straight from the destination into the target, each piece verified before.
+    #[arg(long, value_name = "DIR", conflicts_with = "no_spool")]
     pub(crate) spool: Option<PathBuf>,
+    /// Refuse a restore that would have to copy the dump first
+    #[arg(long)]
+    pub(crate) no_spool: bool,
     /// A public key to trust, SPKI PEM; may be repeated [default: the public part of your own key]
     #[arg(long, value_name = "FILE")]
     pub(crate) pubkey: Vec<PathBuf>,
@@ -93,6 +117,51 @@ impl RestoreArguments {
     }
 }
 
+/// A table as `NAME` or `SCHEMA.NAME`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct TableArgument {
+    pub(crate) schema: Option<String>,
+    pub(crate) name: String,
+}
+
+impl TableArgument {
+    fn parse(text: &str) -> std::result::Result<Self, &'static str> {
+        let (first, rest) = identifier(text).ok_or(NO_TABLE)?;
+        let Some(rest) = rest.strip_prefix('.') else {
+            let alone = TableArgument { schema: None, name: first };
+            return if rest.is_empty() { Ok(alone) } else { Err(NO_TABLE) };
+        };
+        match identifier(rest) {
+            Some((name, "")) => Ok(TableArgument { schema: Some(first), name }),
+            _ => Err(NO_TABLE),
+        }
+    }
+}
+
+const NO_TABLE: &str =
+    "a table is NAME or SCHEMA.NAME; a part with dots or double quotes in it stands in double quotes";
+
+/// A name, and what follows it. In double quotes it may hold anything, and is otherwise taken as it is, too: nothing is folded to
+/// lower case.
+fn identifier(text: &str) -> Option<(String, &str)> {
+    let Some(mut inside) = text.strip_prefix('"') else {
+        let (name, rest) = text.split_at(text.find('.').unwrap_or(text.len()));
+        return (!name.is_empty() && !name.contains('"')).then(|| (name.to_owned(), rest));
+    };
+    let mut name = String::new();
+    loop {
+        let (part, rest) = inside.split_once('"')?;
+        name.push_str(part);
+        match rest.strip_prefix('"') {
+            Some(doubled) => {
+                name.push('"');
+                inside = doubled;
+            }
+            None => return (!name.is_empty()).then_some((name, rest)),
+        }
+    }
+}
+
 fn created_database(text: &str) -> std::result::Result<String, String> {
     let mut bytes = text.bytes();
     let starts_well = bytes.next().is_some_and(|b| b.is_ascii_alphabetic() || b == b'_');
@@ -102,5 +171,23 @@ fn created_database(text: &str) -> std::result::Result<String, String> {
         Err("a database name starts with a letter or underscore and goes on with letters, digits, \
              underscores and hyphens, 63 at most"
             .to_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::TableArgument;
+
+    #[test]
+    fn a_table_is_a_name_or_a_schema_and_a_name() {
+        let read = |text| TableArgument::parse(text).map(|table| (table.schema, table.name)).ok();
+        let table = |schema: Option<&str>, name: &str| Some((schema.map(str::to_owned), name.to_owned()));
+        assert_eq!(read("orders"), table(None, "orders"));
+        assert_eq!(read("Shop.Orders"), table(Some("Shop"), "Orders"));
+        assert_eq!(read("\"a.b\".\"c\"\"d\""), table(Some("a.b"), "c\"d"));
+        assert_eq!(read("a b.c*"), table(Some("a b"), "c*"));
+        for wrong in ["", ".", "a.", ".a", "a.b.c", "\"a", "\"\"", "a\"b", "\"a\"b"] {
+            assert_eq!(read(wrong), None, "{wrong}");
+        }
     }
 }

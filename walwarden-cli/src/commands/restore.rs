@@ -4,7 +4,9 @@ use std::io;
 
 use serde_json::{Value, json};
 use walwarden_core::engine::Engine;
-use walwarden_core::restore::{Check, CheckedTable, Mode, RestorePlan, RestoreRequest, RestoreSession as _};
+use walwarden_core::restore::{
+    Check, CheckedTable, Mode, RestorePlan, RestoreRequest, RestoreSession as _, Scope, Spooling,
+};
 use walwarden_core::secret::Secret;
 use walwarden_core::watch::Cancel;
 use walwarden_core::{Code, Error, Result};
@@ -33,6 +35,7 @@ pub(crate) async fn run(arguments: RestoreArguments, home: &Home, output: Output
         plan.notices().iter().for_each(|notice| output.note(format_args!("note: {notice}")));
     }
     let has_index = plan.manifest().body().index.is_some();
+    let has_rows = plan.request().scope != Scope::SchemaOnly;
     let watch = JobWatch::new(output);
     let restored = engine.restore().apply(plan, &watch).await?;
     for notice in &restored.notices {
@@ -47,16 +50,17 @@ pub(crate) async fn run(arguments: RestoreArguments, home: &Home, output: Output
             "\nrestored into database {} in {}\n{}",
             restored.database,
             watch.elapsed(),
-            compared(restored.checked.as_deref(), has_index)
+            compared(restored.checked.as_deref(), has_index, has_rows)
         ))?;
     }
     Ok(DONE)
 }
 
 /// What was done about the rows.
-fn compared(checked: Option<&[CheckedTable]>, has_index: bool) -> String {
+fn compared(checked: Option<&[CheckedTable]>, has_index: bool, has_rows: bool) -> String {
     let Some(tables) = checked else {
         return match has_index {
+            _ if !has_rows => "definitions only: no rows were restored".to_owned(),
             true => "the restored tables were not compared with the backup's index".to_owned(),
             false => "the restored tables were not compared: this backup has no index".to_owned(),
         };
@@ -113,6 +117,22 @@ async fn request(
         RestoreCheck::Counts => Check::Counts,
         RestoreCheck::Digests => Check::Digests,
     };
+    request.scope = match (arguments.schema_only, arguments.data_only) {
+        (true, _) => Scope::SchemaOnly,
+        (_, true) => Scope::DataOnly,
+        _ => Scope::All,
+    };
+    for table in &arguments.table {
+        request.selection = request.selection.with_table(table.schema.as_deref(), &table.name);
+    }
+    for schema in &arguments.schema {
+        request.selection = request.selection.with_schema(schema);
+    }
+    request.spooling = match (&arguments.spool, arguments.no_spool) {
+        (Some(_), _) => Spooling::Always,
+        (None, true) => Spooling::Never,
+        _ => Spooling::WhereNeeded,
+    };
     request.spool_dir = arguments.spool;
     Ok((engine, request))
 }
@@ -145,7 +165,7 @@ async fn plan(engine: &Engine, request: RestoreRequest, output: Output) -> Resul
 fn told(plan: &RestorePlan) -> String {
     let manifest = plan.manifest().body();
     let mut text = format!(
-        "backup    {} of {}, Postgres {}, {} ({})\nsigned by {}\ntarget    {}, Postgres {}\ninto      database {} ({})\nwith      {} ({})\n",
+        "backup    {} of {}, Postgres {}, {} ({})\nsigned by {}\ntarget    {}, Postgres {}\ninto      database {} ({})\nrestores  {}\nwith      {} ({})\n",
         manifest.finished_at,
         manifest.database_name,
         manifest.server_version,
@@ -157,8 +177,10 @@ fn told(plan: &RestorePlan) -> String {
         plan.database(),
         match plan.request().mode {
             Mode::NewDatabase => "to be created",
-            Mode::InPlace => "what the dump holds too is dropped and restored",
+            Mode::InPlace if plan.request().scope == Scope::DataOnly => "data is added to its tables",
+            Mode::InPlace => "what is restored is dropped first",
         },
+        way(plan),
         plan.client().program("pg_restore").display(),
         plan.client().version(),
     );
@@ -183,6 +205,24 @@ fn told(plan: &RestorePlan) -> String {
     text
 }
 
+/// What is restored, and how it gets there.
+fn way(plan: &RestorePlan) -> String {
+    let request = plan.request();
+    let what = match (request.scope, request.selection.is_everything()) {
+        (Scope::All, true) => "everything",
+        (Scope::All, false) => "what was selected",
+        (Scope::SchemaOnly, true) => "all definitions",
+        (Scope::SchemaOnly, false) => "the selected definitions",
+        (Scope::DataOnly, true) => "all data",
+        (Scope::DataOnly, false) => "the selected data",
+    };
+    match (request.scope, plan.spools()) {
+        (Scope::SchemaOnly, false) => what.to_owned(),
+        (_, true) => format!("{what}, from a copy that is verified first"),
+        (_, false) => format!("{what}, rows straight from the destination, verified piece by piece"),
+    }
+}
+
 fn described(plan: &RestorePlan) -> Value {
     let manifest = plan.manifest().body();
     json!({
@@ -196,6 +236,13 @@ fn described(plan: &RestorePlan) -> Value {
         "database": plan.database(),
         "client": plan.client().program("pg_restore"),
         "clientVersion": plan.client().version(),
+        "scope": match plan.request().scope {
+            Scope::All => "all",
+            Scope::SchemaOnly => "schemaOnly",
+            Scope::DataOnly => "dataOnly",
+        },
+        "selects": !plan.request().selection.is_everything(),
+        "spools": plan.spools(),
         "dropped": plan.dropped(),
         "notices": plan.notices(),
     })
@@ -210,8 +257,9 @@ mod tests {
 
     #[test]
     fn what_was_not_compared_is_not_said_to_agree() {
-        assert!(compared(Some(&[]), true).contains("agree"));
-        assert!(!compared(None, true).contains("agree"));
-        assert!(compared(None, false).contains("has no index"));
+        assert!(compared(Some(&[]), true, true).contains("agree"));
+        assert!(!compared(None, true, true).contains("agree"));
+        assert!(compared(None, false, true).contains("has no index"));
+        assert!(compared(None, true, false).contains("no rows"));
     }
 }

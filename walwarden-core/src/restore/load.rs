@@ -70,11 +70,11 @@ impl Load<'_> {
         }
     }
 
-    /// Large blocks first, so that no connection is left with one when the others are done; then the small ones as they lie,
-    /// for those share chunks.
+    /// Those with the most data first, so that no connection is left with one when the others are done; then the small ones as
+    /// they lie, for those share chunks.
     fn in_order(&self) -> Result<VecDeque<(&Entry, &Block)>> {
         let mut blocks = self.dump.blocks(self.toc)?;
-        let size = |block: &Block| if block.length > CHUNK_SIZE_BYTES { block.length } else { 0 };
+        let size = |block: &Block| if block.raw_bytes > CHUNK_SIZE_BYTES { block.raw_bytes } else { 0 };
         blocks.sort_by_key(|(_, block)| std::cmp::Reverse(size(block)));
         Ok(blocks.into())
     }

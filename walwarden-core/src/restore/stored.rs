@@ -45,11 +45,23 @@ impl StoredDump {
         readers: u32,
     ) -> Result<StoredDump> {
         let body = manifest.body();
-        let index = Arc::new(contents::index(storage.as_ref(), manifest).await?);
+        let index = contents::index(storage.as_ref(), manifest).await?;
+        let name = ObjectName::new(body.artifact_key.clone())?;
+        StoredDump::of(storage, name, body.size_bytes, index, readers).await
+    }
+
+    async fn of(
+        storage: Arc<dyn Storage>,
+        name: ObjectName,
+        size_bytes: u64,
+        index: Index,
+        readers: u32,
+    ) -> Result<StoredDump> {
+        let index = Arc::new(index);
         let object = Arc::new(Object {
             storage,
-            name: ObjectName::new(body.artifact_key.clone())?,
-            size_bytes: body.size_bytes,
+            name,
+            size_bytes,
             index: Arc::clone(&index),
             recent: Mutex::default(),
             kept_chunks: 2 * readers as usize + 1,
@@ -234,3 +246,6 @@ impl Object {
         if bytes.len() == length && Some(digest) == expected { Ok(bytes) } else { Err(altered()) }
     }
 }
+
+#[cfg(test)]
+mod tests;
