@@ -188,7 +188,7 @@ codes! {
     /// The manifest is not signed by a key the caller trusts.
     SignatureInvalid "signature-invalid" Damaged Terminal "Do not restore from it: check the public key, then treat the manifest as forged.";
     /// The stored dump is not what the manifest says.
-    ArtifactMismatch "artifact-mismatch" Damaged Terminal "Do not restore from it: the dump was altered or cut. A restore that says this has not touched the target. Use another copy or another backup.";
+    ArtifactMismatch "artifact-mismatch" Damaged Terminal "Do not restore from it: the dump was altered or cut. A restore that says this has changed nothing in the target. Use another copy or another backup.";
 
     /// A backup has no archive index.
     IndexMissing "index-missing" Invalid UserError "Index the dump itself: `walwarden archive index FILE` works with any custom-format archive.";
@@ -212,7 +212,7 @@ codes! {
     /// A destructive restore was not confirmed.
     ConfirmationMissing "confirmation-missing" Refused UserError "Add --confirm-destructive if the target's present contents may be dropped.";
     /// `pg_restore` ended with an error.
-    RestoreFailed "restore-failed" Failed Terminal "Read the quoted pg_restore output; what it left behind is named above.";
+    RestoreFailed "restore-failed" Failed Terminal "Read what pg_restore or the server said; what it left behind is named above.";
     /// The connection to the target broke during the restore.
     TargetConnectionLost "target-connection-lost" Unavailable Retryable "Check the target server; what the restore left behind is named above.";
     /// A restored table differs from what was backed up.

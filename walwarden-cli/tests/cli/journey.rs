@@ -105,6 +105,54 @@ async fn a_backup_is_restored_into_a_new_database_and_in_place() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn one_table_or_the_definitions_alone_are_restored() {
+    let shop = Shop::open().await;
+    let scene = shop.configured();
+    let manifest = back_up(&scene);
+    let target = shop.target();
+    let restore = |name: &str, options: &[&str]| {
+        let fixed = ["restore", "--manifest", &manifest, "--target", &target, "--mode", "new_database"];
+        scene.run(&[&fixed, &["--created-database", name][..], options].concat())
+    };
+    let (table, definitions) = (format!("{}_table", shop.name), format!("{}_definitions", shop.name));
+
+    let plan = restore(&table, &["--table", "public.orders", "--no-spool", "--plan", "--json"]).succeeds();
+    let told = &plan.records()[0]["data"]["plan"];
+    assert_eq!(
+        (&told["scope"], &told["selects"], &told["spools"]),
+        (&"all".into(), &true.into(), &false.into())
+    );
+    let ended = restore(&table, &["--table", "public.orders", "--no-spool", "--check", "digests"]).succeeds();
+    assert_eq!(ended.states(), RESTORE_STATES);
+    let checked = ended.records().pop().unwrap()["checkedTables"].take();
+    assert_eq!(checked.as_array().unwrap().len(), 1, "{checked}");
+    assert_eq!(shop.orders_in(&table).await, 2000);
+
+    restore(&definitions, &["--schema", "public", "--schema-only", "--jobs", "2"]).succeeds();
+    assert_eq!(shop.orders_in(&definitions).await, 0);
+
+    let spool = scene.path("verified");
+    fs::create_dir(&spool).unwrap();
+    let spooled = restore(&format!("{table}_2"), &["--spool", spool.to_str().unwrap(), "--plan", "--json"]);
+    assert_eq!(spooled.succeeds().records()[0]["data"]["plan"]["spools"], true);
+
+    let unknown = restore("nothing", &["--table", "public.order"]).fails(2, "argument-invalid");
+    assert!(unknown.stderr.contains("table public.order"), "{}", unknown.stderr);
+    restore("nothing", &["--data-only"]).fails(2, "argument-invalid");
+    restore("nothing", &["--data-only", "--schema-only"]).exits(2);
+    restore("nothing", &["--table", "a.b.c"]).exits(2);
+    assert!(!shop.has_database("nothing").await);
+
+    let dsn = shop.server.dsn(&table);
+    let in_place =
+        ["restore", "--manifest", &manifest, "--target", &dsn, "--mode", "in_place", "--confirm-destructive"];
+    scene.run(&[&in_place[..], &["--no-spool"]].concat()).fails(2, "argument-invalid");
+    shop.server.sql(&table, "TRUNCATE orders").await;
+    scene.run(&[&in_place[..], &["--table", "orders", "--data-only"]].concat()).succeeds();
+    assert_eq!(shop.orders_in(&table).await, 2000);
+}
+
 /// A disk that is not mounted: its folder is not there, and must not be made on the disk beneath.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_destination_that_backups_went_to_is_not_made_anew() {
