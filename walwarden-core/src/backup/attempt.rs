@@ -5,6 +5,7 @@
 //! one, adopt the former and remove the latter.
 
 use bytes::Bytes;
+use walwarden_verify::index::Index;
 use walwarden_verify::json::{Object, Value};
 use walwarden_verify::layout::BackupObject;
 use walwarden_verify::manifest::Manifest;
@@ -105,10 +106,18 @@ impl Attempt<'_> {
     async fn read_back(&self, receipt: &Receipt) -> Result<()> {
         let job = self.held.job().await;
         let artifact = job.object_name(BackupObject::Artifact)?;
-        read_back::compare(self, &artifact, receipt.artifact.measured()?).await?;
-        if let Some(index) = &receipt.index {
-            let key = job.object_name(BackupObject::Index)?;
-            read_back::compare(self, &key, index.object.measured()?).await?;
+        let sent = receipt.artifact.measured()?;
+        match &receipt.index {
+            Some(indexed) => {
+                let key = job.object_name(BackupObject::Index)?;
+                let bytes = read_back::read(self, &key, indexed.object.measured()?).await?;
+                let index = Index::parse(&bytes).map_err(|error| {
+                    Error::new(Code::Internal, format!("our own index does not parse key={key}"))
+                        .with_source(error)
+                })?;
+                read_back::compare_chunks(self, &artifact, sent.size_bytes, index).await?;
+            }
+            None => read_back::compare(self, &artifact, sent).await?,
         }
         if let Some(globals) = &receipt.globals {
             let key = job.object_name(BackupObject::Globals)?;
