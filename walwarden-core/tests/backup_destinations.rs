@@ -111,7 +111,7 @@ async fn a_dump_that_comes_back_changed_or_cut_is_read_back_mismatch_and_not_com
     for lie in [Misbehaviour::FlipByte(0), Misbehaviour::FlipByte(4_321), Misbehaviour::EndBody(5_000)] {
         let folder = tempfile::tempdir().unwrap();
         let (storage, home) = falsified(folder.path()).await;
-        storage.misbehave(Call::Get, 1, lie);
+        storage.misread(".dump", lie);
         let error = home.backup(&source).await.unwrap_err();
         let (code, exit) = (Code::ReadBackMismatch, Exit::Terminal);
         assert_eq!((error.code(), error.code().exit()), (code, exit), "{lie:?}: {error:?}");
@@ -120,6 +120,26 @@ async fn a_dump_that_comes_back_changed_or_cut_is_read_back_mismatch_and_not_com
         storage.heal();
         home.backup(&source).await.unwrap();
         assert_eq!(home.assert_provable().await, 1, "{lie:?}");
+    }
+}
+
+/// A dump of several chunks is read back in parts.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_store_that_changes_or_cuts_a_later_part_of_a_dump_is_found_out() {
+    let source = database(&Torture { bulk_rows: 30_000, ..Torture::default() }.sql()).await;
+    for lie in [Misbehaviour::FlipByte(8 << 20), Misbehaviour::EndBody(9 << 20)] {
+        let folder = tempfile::tempdir().unwrap();
+        let (storage, home) = falsified(folder.path()).await;
+        storage.misread(".dump", lie);
+        let mut request = home.request(&shared(17).dsn(&source)).await;
+        request.options.compression = Some(UNCOMPRESSED);
+        let error = home.engine.backup().run(request, &Unwatched).await.unwrap_err();
+        assert_eq!((error.code(), error.code().exit()), (Code::ReadBackMismatch, Exit::Terminal), "{lie:?}");
+        assert!(error.message().contains("bytes="), "{error}");
+        let dump = home.stored().into_iter().find(|name| name.ends_with(".dump")).unwrap();
+        let size = std::fs::metadata(folder.path().join("store").join(dump)).unwrap().len();
+        assert!(size > 24 << 20, "{size} bytes are too few to be read in parts of more than a chunk");
+        assert_not_completed(&home).await;
     }
 }
 
