@@ -13,14 +13,14 @@ use walwarden_verify::index::Index;
 use walwarden_verify::key::PublicKey;
 use walwarden_verify::receipt::Receipt;
 use walwarden_verify::statement::Envelope;
-use walwarden_verify::{Exit, Manifest, Policy, Row, Verifier, canonical, json};
+use walwarden_verify::{Exit, Manifest, Policy, Row, Verifier, WitnessPolicy, canonical, json};
 
 /// Whether the bytes were taken.
 pub type Decoder = fn(&[u8]) -> bool;
 
 /// Every decoder by the name of its target and of its folder of seeds.
 #[allow(dead_code, reason = "a target uses its own function only")]
-pub const ALL: [(&str, Decoder); 13] = [
+pub const ALL: [(&str, Decoder); 14] = [
     ("bundle", bundle),
     ("canonical", canonical),
     ("checkpoint", checkpoint),
@@ -34,6 +34,7 @@ pub const ALL: [(&str, Decoder); 13] = [
     ("row", row),
     ("tar", tar),
     ("vkey", vkey),
+    ("witness_policy", witness_policy),
 ];
 
 /// The published test key `alpha`, which signed the seeds.
@@ -144,6 +145,15 @@ pub fn policy(data: &[u8]) -> bool {
     let Ok(policy) = Policy::parse(data) else { return false };
     let _ = Verifier::new().with_policy(policy).verify(Cursor::new([])).expect("memory can be read");
     json::parse(data).is_ok()
+}
+
+/// Which witnesses an auditor knows. All of them together make any quorum.
+pub fn witness_policy(data: &[u8]) -> bool {
+    let Ok(policy) = WitnessPolicy::parse(data) else { return false };
+    let everybody: Vec<PublicKey> = policy.witnesses().map(|witness| *witness.key()).collect();
+    assert!(policy.is_met_by(&everybody));
+    assert_eq!(policy.is_met_by(&[]), !policy.asks_for_witnesses());
+    true
 }
 
 /// A bundle as it is sent. Without a trusted key nothing in it can prove anything.

@@ -11,7 +11,7 @@ use crate::key::{PublicKey, Signature};
 use crate::{ChainId, OrgId, Sha256};
 
 pub use note::{NoteSignature, SignedNote, key_hash};
-pub use vkey::{Cosignature, Vkey, VkeyError};
+pub use vkey::{Cosignature, LogKey, Vkey, VkeyError};
 
 /// What a checkpoint says.
 ///

@@ -52,6 +52,7 @@ mod report;
 pub mod statement;
 mod time;
 mod verifier;
+mod witness_policy;
 
 pub use budget::Budget;
 pub use event::{EventKind, Head, Row};
@@ -65,3 +66,4 @@ pub use reason::{Exit, Reason};
 pub use report::{Finding, Level, Report, Status};
 pub use time::{TimeTextError, Timestamp};
 pub use verifier::Verifier;
+pub use witness_policy::{WitnessPolicy, WitnessPolicyError};

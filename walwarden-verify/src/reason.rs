@@ -200,6 +200,10 @@ reasons! {
     CheckpointSignature "checkpoint-signature" Contradiction;
     /// No cosignature by a witness of the auditor's choice fails.
     WitnessSignature "witness-signature" Contradiction;
+    /// The chain is one of the logs the witness policy names, by its origin and a key of its own.
+    WitnessLog "witness-log" Contradiction;
+    /// The cosignatures make the quorum of the witness policy.
+    WitnessQuorum "witness-quorum" Undecided;
 
     /// The kept checkpoint is a signed note of a tlog-checkpoint.
     KeptCheckpointForm "kept-checkpoint-form" Malformed;

@@ -4,17 +4,18 @@ mod demands;
 mod documents;
 mod keyring;
 mod survey;
+mod witnesses;
 
 use std::io::{self, Read, Seek, SeekFrom};
 
 use crate::budget::Budget;
 use crate::bundle::Fault;
-use crate::checkpoint::Vkey;
+use crate::checkpoint::{LogKey, Vkey};
 use crate::key::PublicKey;
 use crate::policy::Policy;
 use crate::reason::{Exit, Reason};
 use crate::report::{Findings, Level, Report};
-use crate::{KeyId, Timestamp};
+use crate::{KeyId, Timestamp, WitnessPolicy};
 
 use chain_walk::ChainWalk;
 use closing::KeptCheckpoint;
@@ -38,6 +39,7 @@ pub struct Verifier {
     keys: Vec<PublicKey>,
     fingerprints: Vec<KeyId>,
     witnesses: Vec<Vkey>,
+    witness_policy: Option<WitnessPolicy>,
     policy: Option<Policy>,
     kept_checkpoint: Option<Vec<u8>>,
     level: Level,
@@ -58,6 +60,7 @@ impl Verifier {
             keys: Vec::new(),
             fingerprints: Vec::new(),
             witnesses: Vec::new(),
+            witness_policy: None,
             policy: None,
             kept_checkpoint: None,
             level: Level::Complete,
@@ -80,10 +83,19 @@ impl Verifier {
         self
     }
 
-    /// Trusts a witness.
+    /// Trusts a witness. Without a witness policy, one of them is enough for level 3.
     #[must_use]
     pub fn with_witness(mut self, witness: Vkey) -> Self {
         self.witnesses.push(witness);
+        self
+    }
+
+    /// Trusts the logs and witnesses of a policy, and demands its quorum.
+    #[must_use]
+    pub fn with_witness_policy(mut self, policy: WitnessPolicy) -> Self {
+        self.keys.extend(policy.logs().iter().map(LogKey::key));
+        self.witnesses.extend(policy.witnesses().cloned());
+        self.witness_policy = Some(policy);
         self
     }
 
@@ -179,7 +191,10 @@ impl Verifier {
             )?;
         }
         let witnessed = closing::judge(survey, &self.witnesses, findings);
-        report.witnessed = !witnessed.is_empty();
+        report.witnessed = match &self.witness_policy {
+            Some(policy) => witnesses::judge(policy, survey, &witnessed, findings),
+            None => !witnessed.is_empty(),
+        };
         report.continuous =
             kept.is_some_and(|kept| kept.judge(&survey.walk, &survey.keyring, &self.witnesses, findings));
         report.manifests = documents.manifests_verified;

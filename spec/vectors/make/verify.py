@@ -10,17 +10,14 @@ import sys
 from pathlib import Path
 
 from . import forms
-from .reader import Malformed, base64_bytes, canonical, gunzip, is_weak, pem_keys, strict_json, untar
+from .reader import Malformed, base64_bytes, canonical, gunzip, pem_keys, strict_json, untar
 from .replay import replay
 from .signatures import good_signature, key_id, sha256
+from .witness import Quorum, Usage, read_vkey
 
 REQUIRED = ["audit_events.json", "checkpoint", "bundle.json"]
 EXIT_OF = {"bundle-file-missing": 4, "statement-file-missing": 4, "key-no-pin": 4, "key-unavailable": 4,
-           "manifest-missing": 4, "receipt-missing": 4, "level": 4}  # fmt: skip
-
-
-class Usage(Exception):
-    """Wrong use, or a file that cannot be read: exit 2."""
+           "manifest-missing": 4, "receipt-missing": 4, "witness-quorum": 4, "level": 4}  # fmt: skip
 
 
 def tree_root(leaves):
@@ -35,22 +32,8 @@ def tree_root(leaves):
     return level[0]
 
 
-def read_vkey(text):
-    found = re.fullmatch(r"([^ +\n]+)\+([0-9a-f]{8})\+(\S+)", text)
-    try:
-        data = base64_bytes(found[3], 33) if found else None
-    except Malformed:
-        data = None
-    if not data or data[0] not in (1, 4):
-        raise Usage(f"not a witness key: {text}")
-    wanted = hashlib.sha256(found[1].encode() + b"\n" + data).digest()[:4]
-    if found[2] != wanted.hex() or is_weak(data[1:]):
-        raise Usage(f"not a witness key: {text}")
-    return found[1], wanted, data[0], data[1:]
-
-
 class Verifier:
-    def __init__(self, pubkeys=(), fingerprints=(), witnesses=(), kept=None):
+    def __init__(self, pubkeys=(), fingerprints=(), witnesses=(), kept=None, policy=None):
         self.failures = []  # (exit, code, detail)
         self.keys = {}
         self.pins = set(fingerprints)
@@ -63,7 +46,13 @@ class Verifier:
                 raise Usage(error.detail) from error
         if not all(re.fullmatch("sha256:[0-9a-f]{64}", pin) for pin in self.pins):
             raise Usage("not a fingerprint")
-        self.witnesses = [read_vkey(text) for text in witnesses]
+        self.witnesses = [read_vkey(text, 4) for text in witnesses]
+        self.quorum = Quorum(policy) if policy is not None else None
+        if self.quorum:
+            self.witnesses += self.quorum.witnesses
+            for _, _, raw in self.quorum.logs:
+                self.keys[key_id(raw)] = raw
+                self.pins.add(key_id(raw))
         self.kept = kept
         self.level = None
 
@@ -149,7 +138,7 @@ class Verifier:
 
     def judge(self, files):
         self.demand(self.pins, "key-no-pin")
-        self.cosigned = False
+        self.cosigned = set()
         self.genesis = None
         if self.statement:
             self.judge_listing(files)
@@ -168,6 +157,8 @@ class Verifier:
             self.judge_statement()
         if self.note:
             self.judge_checkpoint()
+        if self.quorum:
+            self.judge_quorum(chain_keys)
         if self.kept_note:
             self.judge_kept()
         self.judge_manifests(files)
@@ -219,15 +210,20 @@ class Verifier:
         if self.demand(note.size == len(self.rows), "checkpoint-size"):
             self.demand(note.root == tree_root(self.leaves), "checkpoint-root")
             self.judge_note(note, "checkpoint")
-        for name, number, algorithm, raw in self.witnesses:
+        for name, number, raw in self.witnesses:
             for value in [value for signer, one, value in note.signatures if (signer, one) == (name, number)]:
-                if algorithm == 4:
-                    seconds, value = int.from_bytes(value[:8], "big"), value[8:]
-                    text = b"cosignature/v1\ntime %d\n" % seconds + note.text
-                else:
-                    text = note.text
+                seconds, value = int.from_bytes(value[:8], "big"), value[8:]
+                text = b"cosignature/v1\ntime %d\n" % seconds + note.text
                 if self.demand(len(value) == 64 and good_signature(raw, value, text), "witness-signature", name):
-                    self.cosigned = True
+                    self.cosigned.add(raw)
+
+    def judge_quorum(self, chain_keys):
+        logs = [name == self.origin and key_id(raw) in chain_keys for name, _, raw in self.quorum.logs]
+        self.demand(not logs or any(logs), "witness-log", "the chain is none of the policy's logs")
+        if not self.quorum.wanted:
+            self.cosigned = set()
+        elif not self.demand(self.quorum.is_met_by(self.cosigned), "witness-quorum"):
+            self.cosigned = set()
 
     def judge_kept(self):
         note = self.kept_note
@@ -355,13 +351,15 @@ def main(arguments=None):
     parser.add_argument("--pubkey", type=Path, action="append", default=[])
     parser.add_argument("--fingerprint", action="append", default=[])
     parser.add_argument("--witness", action="append", default=[])
-    parser.add_argument("--kept-checkpoint", type=Path)
+    parser.add_argument("--witness-policy", type=Path)
+    parser.add_argument("--since", type=Path)
     parser.add_argument("--level", type=int, choices=range(5), default=2)
     chosen = parser.parse_args(arguments)
     try:
-        kept = chosen.kept_checkpoint.read_bytes() if chosen.kept_checkpoint else None
+        kept = chosen.since.read_bytes() if chosen.since else None
+        policy = chosen.witness_policy.read_bytes() if chosen.witness_policy else None
         pubkeys = [path.read_bytes() for path in chosen.pubkey]
-        verifier = Verifier(pubkeys, chosen.fingerprint, chosen.witness, kept)
+        verifier = Verifier(pubkeys, chosen.fingerprint, chosen.witness, kept, policy)
         code = verifier.run(chosen.bundle.read_bytes(), chosen.level)
     except (Usage, OSError) as error:
         print(f"verify: {error}", file=sys.stderr)

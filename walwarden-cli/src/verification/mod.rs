@@ -10,7 +10,7 @@ use std::path::Path;
 
 use walwarden_verify::checkpoint::Vkey;
 use walwarden_verify::key::PublicKey;
-use walwarden_verify::{Exit, Level, Policy, Report, Timestamp, Verifier};
+use walwarden_verify::{Exit, Level, Policy, Report, Timestamp, Verifier, WitnessPolicy};
 
 pub(crate) use arguments::VerifyArguments;
 
@@ -76,12 +76,18 @@ pub(crate) fn verify(arguments: &VerifyArguments) -> Result<Report, Unusable> {
             .map_err(|error| Unusable { what: format!("--witness {text}"), cause: format!("{error}") })?;
         verifier = verifier.with_witness(witness);
     }
+    if let Some(path) = &arguments.witness_policy {
+        let text = fs::read(path).map_err(|error| Unusable::file("witness policy", path, error))?;
+        let policy = WitnessPolicy::parse(&text);
+        let policy = policy.map_err(|error| Unusable::file("witness policy", path, error))?;
+        verifier = verifier.with_witness_policy(policy);
+    }
     if let Some(path) = &arguments.policy {
         let text = fs::read(path).map_err(|error| Unusable::file("policy", path, error))?;
         let policy = Policy::parse(&text).map_err(|error| Unusable::file("policy", path, error))?;
         verifier = verifier.with_policy(policy);
     }
-    if let Some(path) = &arguments.kept_checkpoint {
+    if let Some(path) = &arguments.since {
         let note = fs::read(path).map_err(|error| Unusable::file("kept checkpoint", path, error))?;
         verifier = verifier.with_kept_checkpoint(note);
     }

@@ -3,15 +3,16 @@
 use super::chain_walk::ChainWalk;
 use super::keyring::Keyring;
 use super::survey::{Survey, form_reason};
+use super::witnesses::{Witnessed, cosignatures};
 use crate::bundle::BundlePath;
-use crate::checkpoint::{Checkpoint, Cosignature, SignedNote, Vkey, origin};
+use crate::checkpoint::{Checkpoint, SignedNote, Vkey, origin};
 use crate::form::FormError;
 use crate::reason::Reason;
 use crate::report::Findings;
 use crate::statement::{Envelope, Statement};
 
 /// Judges `checkpoint` and `bundle.json`, and returns who witnessed the former.
-pub(super) fn judge(survey: &Survey, witnesses: &[Vkey], findings: &mut Findings) -> Vec<Cosignature> {
+pub(super) fn judge(survey: &Survey, witnesses: &[Vkey], findings: &mut Findings) -> Vec<Witnessed> {
     let witnessed = match &survey.checkpoint {
         Some(bytes) => judge_checkpoint(survey, bytes, witnesses, findings),
         None => {
@@ -43,7 +44,7 @@ fn judge_checkpoint(
     bytes: &[u8],
     witnesses: &[Vkey],
     findings: &mut Findings,
-) -> Vec<Cosignature> {
+) -> Vec<Witnessed> {
     let (note, checkpoint) = match parse(bytes) {
         Ok(parsed) => parsed,
         Err(error) => {
@@ -86,32 +87,6 @@ fn judge_checkpoint(
         }
     }
     cosignatures(&note, witnesses, findings)
-}
-
-fn cosignatures(note: &SignedNote, witnesses: &[Vkey], findings: &mut Findings) -> Vec<Cosignature> {
-    let mut seen: Vec<Cosignature> = Vec::new();
-    for (at, witness) in witnesses.iter().enumerate() {
-        // A witness named twice is one witness.
-        if witnesses[..at].contains(witness) {
-            continue;
-        }
-        match witness.cosignature(note) {
-            Ok(Some(cosignature)) => {
-                let detail = format!("checkpoint witnessed by {} at {}", cosignature.name, cosignature.at);
-                findings.ok(Reason::WitnessSignature, detail);
-                seen.push(cosignature);
-            }
-            Ok(None) => {
-                let detail = format!("checkpoint not witnessed by {}", witness.name());
-                findings.skip(Reason::WitnessSignature, detail);
-            }
-            Err(_) => {
-                let detail = format!("cosignature by {} invalid", witness.name());
-                findings.fail(Reason::WitnessSignature, detail);
-            }
-        }
-    }
-    seen
 }
 
 fn judge_statement(survey: &Survey, envelope: &Envelope, findings: &mut Findings) {

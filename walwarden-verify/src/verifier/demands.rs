@@ -1,8 +1,8 @@
 //! The auditor's own demands, beyond the format.
 
 use super::survey::Survey;
+use super::witnesses::Witnessed;
 use crate::Timestamp;
-use crate::checkpoint::Cosignature;
 use crate::policy::Policy;
 use crate::reason::Reason;
 use crate::report::{Findings, Report};
@@ -10,7 +10,7 @@ use crate::report::{Findings, Report};
 pub(super) fn judge(
     policy: &Policy,
     survey: &Survey,
-    witnessed: &[Cosignature],
+    witnessed: &[Witnessed],
     now: Option<Timestamp>,
     report: &Report,
     findings: &mut Findings,
@@ -33,7 +33,7 @@ pub(super) fn judge(
     at_least(Reason::PolicyMinimum, "drills passed", policy.min_drills_passed, walk.drills_passed());
     at_least(Reason::PolicyWitnesses, "witnesses", policy.min_witnesses, witnessed.len() as u64);
 
-    let last_witness = witnessed.iter().map(|cosignature| cosignature.at).max();
+    let last_witness = witnessed.iter().map(|witnessed| witnessed.at).max();
     let mut backups: Vec<Timestamp> =
         walk.replay.completed().values().map(|completed| completed.at).collect();
     backups.sort_unstable();
