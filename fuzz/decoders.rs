@@ -8,19 +8,21 @@ use std::sync::LazyLock;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use walwarden_verify::checkpoint::{Checkpoint, SignedNote, Vkey};
+use walwarden_verify::checkpoint::{AddCheckpoint, Checkpoint, SignedNote, Vkey};
 use walwarden_verify::index::Index;
 use walwarden_verify::key::PublicKey;
 use walwarden_verify::receipt::Receipt;
 use walwarden_verify::statement::Envelope;
-use walwarden_verify::{Exit, Manifest, Policy, Row, Verifier, WitnessPolicy, canonical, json};
+use walwarden_verify::{
+    Exit, Manifest, Policy, Row, Sha256, Verifier, WitnessPolicy, canonical, json, merkle,
+};
 
 /// Whether the bytes were taken.
 pub type Decoder = fn(&[u8]) -> bool;
 
 /// Every decoder by the name of its target and of its folder of seeds.
 #[allow(dead_code, reason = "a target uses its own function only")]
-pub const ALL: [(&str, Decoder); 14] = [
+pub const ALL: [(&str, Decoder); 15] = [
     ("bundle", bundle),
     ("canonical", canonical),
     ("checkpoint", checkpoint),
@@ -31,6 +33,7 @@ pub const ALL: [(&str, Decoder); 14] = [
     ("manifest", manifest),
     ("policy", policy),
     ("receipt", receipt),
+    ("request", request),
     ("row", row),
     ("tar", tar),
     ("vkey", vkey),
@@ -119,6 +122,15 @@ pub fn checkpoint(data: &[u8]) -> bool {
     assert_eq!(checkpoint.body(), note.body());
     let _ = note.verify(&checkpoint.origin, &ALPHA);
     let _ = Vkey::new(checkpoint.origin, *ALPHA).cosignature(&note);
+    true
+}
+
+/// What a log sends to a witness: a consistency proof and a checkpoint.
+pub fn request(data: &[u8]) -> bool {
+    let Ok(request) = AddCheckpoint::parse(data) else { return false };
+    assert_eq!(request.to_text().as_bytes(), data);
+    let root = Sha256::of(data);
+    let _ = merkle::verify_consistency(request.old_size, &root, u64::MAX, &root, &request.proof);
     true
 }
 

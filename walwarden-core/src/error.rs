@@ -181,6 +181,17 @@ codes! {
     /// The chain's key was revoked without a successor.
     ChainEnded "chain-ended" Refused Terminal "Add the database under a new name with a fresh key: a chain whose key was revoked takes no more rows. Rotate first, revoke after.";
 
+    /// The file is no checkpoint that a known log signed.
+    CheckpointInvalid "checkpoint-invalid" Refused UserError "Name the log's own key with --pubkey; if it is the right one, the file was altered: ask the log for its checkpoint again.";
+    /// A later checkpoint of this log was cosigned before.
+    CheckpointOlder "checkpoint-older" Conflict UserError "Ask the log for its latest checkpoint. If it has none as large as the one named above, it lost rows: keep both checkpoints.";
+    /// A proof from the checkpoint that was cosigned last is needed.
+    ProofNeeded "proof-needed" Conflict UserError "Ask the log for a proof from the size named above: `walwarden evidence checkpoint --since SIZE`.";
+    /// The log does not go on from the checkpoint that was cosigned last.
+    LogForked "log-forked" Damaged Terminal "Keep both checkpoints and ask the log's owner: either the proof is wrong, or the log shows two histories.";
+    /// The witness's own state cannot be trusted.
+    WitnessDamaged "witness-damaged" Damaged Terminal "Retire this witness and begin another with a new key: one that forgot what it cosigned may cosign a second history.";
+
     /// No manifest with that hash in the destination.
     ManifestMissing "manifest-missing" Invalid UserError "Check the hash (64 lower-case hex digits) and the destination.";
     /// The manifest is malformed or belongs to something else.

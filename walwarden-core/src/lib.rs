@@ -54,6 +54,7 @@ pub mod secret;
 pub mod source;
 pub mod storage;
 pub mod watch;
+pub mod witness;
 
 pub use engine::{Engine, EngineBuilder, Settings};
 pub use error::{Code, Error, Exit, Kind, Result, Retry};

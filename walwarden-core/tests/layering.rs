@@ -6,7 +6,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Rooms in the order of the picture: each may use those before it.
-const ROOMS: &[&str] = &["source", "pipeline", "storage", "manifest", "chain", "catalog", "evidence"];
+const ROOMS: &[&str] =
+    &["source", "pipeline", "storage", "manifest", "chain", "catalog", "evidence", "witness"];
 /// Files every room may use.
 const GROUND: &[&str] =
     &["error", "clock", "secret", "verify", "Code", "Error", "Kind", "Result", "Retry", "Exit"];

@@ -1,10 +1,12 @@
 //! Merkle trees as RFC 6962 has them: one hash that stands for a whole list, and proofs about it.
 
 mod proof;
+mod range;
 
 use crate::Sha256;
 
 pub use proof::{ProofError, consistency_proof, inclusion_proof, verify_consistency, verify_inclusion};
+pub use range::{RangeRoots, consistency_ranges};
 
 /// Hash of a leaf: `SHA-256(0x00 ‖ leaf)`.
 pub fn leaf_hash(leaf: &[u8]) -> Sha256 {

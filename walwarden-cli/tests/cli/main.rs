@@ -19,3 +19,4 @@ mod settings;
 mod shop;
 mod terminal;
 mod unanswered;
+mod witness;

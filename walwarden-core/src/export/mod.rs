@@ -4,6 +4,7 @@
 //! finished is complete, or the request allowed gaps and each of them is named. A gap does not deceive anyone: the rows
 //! announce the manifest, and a verifier finds that it is not there.
 
+mod checkpoint;
 mod find;
 mod rows;
 mod writer;
@@ -24,6 +25,7 @@ use crate::engine::Parts;
 use crate::error::{Code, Error, Result};
 use crate::evidence;
 use crate::storage::{ObjectName, Storage};
+use checkpoint::Given;
 use rows::Summary;
 use writer::Writing;
 
@@ -43,12 +45,20 @@ pub struct ExportRequest {
     pub artifacts: bool,
     /// Whether a bundle is made although manifests or dumps are gone. It does not reach level 2 if a manifest is.
     pub allow_missing: bool,
+    /// A checkpoint of this chain that witnesses cosigned, the bytes of its note: the bundle ends with its last row.
+    pub checkpoint: Option<Vec<u8>>,
 }
 
 impl ExportRequest {
     /// A bundle of rows and manifests, without dumps.
     pub fn new(database_id: DatabaseId, from: Arc<dyn Storage>) -> Self {
-        ExportRequest { database_id, from: vec![from], artifacts: false, allow_missing: false }
+        ExportRequest {
+            database_id,
+            from: vec![from],
+            artifacts: false,
+            allow_missing: false,
+            checkpoint: None,
+        }
     }
 
     /// The same, searching here, too: some backups went elsewhere.
@@ -112,26 +122,20 @@ impl Exporter {
     /// # Errors
     /// `database-unknown` when there is no chain; `object-missing` or `manifest-invalid` when a completed backup's
     /// manifest is in no destination as the chain names it, unless the request allows that; `artifact-mismatch` when a dump is not what its
-    /// manifest names; `file-failed` when `out` cannot be written.
+    /// manifest names; `checkpoint-invalid` when the checkpoint is not one of this chain by its own key; `file-failed` when `out` cannot be written.
     pub async fn export<W: Write + Send + 'static>(
         &self,
         request: &ExportRequest,
         out: W,
     ) -> Result<(W, Exported)> {
-        let subject = Subject {
-            org_id: self.parts.settings.org_id.clone(),
-            database_id: Some(request.database_id.clone()),
-        };
-        let unknown = || {
-            let message =
-                format!("nothing was ever recorded of this database database={}", request.database_id);
-            Error::new(Code::DatabaseUnknown, message)
-        };
-        let chain = self.parts.catalog.chain(&subject).await?.ok_or_else(unknown)?.audit;
-        let summary = Summary::of(chain.as_ref()).await?;
+        let (subject, chain) = self.chain(&request.database_id).await?;
+        let given = request.checkpoint.as_deref().map(Given::parse).transpose()?;
+        let through = given.as_ref().map(Given::size);
+        let summary = Summary::of(chain.as_ref(), through).await?;
         let (backups, missing) = self.backups(request, &subject, &summary).await?;
         check_size(&backups, &summary)?;
-        let (out, mut exported) = self.write(&subject, chain.as_ref(), &summary, &backups, out).await?;
+        let note = self.note(&subject, chain.as_ref(), &summary, given).await?;
+        let (out, mut exported) = self.write(&subject, chain.as_ref(), &summary, note, &backups, out).await?;
         exported.missing = missing;
         Ok((out, exported))
     }
@@ -201,12 +205,11 @@ impl Exporter {
         subject: &Subject,
         chain: &dyn AuditChain,
         summary: &Summary,
+        note: String,
         backups: &[Backup],
         out: W,
     ) -> Result<(W, Exported)> {
         let signer = self.parts.signer_of(chain).await?;
-        let note =
-            evidence::checkpoint(&subject.org_id, chain.chain_id(), &summary.tree, signer.as_ref()).await?;
         let key = signer.public_key();
         let key_path = format!("keys/{}.pem", key.key_id().digest());
         let pem = key.to_pem();

@@ -54,9 +54,14 @@ impl LogKey {
 const COSIGNATURE: u8 = 4;
 
 impl Vkey {
-    /// Names a witness's key.
+    /// Names a witness's key. Other tools take no name with white space or a plus sign: see [`is_name`](Self::is_name).
     pub fn new(name: impl Into<String>, key: PublicKey) -> Self {
         Vkey { name: name.into(), key }
+    }
+
+    /// Whether a witness may have this name: not empty, without white space, control characters and plus signs.
+    pub fn is_name(name: &str) -> bool {
+        !name.is_empty() && !name.contains(|c: char| c.is_whitespace() || c.is_control() || c == '+')
     }
 
     /// The witness's name.
@@ -72,6 +77,15 @@ impl Vkey {
     /// The text a cosignature of `body` at `unix_seconds` signs.
     pub fn message(unix_seconds: u64, body: &str) -> String {
         format!("cosignature/v1\ntime {unix_seconds}\n{body}")
+    }
+
+    /// The line of a note that carries a cosignature made at `unix_seconds`, with its newline. The signature, over
+    /// [`message`](Self::message), is not checked.
+    pub fn line(&self, unix_seconds: u64, signature: &Signature) -> String {
+        let mut bytes = key_hash(&self.name, COSIGNATURE, &self.key).to_vec();
+        bytes.extend_from_slice(&unix_seconds.to_be_bytes());
+        bytes.extend_from_slice(signature.as_bytes());
+        format!("\u{2014} {} {}\n", self.name, STANDARD.encode(bytes))
     }
 
     /// The latest cosignature of the note by this witness, if there is one.
@@ -131,7 +145,7 @@ fn parse(text: &str, kind: u8, other_kind: VkeyError) -> Result<(String, PublicK
     let (Some(name), Some(hash), Some(base64)) = (parts.next(), parts.next(), parts.next()) else {
         return Err(VkeyError("a vkey is written as name, hash and base64 with + between"));
     };
-    if name.is_empty() || name.contains(|c: char| c.is_whitespace() || c.is_control()) {
+    if !Vkey::is_name(name) {
         return Err(VkeyError("the name of the vkey is malformed"));
     }
     let bytes = STANDARD.decode(base64).map_err(|_| VkeyError("the base64 of the vkey is malformed"))?;

@@ -73,7 +73,7 @@ fn a_log_is_named_by_its_origin_and_key() {
     let key = PublicKey::from_bytes(key.verifying_key().as_bytes()).unwrap();
     let log = LogKey::new("walwarden/acme/chain", key);
     let text = format!("log {log} https://log.example/\nquorum none");
-    assert_eq!(policy(&text).unwrap().logs(), [log.clone()]);
+    assert_eq!(policy(&text).unwrap().logs(), std::slice::from_ref(&log));
     assert!(policy(&format!("log {log}\n{text}")).is_err(), "twice");
     assert!(policy(&format!("log {}\nquorum none", witness(1))).is_err(), "a witness's key is no log's");
 }
