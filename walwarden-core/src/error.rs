@@ -152,7 +152,7 @@ codes! {
     /// The key file is malformed or weak.
     KeyInvalid "key-invalid" Invalid UserError "Use an Ed25519 key: PKCS#8 PEM for the private, SPKI PEM for the public part.";
     /// The chain goes on with another key.
-    KeyOther "key-other" Refused UserError "Put the key back that this chain was begun with, or name its file in the settings.";
+    KeyOther "key-other" Refused UserError "Put the key back that this chain goes on with, or name its file in the settings.";
     /// A key exists already.
     KeyExists "key-exists" Invalid UserError "Keep the existing key, or name another file. A key is never overwritten.";
 

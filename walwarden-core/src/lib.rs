@@ -46,6 +46,7 @@ pub mod error;
 pub mod evidence;
 pub mod export;
 mod held;
+pub mod keys;
 pub mod manifest;
 pub mod mirror;
 pub mod pipeline;

@@ -13,7 +13,7 @@ const GROUND: &[&str] =
     &["error", "clock", "secret", "verify", "Code", "Error", "Kind", "Result", "Retry", "Exit"];
 /// Conductors, and which other conductors each may use.
 const CONDUCTORS: &[(&str, &[&str])] =
-    &[("mirror", &[]), ("backup", &["mirror"]), ("restore", &["mirror"]), ("export", &[])];
+    &[("mirror", &[]), ("backup", &["mirror"]), ("restore", &["mirror"]), ("export", &[]), ("keys", &[])];
 
 #[test]
 fn rooms_use_only_rooms_before_them() {

@@ -13,7 +13,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
-use walwarden_core::verify::DatabaseId;
+use walwarden_core::verify::{DatabaseId, KeyId};
 
 pub(crate) use archive::{ArchiveCommand, ArchiveExplode, ArchiveIndex, ArchiveTranscode, ArchiveVerify};
 pub(crate) use backup::{
@@ -55,7 +55,7 @@ pub(crate) struct Arguments {
 pub(crate) enum Command {
     /// Make the home folder, a settings file and a signing key, each unless it exists
     Init,
-    /// Make or show the key that signs manifests
+    /// Make, show, rotate or revoke the key that signs manifests
     #[command(subcommand)]
     Key(KeyCommand),
     /// Configure the databases to back up
@@ -115,6 +115,22 @@ pub(crate) enum KeyCommand {
         /// Print only the public key as SPKI PEM, for `--pubkey`
         #[arg(long)]
         pem: bool,
+    },
+    /// Sign with a new key from now on: each audit chain gets a row signed by the old and the new key
+    ///
+    /// Whoever trusts the old key can verify what the new one signs. If this is interrupted, everything goes on working;
+    /// run it again to complete it.
+    Rotate,
+    /// Record that a former key is not to be trusted from now on
+    ///
+    /// What it signed before stays good. The present key cannot be revoked: rotate first.
+    Revoke {
+        /// The key's id (sha256:…)
+        #[arg(value_name = "KEYID")]
+        key_id: KeyId,
+        /// Why, in a few words; auditors read it
+        #[arg(long, value_name = "TEXT")]
+        reason: String,
     },
 }
 

@@ -40,7 +40,7 @@ pub(crate) async fn run(arguments: Arguments, output: Output) -> Ending {
     let work = async {
         match arguments.command {
             Command::Init => init::run(&home()?, output),
-            Command::Key(command) => key::run(&command, &home()?, output),
+            Command::Key(command) => key::run(&command, &home()?, output).await,
             Command::Database(command) => database::run(command, &home()?, output).await,
             Command::Backup(command) => backup::run(command, &home()?, output, &cancel).await,
             Command::Restore(restore) => {

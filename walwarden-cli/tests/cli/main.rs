@@ -13,6 +13,7 @@ mod home;
 mod interrupted;
 mod journey;
 mod refusals;
+mod rotation;
 mod scene;
 mod secrets;
 mod settings;

@@ -20,7 +20,7 @@ impl Exporter {
     pub async fn checkpoint(&self, database_id: &DatabaseId, since: Option<u64>) -> Result<AddCheckpoint> {
         let (subject, chain) = self.chain(database_id).await?;
         let (tree, proof) = rows::tree_since(chain.as_ref(), since).await?;
-        let signer = self.parts.signer_of(chain.as_ref()).await?;
+        let signer = self.parts.signer_at(chain.as_ref(), tree.size()).await?;
         let note = evidence::checkpoint(&subject.org_id, chain.chain_id(), &tree, signer.as_ref()).await?;
         Ok(AddCheckpoint { old_size: since.unwrap_or(0), proof, note })
     }
@@ -33,7 +33,7 @@ impl Exporter {
         summary: &Summary,
         given: Option<Given>,
     ) -> Result<String> {
-        let signer = self.parts.signer_of(chain).await?;
+        let signer = self.parts.signer_at(chain, summary.head.seq).await?;
         let Some(given) = given else {
             return evidence::checkpoint(&subject.org_id, chain.chain_id(), &summary.tree, signer.as_ref())
                 .await;

@@ -9,6 +9,7 @@ mod find;
 mod rows;
 mod writer;
 
+use std::collections::BTreeMap;
 use std::io::Write;
 use std::sync::Arc;
 
@@ -20,7 +21,7 @@ use walwarden_verify::statement::Statement;
 use walwarden_verify::{Budget, DatabaseId, JobId, Sha256};
 
 use crate::catalog::{JobKind, JobQuery};
-use crate::chain::{AuditChain, Subject};
+use crate::chain::{AuditChain, ChainKeys, Subject};
 use crate::engine::Parts;
 use crate::error::{Code, Error, Result};
 use crate::evidence;
@@ -209,17 +210,19 @@ impl Exporter {
         backups: &[Backup],
         out: W,
     ) -> Result<(W, Exported)> {
-        let signer = self.parts.signer_of(chain).await?;
-        let key = signer.public_key();
-        let key_path = format!("keys/{}.pem", key.key_id().digest());
-        let pem = key.to_pem();
+        let signer = self.parts.signer_at(chain, summary.head.seq).await?;
+        let keys = ChainKeys::of(chain).await?;
+        let mut hints: BTreeMap<String, Bytes> = BTreeMap::new();
+        for key in keys.public().chain([signer.public_key()]) {
+            hints.insert(format!("keys/{}.pem", key.key_id().digest()), key.to_pem().into());
+        }
 
         let mut files = vec![
             ("README.txt".to_owned(), Sha256::of(README)),
             ("audit_events.json".to_owned(), summary.sha256),
             ("checkpoint".to_owned(), Sha256::of(note.as_bytes())),
-            (key_path.clone(), Sha256::of(pem.as_bytes())),
         ];
+        files.extend(hints.iter().map(|(path, pem)| (path.clone(), Sha256::of(pem))));
         for backup in backups {
             files.push((path(backup, "manifest.json"), Sha256::of(&backup.bytes)));
             if backup.dump.is_some() {
@@ -260,7 +263,9 @@ impl Exporter {
         }
         bundle.add("bundle.json", index.into()).await?;
         bundle.add("checkpoint", note.into()).await?;
-        bundle.add(&key_path, pem.into()).await?;
+        for (path, pem) in hints {
+            bundle.add(&path, pem).await?;
+        }
         let out = bundle.finish().await?;
         let exported = Exported {
             rows: summary.head.seq,
