@@ -63,7 +63,7 @@ pub use key::KeyId;
 pub use manifest::{Manifest, VerifiedManifest};
 pub use policy::Policy;
 pub use reason::{Exit, Reason};
-pub use report::{Finding, Level, Report, Status};
+pub use report::{ChainKey, Finding, Level, NotProven, Report, Status, VerificationSummary};
 pub use time::{TimeTextError, Timestamp};
 pub use verifier::Verifier;
 pub use witness_policy::{WitnessPolicy, WitnessPolicyError};

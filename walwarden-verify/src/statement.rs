@@ -8,7 +8,7 @@ use crate::json::{Object, Value};
 use crate::key::{PublicKey, Signature};
 use crate::{ChainId, DatabaseId, KeyId, OrgId, Sha256, Timestamp, canonical};
 
-const PAYLOAD_TYPE: &str = "application/vnd.in-toto+json";
+pub(crate) const PAYLOAD_TYPE: &str = "application/vnd.in-toto+json";
 const STATEMENT_TYPE: &str = "https://in-toto.io/Statement/v1";
 const PREDICATE_TYPE: &str = "https://walwarden.dev/evidence-bundle/v1";
 
@@ -161,7 +161,7 @@ fn base64(fields: &mut Fields<'_>, name: &'static str) -> Result<Vec<u8>, FormEr
     STANDARD.decode(text).map_err(|_| FormError::field(name, "is not padded standard base64"))
 }
 
-fn pre_authentication_encoding(payload: &[u8]) -> Vec<u8> {
+pub(crate) fn pre_authentication_encoding(payload: &[u8]) -> Vec<u8> {
     let mut message = format!("DSSEv1 {} {PAYLOAD_TYPE} {} ", PAYLOAD_TYPE.len(), payload.len()).into_bytes();
     message.extend_from_slice(payload);
     message

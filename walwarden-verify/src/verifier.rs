@@ -22,6 +22,7 @@ use closing::KeptCheckpoint;
 use documents::Documents;
 use keyring::Keyring;
 use survey::Survey;
+use witnesses::Witnessed;
 
 /// Checks evidence bundles against the keys an auditor trusts.
 ///
@@ -120,7 +121,7 @@ impl Verifier {
         self
     }
 
-    /// The caller's clock, for the age rules of a policy.
+    /// The caller's clock, for the age rules of a policy and the time of the report.
     #[must_use]
     pub fn with_now(mut self, now: Timestamp) -> Self {
         self.now = Some(now);
@@ -149,12 +150,16 @@ impl Verifier {
         let judged = survey
             .read(&mut input, input_bytes, &self.budget, &mut findings)
             .and_then(|()| self.judge(&mut input, input_bytes, &survey, kept, &mut findings, &mut report));
+        findings.about_all();
         match judged {
             Ok(()) => {}
             Err(Fault::Malformed(reason, detail)) => findings.fail(reason, detail),
             Err(Fault::Io(error)) => return Err(error),
         }
         report.events = survey.walk.events();
+        report.backups = survey.walk.backups();
+        report.drills_passed = survey.walk.drills_passed();
+        report.keys = survey.keys(&self.keys, &self.fingerprints);
         if let Some(genesis) = survey.walk.replay.genesis() {
             report.org_id = Some(genesis.org_id.clone());
             report.database_id = genesis.database_id.clone();
@@ -191,6 +196,7 @@ impl Verifier {
             )?;
         }
         let witnessed = closing::judge(survey, &self.witnesses, findings);
+        report.witnesses = witnessed.iter().map(Witnessed::cosignature).collect();
         report.witnessed = match &self.witness_policy {
             Some(policy) => witnesses::judge(policy, survey, &witnessed, findings),
             None => !witnessed.is_empty(),
@@ -201,6 +207,7 @@ impl Verifier {
         report.receipts = documents.receipts_verified;
         report.artifacts_checked = documents.artifacts_checked;
         report.level = reached(survey, findings, report);
+        findings.about("policy");
         if let Some(policy) = &self.policy {
             demands::judge(policy, survey, &witnessed, self.now, report, findings);
         }
@@ -234,11 +241,17 @@ impl Verifier {
             org_id: None,
             database_id: None,
             chain_id: None,
+            keys: Vec::new(),
+            witnesses: Vec::new(),
             events: 0,
+            backups: 0,
+            drills_passed: 0,
             manifests: 0,
             receipts: 0,
             artifacts_checked: 0,
             untold: Default::default(),
+            verified_at: self.now,
+            bundle_sha256: None,
         }
     }
 }

@@ -34,6 +34,15 @@ pub(crate) struct VerifyArguments {
     /// unannounced; 3 witnessed: witnesses you trust saw the checkpoint; 4 continuous with --since.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(0..=4))]
     pub(crate) level: Option<u8>,
+    /// Write the report as a page for working papers too, into this new file
+    #[arg(long, value_name = "FILE")]
+    pub(crate) html: Option<PathBuf>,
+    /// Write a signed summary too, into this new file: an in-toto Verification Summary in a DSSE envelope
+    #[arg(long, value_name = "FILE", requires = "vsa_key")]
+    pub(crate) vsa: Option<PathBuf>,
+    /// The key that signs the summary: your own, Ed25519, PKCS#8 PEM
+    #[arg(long, value_name = "FILE", requires = "vsa")]
+    pub(crate) vsa_key: Option<PathBuf>,
 }
 
 const AFTER_HELP: &str = "\

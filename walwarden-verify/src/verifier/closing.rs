@@ -13,6 +13,7 @@ use crate::statement::{Envelope, Statement};
 
 /// Judges `checkpoint` and `bundle.json`, and returns who witnessed the former.
 pub(super) fn judge(survey: &Survey, witnesses: &[Vkey], findings: &mut Findings) -> Vec<Witnessed> {
+    findings.about(BundlePath::Checkpoint);
     let witnessed = match &survey.checkpoint {
         Some(bytes) => judge_checkpoint(survey, bytes, witnesses, findings),
         None => {
@@ -20,6 +21,7 @@ pub(super) fn judge(survey: &Survey, witnesses: &[Vkey], findings: &mut Findings
             Vec::new()
         }
     };
+    findings.about(BundlePath::Statement);
     match &survey.statement {
         Some(bytes) => match Envelope::parse(bytes) {
             Ok(envelope) => judge_statement(survey, &envelope, findings),
@@ -92,6 +94,7 @@ fn judge_checkpoint(
 fn judge_statement(survey: &Survey, envelope: &Envelope, findings: &mut Findings) {
     let (walk, statement) = (&survey.walk, envelope.statement());
     judge_files(survey, statement, findings);
+    findings.about(BundlePath::Statement);
     if let Some(genesis) = walk.replay.genesis() {
         let names = (&statement.org_id, &statement.database_id, statement.chain_id);
         if names != (&genesis.org_id, &genesis.database_id, genesis.chain_id) {
@@ -132,6 +135,7 @@ fn judge_files(survey: &Survey, statement: &Statement, findings: &mut Findings) 
     let mut unlisted = survey.files.len() - usize::from(survey.statement.is_some());
     for (name, sha256) in &statement.files {
         let path = BundlePath::parse(name);
+        findings.about(name);
         match path.and_then(|path| survey.files.get(&path)) {
             None => findings.fail(Reason::StatementFileMissing, format!("{name} is listed and absent")),
             Some(file) => {
@@ -149,9 +153,13 @@ fn judge_files(survey: &Survey, statement: &Statement, findings: &mut Findings) 
         };
         let others = survey.files.keys().filter(|path| **path != BundlePath::Statement);
         for path in others.filter(|path| !listed(path)) {
+            findings.about(path);
             findings.fail(Reason::StatementFiles, format!("{path} is not listed in bundle.json"));
         }
-    } else if !findings.failed(Reason::StatementFiles) && !findings.failed(Reason::StatementFileMissing) {
+        return;
+    }
+    findings.about(BundlePath::Statement);
+    if !findings.failed(Reason::StatementFiles) && !findings.failed(Reason::StatementFileMissing) {
         findings.ok(Reason::StatementFiles, format!("all {} listed files match", statement.files.len()));
     }
 }
@@ -164,6 +172,7 @@ pub(super) struct KeptCheckpoint {
 
 impl KeptCheckpoint {
     pub(super) fn read(note: &[u8], findings: &mut Findings) -> Option<Self> {
+        findings.about(KEPT);
         match parse(note) {
             Ok((note, checkpoint)) => Some(KeptCheckpoint { note, checkpoint }),
             Err(error) => {
@@ -215,6 +224,7 @@ impl KeptCheckpoint {
             let detail = "a cosignature of the kept checkpoint is invalid".to_owned();
             flaws.push((Reason::WitnessSignature, detail));
         }
+        findings.about(KEPT);
         let flawless = flaws.is_empty();
         for (reason, detail) in flaws {
             findings.fail(reason, detail);
@@ -226,3 +236,5 @@ impl KeptCheckpoint {
         flawless
     }
 }
+
+const KEPT: &str = "kept checkpoint";

@@ -44,6 +44,7 @@ impl<'a> Documents<'a> {
 
     /// Judges one document; indexes come after all manifests.
     pub(super) fn visit(&mut self, path: BundlePath, bytes: &[u8], findings: &mut Findings) {
+        findings.about(path);
         match path {
             BundlePath::Manifest(job_id) => match Manifest::parse(bytes) {
                 Ok(manifest) => self.manifest(job_id, &manifest, findings),
@@ -266,11 +267,13 @@ impl<'a> Documents<'a> {
         let files = &self.survey.files;
         for job_id in self.survey.walk.replay.completed().keys() {
             if !files.contains_key(&BundlePath::Manifest(*job_id)) {
+                findings.about(BundlePath::Manifest(*job_id));
                 findings.fail(Reason::ManifestMissing, format!("manifest is absent for backup_job={job_id}"));
             }
         }
         for (job_id, end) in self.survey.walk.replay.drills() {
             if end.receipt_sha256.is_some() && !files.contains_key(&BundlePath::Receipt(*job_id)) {
+                findings.about(BundlePath::Receipt(*job_id));
                 findings.fail(Reason::ReceiptMissing, format!("receipt is absent for drill_job={job_id}"));
             }
         }
@@ -278,11 +281,13 @@ impl<'a> Documents<'a> {
             if let BundlePath::Artifact(job_id) = path
                 && !self.manifests.contains_key(job_id)
             {
+                findings.about(path);
                 let detail = format!("artifact is named by no manifest for backup_job={job_id}");
                 findings.fail(Reason::ArtifactUnnamed, detail);
             }
         }
         for (job_id, manifest) in &self.manifests {
+            findings.about(BundlePath::Artifact(*job_id));
             let Some(artifact) = files.get(&BundlePath::Artifact(*job_id)) else {
                 findings.skip(
                     Reason::ArtifactDigest,
@@ -321,6 +326,7 @@ impl<'a> Documents<'a> {
 
     /// Compares an artifact's chunks with its index.
     pub(super) fn judge_chunks(&self, job_id: JobId, chunks: &[Sha256], findings: &mut Findings) {
+        findings.about(BundlePath::Artifact(job_id));
         if self.chunks_of(job_id) == Some(chunks) {
             findings.ok(Reason::IndexChunks, format!("artifact chunks match for backup_job={job_id}"));
         } else {

@@ -9,7 +9,7 @@ use crate::form::FormError;
 use crate::index::CHUNK_SIZE_BYTES;
 use crate::key::PublicKey;
 use crate::reason::Reason;
-use crate::report::Findings;
+use crate::report::{ChainKey, Findings};
 use crate::{Hasher, JobId, KeyId, Sha256};
 
 /// What one reading of the bundle leaves: digests of all files, the chain, and the documents if they are few.
@@ -55,6 +55,7 @@ impl Survey {
         let mut bundle = BundleReader::new(input, input_bytes, budget)?;
         let mut retained_left = budget.retained_bytes;
         while let Some(entry) = bundle.next_entry()? {
+            findings.about(&entry.path);
             let Some(path) = BundlePath::parse(&entry.path) else {
                 findings.fail(Reason::BundlePath, format!("{} is no path of a bundle", entry.path));
                 continue;
@@ -113,6 +114,7 @@ impl Survey {
         let walk = &mut self.walk;
         let mut take = |row: &crate::event::RowText<'_>| {
             for violation in walk.push(row) {
+                findings.about(format_args!("row {}", violation.seq));
                 findings.fail(violation.reason, violation.to_string());
             }
         };
@@ -128,6 +130,7 @@ impl Survey {
         }
         if let Some(error) = broken {
             let seq = self.walk.events() + 1;
+            findings.about(format_args!("row {seq}"));
             findings.fail(form_reason(Reason::ChainForm, &error), format!("row {seq} is malformed: {error}"));
         }
         Ok(facts)
@@ -135,6 +138,7 @@ impl Survey {
 
     /// What is left to say of the chain once all keys are known.
     pub(super) fn judge_chain(&self, findings: &mut Findings) {
+        findings.about(BundlePath::AuditEvents);
         if !self.files.contains_key(&BundlePath::AuditEvents) {
             findings.fail(Reason::BundleFileMissing, "audit_events.json is absent");
             return;
@@ -150,10 +154,12 @@ impl Survey {
         for rotation in self.walk.replay.keys().rotations() {
             let Some(old_key) = self.keyring_or_fail(rotation.old_key_id, findings) else { continue };
             if rotation.verify_old(genesis.chain_id, old_key).is_err() {
+                findings.about(format_args!("row {}", rotation.seq));
                 let detail = format!("row {}: the old key did not sign the rotation", rotation.seq);
                 findings.fail(Reason::KeyRotation, detail);
             }
         }
+        findings.about(BundlePath::AuditEvents);
         let whole = [Reason::ChainForm, Reason::ChainSeq, Reason::ChainLink, Reason::ChainHash];
         if !whole.iter().any(|reason| findings.failed(*reason)) {
             let head = self.walk.replay.head().hash.to_string();
@@ -174,7 +180,8 @@ impl Survey {
 
     /// Whether a pinned key is among the chain's.
     pub(super) fn judge_pins(&self, keys: &[PublicKey], names: &[KeyId], findings: &mut Findings) {
-        let pins: Vec<KeyId> = keys.iter().map(PublicKey::key_id).chain(names.iter().copied()).collect();
+        let pins = pins(keys, names);
+        findings.about_all();
         if pins.is_empty() {
             findings.fail(Reason::KeyNoPin, "no key is pinned: give --pubkey or --fingerprint");
         } else if self.walk.replay.genesis().is_some() {
@@ -183,6 +190,20 @@ impl Survey {
                 None => findings.fail(Reason::KeyPin, "no pinned key is a key of the chain"),
             }
         }
+    }
+
+    /// Every key the chain had.
+    pub(super) fn keys(&self, keys: &[PublicKey], names: &[KeyId]) -> Vec<ChainKey> {
+        let (pins, history) = (pins(keys, names), self.walk.replay.keys());
+        let spans = history.spans().iter();
+        spans
+            .map(|(from_seq, key_id)| ChainKey {
+                key_id: *key_id,
+                from_seq: *from_seq,
+                pinned: pins.contains(key_id),
+                revoked_seq: history.revoked_at(*key_id),
+            })
+            .collect()
     }
 
     /// Hands over every manifest, index and receipt: manifests first, indexes last.
@@ -260,6 +281,10 @@ impl Survey {
         }
         left.first().map_or(Ok(()), |path| Err(changed(*path)))
     }
+}
+
+fn pins(keys: &[PublicKey], names: &[KeyId]) -> Vec<KeyId> {
+    keys.iter().map(PublicKey::key_id).chain(names.iter().copied()).collect()
 }
 
 fn changed(path: BundlePath) -> Fault {

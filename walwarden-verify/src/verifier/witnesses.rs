@@ -9,8 +9,15 @@ use crate::{Timestamp, WitnessPolicy};
 
 /// A witness cosigned the checkpoint.
 pub(super) struct Witnessed {
+    name: String,
     key: PublicKey,
     pub(super) at: Timestamp,
+}
+
+impl Witnessed {
+    pub(super) fn cosignature(&self) -> Cosignature {
+        Cosignature { name: self.name.clone(), at: self.at }
+    }
 }
 
 /// Judges the cosignatures by known witnesses. A key counts once, under however many names.
@@ -25,7 +32,7 @@ pub(super) fn cosignatures(note: &SignedNote, witnesses: &[Vkey], findings: &mut
                 findings.ok(Reason::WitnessSignature, format!("checkpoint witnessed by {name} at {at}"));
                 match seen.iter_mut().find(|other| other.key == *witness.key()) {
                     Some(other) => other.at = other.at.max(at),
-                    None => seen.push(Witnessed { key: *witness.key(), at }),
+                    None => seen.push(Witnessed { name, key: *witness.key(), at }),
                 }
             }
             Ok(None) => {
@@ -48,6 +55,7 @@ pub(super) fn judge(
     witnessed: &[Witnessed],
     findings: &mut Findings,
 ) -> bool {
+    findings.about("witness policy");
     if let Some(genesis) = survey.walk.replay.genesis()
         && !policy.logs().is_empty()
     {
