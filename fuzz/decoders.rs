@@ -9,6 +9,7 @@ use std::sync::LazyLock;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use walwarden_verify::checkpoint::{AddCheckpoint, Checkpoint, SignedNote, Vkey};
+use walwarden_verify::disclosure::Disclosure;
 use walwarden_verify::index::Index;
 use walwarden_verify::key::PublicKey;
 use walwarden_verify::receipt::Receipt;
@@ -22,10 +23,11 @@ pub type Decoder = fn(&[u8]) -> bool;
 
 /// Every decoder by the name of its target and of its folder of seeds.
 #[allow(dead_code, reason = "a target uses its own function only")]
-pub const ALL: [(&str, Decoder); 15] = [
+pub const ALL: [(&str, Decoder); 16] = [
     ("bundle", bundle),
     ("canonical", canonical),
     ("checkpoint", checkpoint),
+    ("disclosure", disclosure),
     ("envelope", envelope),
     ("index", index),
     ("json", json),
@@ -98,6 +100,13 @@ pub fn index(data: &[u8]) -> bool {
     assert_eq!(index.to_canonical(), data);
     let _ = index.contradictions(data.len() as u64, u64::MAX);
     let _ = index.content_root();
+    true
+}
+
+/// Part of a chain.
+pub fn disclosure(data: &[u8]) -> bool {
+    let Ok(disclosure) = Disclosure::parse(data) else { return false };
+    assert_eq!(disclosure.to_canonical(), data);
     true
 }
 

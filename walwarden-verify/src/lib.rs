@@ -35,6 +35,7 @@ mod bundle;
 pub mod canonical;
 pub mod chain;
 pub mod checkpoint;
+pub mod disclosure;
 pub mod event;
 mod form;
 mod hash;

@@ -135,6 +135,8 @@ pub struct Report {
     pub witnesses: Vec<Cosignature>,
     /// Rows that were read.
     pub events: u64,
+    /// Rows of the chain that the bundle does not show: it holds part of the chain, and reaches level 1 at most.
+    pub hidden: u64,
     /// Backups that the chain says completed.
     pub backups: u64,
     /// Drills that the chain says passed.

@@ -156,7 +156,8 @@ impl Verifier {
             Err(Fault::Malformed(reason, detail)) => findings.fail(reason, detail),
             Err(Fault::Io(error)) => return Err(error),
         }
-        report.events = survey.walk.events();
+        report.events = survey.walk.shown().unwrap_or(survey.walk.events());
+        report.hidden = survey.walk.events() - report.events;
         report.backups = survey.walk.backups();
         report.drills_passed = survey.walk.drills_passed();
         report.keys = survey.keys(&self.keys, &self.fingerprints);
@@ -244,6 +245,7 @@ impl Verifier {
             keys: Vec::new(),
             witnesses: Vec::new(),
             events: 0,
+            hidden: 0,
             backups: 0,
             drills_passed: 0,
             manifests: 0,
@@ -263,6 +265,10 @@ fn reached(survey: &Survey, findings: &Findings, report: &Report) -> Option<Leve
     }
     if findings.failed(Reason::KeyNoPin) || findings.failed(Reason::KeyUnavailable) {
         return Some(Level::SelfConsistent);
+    }
+    // What is not shown may be missing.
+    if survey.walk.shown().is_some() {
+        return Some(Level::Authentic);
     }
     match (findings.exit(), report.continuous, report.witnessed) {
         (Exit::Reached, true, _) => Some(Level::Continuous),

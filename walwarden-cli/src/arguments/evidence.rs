@@ -1,7 +1,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
-use walwarden_core::verify::DatabaseId;
+use walwarden_core::verify::{DatabaseId, JobId, Timestamp};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum EvidenceCommand {
@@ -38,6 +38,34 @@ pub(crate) struct EvidenceExport {
     /// End the bundle with the last row of this checkpoint, and put it in: one that witnesses cosigned
     #[arg(long, value_name = "FILE")]
     pub(crate) checkpoint: Option<PathBuf>,
+    /// Show only this job, and hashes for all other rows; may be repeated. Such a bundle reaches level 1 at most
+    #[arg(long, value_name = "ID", help_heading = PART)]
+    pub(crate) job: Vec<JobId>,
+    /// Show only rows of this time or later, and the whole of the jobs they tell of (2026-11-21 or 2026-11-21T02:00:00.000Z)
+    #[arg(long, value_name = "TIME", help_heading = PART, value_parser = first_moment)]
+    pub(crate) from_time: Option<Timestamp>,
+    /// Show only rows of this time or earlier, and the whole of the jobs they tell of; a day is taken to its end
+    #[arg(long, value_name = "TIME", help_heading = PART, value_parser = last_moment)]
+    pub(crate) to_time: Option<Timestamp>,
+    /// The size of a checkpoint that the auditor kept: so many first rows can be compared with it
+    #[arg(long, value_name = "SIZE", help_heading = PART)]
+    pub(crate) since: Option<u64>,
+}
+
+const PART: &str = "A part of the chain";
+
+fn first_moment(text: &str) -> Result<Timestamp, &'static str> {
+    moment(text, "T00:00:00.000Z")
+}
+
+fn last_moment(text: &str) -> Result<Timestamp, &'static str> {
+    moment(text, "T23:59:59.999Z")
+}
+
+/// A time as the chain writes it, or a day in UTC.
+fn moment(text: &str, of_day: &str) -> Result<Timestamp, &'static str> {
+    let whole = text.parse().or_else(|_| format!("{text}{of_day}").parse());
+    whole.map_err(|_| "this takes a day in UTC as in 2026-11-21, or a time as in 2026-11-21T02:00:00.000Z")
 }
 
 #[derive(Debug, Args)]

@@ -3,7 +3,7 @@
 use std::io::Write as _;
 
 use serde_json::{Value, json};
-use walwarden_core::export::{ExportRequest, Exported, Missing};
+use walwarden_core::export::{ExportRequest, Exported, Missing, Part};
 use walwarden_core::{Code, Error, Result};
 
 use crate::arguments::{EvidenceCheckpoint, EvidenceCommand, EvidenceExport};
@@ -76,6 +76,15 @@ async fn request(export: &EvidenceExport, home: &Home) -> Result<ExportRequest> 
     }
     request.artifacts = export.with_artifacts;
     request.allow_missing = export.allow_missing;
+    if !export.job.is_empty() || export.from_time.is_some() || export.to_time.is_some() {
+        let mut part = Part::default();
+        part.jobs.extend(export.job.iter().copied());
+        (part.from, part.to, part.aligned_at) = (export.from_time, export.to_time, export.since);
+        request.part = Some(part);
+    } else if export.since.is_some() {
+        let message = "--since concerns a part of the chain: give --job, --from-time or --to-time too";
+        return Err(Error::new(Code::ArgumentInvalid, message));
+    }
     if let Some(path) = &export.checkpoint {
         let note = std::fs::read(path).map_err(|error| {
             let message = format!("checkpoint cannot be read path={}", path.display());
@@ -106,12 +115,14 @@ fn advised(error: Error, export: &EvidenceExport) -> Error {
 
 fn told(export: &EvidenceExport, size_bytes: u64, exported: &Exported) -> String {
     let path = export.out.display();
+    let in_part = !export.job.is_empty() || export.from_time.is_some() || export.to_time.is_some();
+    let level = if in_part { " --level 1" } else { "" };
     let gaps = match exported.missing.len() {
         0 => String::new(),
         count => format!("missing   {count} objects that the chain announces; the verifier will say so\n"),
     };
     format!(
-        "bundle    {path} ({})\nholds     {} rows, {} manifests, {} dumps\n{gaps}head      {}\nnext: walwarden-verify --bundle {path} --pubkey PUBLIC_KEY",
+        "bundle    {path} ({})\nholds     {} rows, {} manifests, {} dumps\n{gaps}head      {}\nnext: walwarden-verify --bundle {path} --pubkey PUBLIC_KEY{level}",
         bytes(size_bytes),
         exported.rows,
         exported.manifests,

@@ -9,6 +9,7 @@ mod bundle;
 mod catalogue;
 mod database;
 mod demo;
+mod disclosure;
 mod home;
 mod interrupted;
 mod journey;

@@ -6,6 +6,7 @@
 
 mod checkpoint;
 mod find;
+mod part;
 mod rows;
 mod writer;
 
@@ -27,12 +28,15 @@ use crate::error::{Code, Error, Result};
 use crate::evidence;
 use crate::storage::{ObjectName, Storage};
 use checkpoint::Given;
+pub use part::Part;
+use part::Shown;
 use rows::Summary;
 use writer::Writing;
 
 /// README.txt, audit_events.json, bundle.json, checkpoint and the key.
 const OWN_FILES: usize = 5;
 const README: &[u8] = include_bytes!("README.txt");
+const README_PART: &[u8] = include_bytes!("README-part.txt");
 
 /// A bundle to be made.
 #[derive(Debug, Clone)]
@@ -48,6 +52,8 @@ pub struct ExportRequest {
     pub allow_missing: bool,
     /// A checkpoint of this chain that witnesses cosigned, the bytes of its note: the bundle ends with its last row.
     pub checkpoint: Option<Vec<u8>>,
+    /// Show only these rows, and hashes for all others. Such a bundle reaches level 1 at most.
+    pub part: Option<Part>,
 }
 
 impl ExportRequest {
@@ -59,6 +65,7 @@ impl ExportRequest {
             artifacts: false,
             allow_missing: false,
             checkpoint: None,
+            part: None,
         }
     }
 
@@ -84,7 +91,7 @@ pub struct Missing {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Exported {
-    /// Rows of the chain.
+    /// Rows of the chain that it shows.
     pub rows: u64,
     /// Manifests, one for each completed backup.
     pub manifests: u64,
@@ -113,6 +120,14 @@ struct Backup {
     index: Option<Bytes>,
 }
 
+/// All rows of a bundle, or those shown.
+#[derive(Clone, Copy)]
+struct Rows<'a> {
+    chain: &'a dyn AuditChain,
+    summary: &'a Summary,
+    shown: Option<&'a Shown>,
+}
+
 impl Exporter {
     pub(crate) fn new(parts: Arc<Parts>) -> Self {
         Exporter { parts }
@@ -123,7 +138,8 @@ impl Exporter {
     /// # Errors
     /// `database-unknown` when there is no chain; `object-missing` or `manifest-invalid` when a completed backup's
     /// manifest is in no destination as the chain names it, unless the request allows that; `artifact-mismatch` when a dump is not what its
-    /// manifest names; `checkpoint-invalid` when the checkpoint is not one of this chain by its own key; `file-failed` when `out` cannot be written.
+    /// manifest names; `checkpoint-invalid` when the checkpoint is not one of this chain by its own key; `job-unknown` when a
+    /// job of the part is not in the chain; `argument-invalid` when the part shows too many rows; `file-failed` when `out` cannot be written.
     pub async fn export<W: Write + Send + 'static>(
         &self,
         request: &ExportRequest,
@@ -132,11 +148,16 @@ impl Exporter {
         let (subject, chain) = self.chain(&request.database_id).await?;
         let given = request.checkpoint.as_deref().map(Given::parse).transpose()?;
         let through = given.as_ref().map(Given::size);
-        let summary = Summary::of(chain.as_ref(), through).await?;
+        let mut summary = Summary::of(chain.as_ref(), through).await?;
+        let shown = match &request.part {
+            Some(part) => Some(part.show(chain.as_ref(), &mut summary).await?),
+            None => None,
+        };
         let (backups, missing) = self.backups(request, &subject, &summary).await?;
         check_size(&backups, &summary)?;
         let note = self.note(&subject, chain.as_ref(), &summary, given).await?;
-        let (out, mut exported) = self.write(&subject, chain.as_ref(), &summary, note, &backups, out).await?;
+        let rows = Rows { chain: chain.as_ref(), summary: &summary, shown: shown.as_ref() };
+        let (out, mut exported) = self.write(&subject, rows, note, &backups, out).await?;
         exported.missing = missing;
         Ok((out, exported))
     }
@@ -204,12 +225,13 @@ impl Exporter {
     async fn write<W: Write + Send + 'static>(
         &self,
         subject: &Subject,
-        chain: &dyn AuditChain,
-        summary: &Summary,
+        rows: Rows<'_>,
         note: String,
         backups: &[Backup],
         out: W,
     ) -> Result<(W, Exported)> {
+        let Rows { chain, summary, shown } = rows;
+        let readme = if shown.is_some() { README_PART } else { README };
         let signer = self.parts.signer_at(chain, summary.head.seq).await?;
         let keys = ChainKeys::of(chain).await?;
         let mut hints: BTreeMap<String, Bytes> = BTreeMap::new();
@@ -218,8 +240,11 @@ impl Exporter {
         }
 
         let mut files = vec![
-            ("README.txt".to_owned(), Sha256::of(README)),
-            ("audit_events.json".to_owned(), summary.sha256),
+            ("README.txt".to_owned(), Sha256::of(readme)),
+            match shown {
+                Some(shown) => ("disclosure.json".to_owned(), Sha256::of(&shown.bytes)),
+                None => ("audit_events.json".to_owned(), summary.sha256),
+            },
             ("checkpoint".to_owned(), Sha256::of(note.as_bytes())),
         ];
         files.extend(hints.iter().map(|(path, pem)| (path.clone(), Sha256::of(pem))));
@@ -240,6 +265,7 @@ impl Exporter {
             first_seq: 1,
             last_seq: summary.head.seq,
             backups: summary.completed.len() as u64,
+            rows_shown: shown.map(|shown| shown.rows),
             created_at: self.parts.clock.now().max(summary.last_at),
             files,
         };
@@ -248,10 +274,12 @@ impl Exporter {
         // In the order of the names, so that the same evidence makes the same bytes.
         let with_dumps = backups.iter().any(|backup| backup.dump.is_some());
         let mut bundle = Writing::start(out, with_dumps);
-        bundle.add("README.txt", Bytes::from_static(README)).await?;
-        bundle.begin("audit_events.json", summary.size_bytes).await?;
-        rows::write(chain, summary, &mut bundle).await?;
-        bundle.end().await?;
+        bundle.add("README.txt", Bytes::from_static(readme)).await?;
+        if shown.is_none() {
+            bundle.begin("audit_events.json", summary.size_bytes).await?;
+            rows::write(chain, summary, &mut bundle).await?;
+            bundle.end().await?;
+        }
         for backup in backups {
             if let Some(storage) = &backup.dump {
                 write_artifact(storage.as_ref(), backup, &mut bundle).await?;
@@ -263,12 +291,15 @@ impl Exporter {
         }
         bundle.add("bundle.json", index.into()).await?;
         bundle.add("checkpoint", note.into()).await?;
+        if let Some(shown) = shown {
+            bundle.add("disclosure.json", shown.bytes.clone()).await?;
+        }
         for (path, pem) in hints {
             bundle.add(&path, pem).await?;
         }
         let out = bundle.finish().await?;
         let exported = Exported {
-            rows: summary.head.seq,
+            rows: shown.map_or(summary.head.seq, |shown| shown.rows),
             manifests: backups.len() as u64,
             artifacts: backups.iter().filter(|backup| backup.dump.is_some()).count() as u64,
             head: summary.head.hash,

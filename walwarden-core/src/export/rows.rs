@@ -111,7 +111,7 @@ pub(super) async fn write<W: Write + Send + 'static>(
 }
 
 /// Text of the rows from `first` on, brackets and commas included, and the number of the row after them.
-async fn page(
+pub(super) async fn page(
     chain: &dyn AuditChain,
     first: u64,
     head: Head,

@@ -61,6 +61,7 @@ impl Report {
             fact("Witness", &format!("{} at {}", witness.name, witness.at))?;
         }
         fact("Rows", &self.events.to_string())?;
+        fact("Rows not shown", &self.hidden.to_string())?;
         fact("Completed backups", &self.backups.to_string())?;
         fact("Manifests with a good signature", &self.manifests.to_string())?;
         fact("Dumps compared", &self.artifacts_checked.to_string())?;

@@ -22,6 +22,7 @@ impl Report {
             ("keys", list(self.keys.iter().map(key).collect())),
             ("witnesses", list(self.witnesses.iter().map(witness).collect())),
             ("events", self.events.into()),
+            ("rowsHidden", self.hidden.into()),
             ("backups", self.backups.into()),
             ("drillsPassed", self.drills_passed.into()),
             ("manifests", self.manifests.into()),

@@ -39,6 +39,15 @@ impl Report {
                 "Who wrote the evidence: none of the chain's keys was trusted beforehand.".to_owned(),
             );
         }
+        if self.hidden > 0 {
+            not(
+                "rows-not-shown",
+                format!(
+                    "What the {} rows say that are not shown: of other jobs, of keys, or of the jobs shown. Rows shown are in their place; only the whole chain tells that nothing else was recorded.",
+                    self.hidden
+                ),
+            );
+        }
         match self.backups.saturating_sub(self.artifacts_checked) {
             0 => {}
             rest => not(

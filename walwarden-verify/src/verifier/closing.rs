@@ -101,16 +101,14 @@ fn judge_statement(survey: &Survey, envelope: &Envelope, findings: &mut Findings
             findings.fail(Reason::StatementSubject, "bundle.json names another subject than the chain");
         }
     }
-    let range = (statement.first_seq, statement.last_seq, statement.backups);
-    if walk.events() > 0 && range != (1, walk.events(), walk.backups()) {
-        let detail = format!(
-            "bundle.json says rows {} to {} and {} backups, the chain has rows 1 to {} and {}",
-            range.0,
-            range.1,
-            range.2,
-            walk.events(),
-            walk.backups()
-        );
+    let range = (statement.first_seq, statement.last_seq, statement.backups, statement.rows_shown);
+    let found = (1, walk.events(), walk.backups(), walk.shown());
+    if walk.events() > 0 && range != found {
+        let told = |(first, last, backups, shown): (u64, u64, u64, Option<u64>)| {
+            let shown = shown.map_or_else(|| "all".to_owned(), |rows| rows.to_string());
+            format!("rows {first} to {last}, {shown} shown, {backups} backups")
+        };
+        let detail = format!("bundle.json says {}; the chain has {}", told(range), told(found));
         findings.fail(Reason::StatementRange, detail);
     }
     if statement.created_at < walk.replay.at() {
@@ -204,6 +202,9 @@ impl KeptCheckpoint {
         if *size == 0 || *size > events {
             let detail = format!("kept checkpoint says {size} events, there are {events}");
             flaws.push((Reason::KeptCheckpointSize, detail));
+        } else if walk.shown().is_some() && walk.kept_root().is_none() {
+            let detail = format!("what is shown does not tell the root over the first {size} events");
+            flaws.push((Reason::KeptCheckpointHidden, detail));
         } else if walk.kept_root() != Some(*root) {
             let detail = format!("the first {size} events have not the root of the kept checkpoint");
             flaws.push((Reason::KeptCheckpointRoot, detail));

@@ -22,7 +22,7 @@ pub(super) fn judge(
         let detail = format!("policy demands at least {wanted} {what}, there are {count}");
         if count >= wanted { findings.ok(reason, detail) } else { findings.fail(reason, detail) }
     };
-    at_least(Reason::PolicyMinimum, "events", policy.min_events, walk.events());
+    at_least(Reason::PolicyMinimum, "events", policy.min_events, walk.shown().unwrap_or(walk.events()));
     at_least(Reason::PolicyMinimum, "backups", policy.min_backups, walk.backups());
     at_least(
         Reason::PolicyMinimum,
@@ -42,6 +42,11 @@ pub(super) fn judge(
     judge_age("completed backup", policy.max_backup_age_hours, backups.last().copied(), now, findings);
     judge_age("passed drill", policy.max_drill_age_hours, drills.max(), now, findings);
     if let Some(hours) = policy.max_backup_gap_hours {
+        if walk.shown().is_some() {
+            let detail = "policy limits the time between backups, of which only some are shown";
+            findings.fail(Reason::PolicyDisclosure, detail);
+            return;
+        }
         judge_gaps(&backups, hours, findings);
     }
 }

@@ -103,6 +103,9 @@ impl<'a> Documents<'a> {
                 }
                 if let Some(flaw) = self.anchor_flaw(manifest, completed) {
                     fail(Reason::ManifestAnchor, flaw);
+                } else if walk.hash_at(body.audit_anchor.seq).is_none() {
+                    let detail = format!("manifest's anchor is not shown for backup_job={job_id}");
+                    findings.skip(Reason::ManifestAnchor, detail);
                 }
             }
         }
@@ -130,7 +133,9 @@ impl<'a> Documents<'a> {
         if !(completed.queued_seq..completed.seq).contains(&anchor.seq) {
             return Some("manifest is not anchored between the job's queued and completed rows");
         }
-        (walk.hash_at(anchor.seq) != Some(anchor.hash)).then_some("manifest's anchor is not the chain's row")
+        let hidden = walk.shown().is_some() && walk.hash_at(anchor.seq).is_none();
+        (!hidden && walk.hash_at(anchor.seq) != Some(anchor.hash))
+            .then_some("manifest's anchor is not the chain's row")
     }
 
     fn manifest_signature(&mut self, job_id: JobId, manifest: &Manifest, findings: &mut Findings) {
@@ -234,7 +239,8 @@ impl<'a> Documents<'a> {
             fail(Reason::ReceiptAnnounced, "receipt and chain name different outcomes");
         }
         let restored = walk.replay.backup_of(&body.manifest_sha256);
-        if restored.is_none_or(|(_, completed)| completed.seq >= end.seq) {
+        let hidden = restored.is_none() && walk.shown().is_some();
+        if !hidden && restored.is_none_or(|(_, completed)| completed.seq >= end.seq) {
             fail(Reason::ReceiptManifest, "receipt names a manifest no backup before completed with");
         }
         let Some((key_id, revoked)) = walk.key_at(end.seq) else { return };

@@ -5,6 +5,7 @@ use super::chain_walk::ChainWalk;
 use super::keyring::Keyring;
 use crate::budget::Budget;
 use crate::bundle::{BundlePath, BundleReader, Fault, RowStream};
+use crate::disclosure::Disclosure;
 use crate::form::FormError;
 use crate::index::CHUNK_SIZE_BYTES;
 use crate::key::PublicKey;
@@ -20,6 +21,7 @@ pub(super) struct Survey {
     pub(super) files: BTreeMap<BundlePath, FileFacts>,
     pub(super) checkpoint: Option<Vec<u8>>,
     pub(super) statement: Option<Vec<u8>>,
+    disclosure: Option<Vec<u8>>,
     // None once they are too many to be held: then the bundle is read again.
     documents: Option<BTreeMap<BundlePath, Vec<u8>>>,
 }
@@ -39,6 +41,7 @@ impl Survey {
             files: BTreeMap::new(),
             checkpoint: None,
             statement: None,
+            disclosure: None,
             documents: Some(BTreeMap::new()),
         }
     }
@@ -76,6 +79,7 @@ impl Survey {
             };
             self.files.insert(path, facts);
         }
+        self.read_disclosure(findings);
         for rotation in self.walk.replay.keys().rotations() {
             self.keyring.add(rotation.new_key);
         }
@@ -86,6 +90,7 @@ impl Survey {
         match path {
             BundlePath::Checkpoint => self.checkpoint = Some(bytes),
             BundlePath::Statement => self.statement = Some(bytes),
+            BundlePath::Disclosure => self.disclosure = Some(bytes),
             // Only a hint: what is no key, or not the one its path names, is left aside.
             BundlePath::Key(digest) => {
                 let key = std::str::from_utf8(&bytes).ok().and_then(|text| PublicKey::from_pem(text).ok());
@@ -136,10 +141,53 @@ impl Survey {
         Ok(facts)
     }
 
+    /// In the place of all rows: some of them, and hashes for the others.
+    fn read_disclosure(&mut self, findings: &mut Findings) {
+        let Some(bytes) = self.disclosure.take() else { return };
+        findings.about(BundlePath::Disclosure);
+        if self.files.contains_key(&BundlePath::AuditEvents) {
+            findings.fail(Reason::DisclosureCover, "disclosure.json stands beside audit_events.json");
+            return;
+        }
+        let disclosure = match Disclosure::parse(&bytes) {
+            Ok(disclosure) => disclosure,
+            Err(error) => {
+                let detail = format!("disclosure.json is malformed: {error}");
+                findings.fail(form_reason(Reason::DisclosureForm, &error), detail);
+                return;
+            }
+        };
+        let covered = self.walk.disclose(&disclosure, |violation| {
+            findings.about(format_args!("row {}", violation.seq));
+            findings.fail(violation.reason, violation.to_string());
+        });
+        findings.about(BundlePath::Disclosure);
+        let (shown, size) = (disclosure.rows.len(), disclosure.size);
+        match covered {
+            Some(()) => {
+                let detail = format!("{shown} rows shown, each in its place among {size}");
+                findings.ok(Reason::DisclosureCover, detail);
+            }
+            None => {
+                let place = self.walk.events() + 1;
+                let detail =
+                    format!("neither a row nor a node stands for row {place}, or more than one does");
+                findings.fail(Reason::DisclosureCover, detail);
+            }
+        }
+    }
+
     /// What is left to say of the chain once all keys are known.
     pub(super) fn judge_chain(&self, findings: &mut Findings) {
         findings.about(BundlePath::AuditEvents);
-        if !self.files.contains_key(&BundlePath::AuditEvents) {
+        if self.files.contains_key(&BundlePath::Disclosure) {
+            if self.walk.replay.genesis().is_none()
+                && !findings.failed(Reason::DisclosureForm)
+                && !findings.failed(Reason::BundleLimit)
+            {
+                findings.fail(Reason::ChainGenesis, "the chain's first row is not shown");
+            }
+        } else if !self.files.contains_key(&BundlePath::AuditEvents) {
             findings.fail(Reason::BundleFileMissing, "audit_events.json is absent");
             return;
         }
@@ -161,7 +209,7 @@ impl Survey {
         }
         findings.about(BundlePath::AuditEvents);
         let whole = [Reason::ChainForm, Reason::ChainSeq, Reason::ChainLink, Reason::ChainHash];
-        if !whole.iter().any(|reason| findings.failed(*reason)) {
+        if self.walk.shown().is_none() && !whole.iter().any(|reason| findings.failed(*reason)) {
             let head = self.walk.replay.head().hash.to_string();
             findings
                 .ok(Reason::ChainHash, format!("audit chain intact: {events} events, head {}…", &head[..10]));
@@ -301,6 +349,7 @@ fn check_size(path: BundlePath, size: u64, budget: &Budget) -> Result<(), Fault>
         BundlePath::AuditEvents | BundlePath::Artifact(_) => return Ok(()),
         BundlePath::Index(_) => budget.index_bytes,
         BundlePath::Statement => budget.statement_bytes,
+        BundlePath::Disclosure => budget.disclosure_bytes,
         _ => budget.document_bytes,
     };
     if size <= limit {
