@@ -8,22 +8,26 @@ use std::sync::LazyLock;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use walwarden_verify::checkpoint::{Checkpoint, SignedNote, Vkey};
+use walwarden_verify::checkpoint::{AddCheckpoint, Checkpoint, SignedNote, Vkey};
+use walwarden_verify::disclosure::Disclosure;
 use walwarden_verify::index::Index;
 use walwarden_verify::key::PublicKey;
 use walwarden_verify::receipt::Receipt;
 use walwarden_verify::statement::Envelope;
-use walwarden_verify::{Exit, Manifest, Policy, Row, Verifier, canonical, json};
+use walwarden_verify::{
+    Exit, Manifest, Policy, Row, Sha256, Verifier, WitnessPolicy, canonical, json, merkle,
+};
 
 /// Whether the bytes were taken.
 pub type Decoder = fn(&[u8]) -> bool;
 
 /// Every decoder by the name of its target and of its folder of seeds.
 #[allow(dead_code, reason = "a target uses its own function only")]
-pub const ALL: [(&str, Decoder); 13] = [
+pub const ALL: [(&str, Decoder); 16] = [
     ("bundle", bundle),
     ("canonical", canonical),
     ("checkpoint", checkpoint),
+    ("disclosure", disclosure),
     ("envelope", envelope),
     ("index", index),
     ("json", json),
@@ -31,9 +35,11 @@ pub const ALL: [(&str, Decoder); 13] = [
     ("manifest", manifest),
     ("policy", policy),
     ("receipt", receipt),
+    ("request", request),
     ("row", row),
     ("tar", tar),
     ("vkey", vkey),
+    ("witness_policy", witness_policy),
 ];
 
 /// The published test key `alpha`, which signed the seeds.
@@ -97,6 +103,13 @@ pub fn index(data: &[u8]) -> bool {
     true
 }
 
+/// Part of a chain.
+pub fn disclosure(data: &[u8]) -> bool {
+    let Ok(disclosure) = Disclosure::parse(data) else { return false };
+    assert_eq!(disclosure.to_canonical(), data);
+    true
+}
+
 /// `bundle.json`: a signed statement. Sealed again, it says the same.
 pub fn envelope(data: &[u8]) -> bool {
     let Ok(envelope) = Envelope::parse(data) else { return false };
@@ -118,6 +131,15 @@ pub fn checkpoint(data: &[u8]) -> bool {
     assert_eq!(checkpoint.body(), note.body());
     let _ = note.verify(&checkpoint.origin, &ALPHA);
     let _ = Vkey::new(checkpoint.origin, *ALPHA).cosignature(&note);
+    true
+}
+
+/// What a log sends to a witness: a consistency proof and a checkpoint.
+pub fn request(data: &[u8]) -> bool {
+    let Ok(request) = AddCheckpoint::parse(data) else { return false };
+    assert_eq!(request.to_text().as_bytes(), data);
+    let root = Sha256::of(data);
+    let _ = merkle::verify_consistency(request.old_size, &root, u64::MAX, &root, &request.proof);
     true
 }
 
@@ -144,6 +166,15 @@ pub fn policy(data: &[u8]) -> bool {
     let Ok(policy) = Policy::parse(data) else { return false };
     let _ = Verifier::new().with_policy(policy).verify(Cursor::new([])).expect("memory can be read");
     json::parse(data).is_ok()
+}
+
+/// Which witnesses an auditor knows. All of them together make any quorum.
+pub fn witness_policy(data: &[u8]) -> bool {
+    let Ok(policy) = WitnessPolicy::parse(data) else { return false };
+    let everybody: Vec<PublicKey> = policy.witnesses().map(|witness| *witness.key()).collect();
+    assert!(policy.is_met_by(&everybody));
+    assert_eq!(policy.is_met_by(&[]), !policy.asks_for_witnesses());
+    true
 }
 
 /// A bundle as it is sent. Without a trusted key nothing in it can prove anything.

@@ -9,10 +9,11 @@ use walwarden_verify::OrgId;
 
 use crate::backup::BackupConductor;
 use crate::catalog::{Catalog, MemoryCatalog};
-use crate::chain::AuditChain;
+use crate::chain::{AuditChain, ChainKeys};
 use crate::clock::{Clock, Random, SystemClock, SystemRandom};
 use crate::error::{Code, Error, Result};
 use crate::export::Exporter;
+use crate::keys::Keys;
 use crate::manifest::ManifestSigner;
 use crate::mirror::Rebuilder;
 use crate::restore::RestoreConductor;
@@ -61,6 +62,7 @@ pub(crate) struct Parts {
     pub(crate) settings: Settings,
     pub(crate) catalog: Arc<dyn Catalog>,
     pub(crate) signer: Option<Arc<dyn ManifestSigner>>,
+    pub(crate) successor: Option<Arc<dyn ManifestSigner>>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) random: Arc<dyn Random>,
 }
@@ -80,18 +82,33 @@ impl Parts {
         bytes
     }
 
-    /// The signer, if its key is the one that the chain goes on with.
-    pub(crate) async fn signer_of(&self, chain: &dyn AuditChain) -> Result<&Arc<dyn ManifestSigner>> {
+    /// The signer that has the chain's key at row `seq`: while keys are rotated some chains go on with the old one and some
+    /// with the new one.
+    pub(crate) async fn signer_at(
+        &self,
+        chain: &dyn AuditChain,
+        seq: u64,
+    ) -> Result<&Arc<dyn ManifestSigner>> {
         let signer = self.signer()?;
-        let present = signer.public_key().key_id();
-        let first = chain.rows(1, 1).await?;
-        let begun_with = first.first().and_then(|row| row.payload.get("keyId")?.as_str()).unwrap_or("none");
-        if begun_with == present.to_string() {
-            return Ok(signer);
-        }
-        let message =
-            format!("the audit chain goes on with another key expected={begun_with} present={present}");
-        Err(Error::new(Code::KeyOther, message))
+        let expected = ChainKeys::of(chain).await?.at(seq);
+        let mut ours = [Some(signer), self.successor.as_ref()].into_iter().flatten();
+        ours.find(|signer| signer.public_key().key_id() == expected).ok_or_else(|| {
+            let present = signer.public_key().key_id();
+            let message =
+                format!("the audit chain goes on with another key expected={expected} present={present}");
+            Error::new(Code::KeyOther, message)
+        })
+    }
+
+    /// The signer that has the key with which the chain goes on.
+    pub(crate) async fn signer_of(&self, chain: &dyn AuditChain) -> Result<&Arc<dyn ManifestSigner>> {
+        self.signer_at(chain, u64::MAX).await
+    }
+
+    pub(crate) fn successor(&self) -> Result<&Arc<dyn ManifestSigner>> {
+        self.successor
+            .as_ref()
+            .ok_or_else(|| Error::new(Code::KeyMissing, "this needs a new key and the engine has none"))
     }
 
     pub(crate) fn signer(&self) -> Result<&Arc<dyn ManifestSigner>> {
@@ -110,7 +127,7 @@ pub struct Engine {
 impl Engine {
     /// Starts from settings; everything else has a default.
     pub fn builder(settings: Settings) -> EngineBuilder {
-        EngineBuilder { settings, catalog: None, signer: None, clock: None, random: None }
+        EngineBuilder { settings, catalog: None, signer: None, successor: None, clock: None, random: None }
     }
 
     /// Runs backups.
@@ -126,6 +143,11 @@ impl Engine {
     /// Makes evidence bundles.
     pub fn evidence(&self) -> Exporter {
         Exporter::new(Arc::clone(&self.parts))
+    }
+
+    /// Rotates and revokes keys.
+    pub fn keys(&self) -> Keys {
+        Keys::new(Arc::clone(&self.parts))
     }
 
     /// Rebuilds the catalogue from a destination.
@@ -145,6 +167,7 @@ pub struct EngineBuilder {
     settings: Settings,
     catalog: Option<Arc<dyn Catalog>>,
     signer: Option<Arc<dyn ManifestSigner>>,
+    successor: Option<Arc<dyn ManifestSigner>>,
     clock: Option<Arc<dyn Clock>>,
     random: Option<Arc<dyn Random>>,
 }
@@ -161,6 +184,13 @@ impl EngineBuilder {
     #[must_use]
     pub fn signer(mut self, signer: Arc<dyn ManifestSigner>) -> Self {
         self.signer = Some(signer);
+        self
+    }
+
+    /// Who signs in the place of the signer for chains that were rotated already, and for the others once they are.
+    #[must_use]
+    pub fn successor(mut self, successor: Arc<dyn ManifestSigner>) -> Self {
+        self.successor = Some(successor);
         self
     }
 
@@ -184,7 +214,14 @@ impl EngineBuilder {
         let random = self.random.unwrap_or_else(|| Arc::new(SystemRandom));
         let catalog = self.catalog.unwrap_or_else(|| Arc::new(MemoryCatalog::new()));
         Engine {
-            parts: Arc::new(Parts { settings: self.settings, catalog, signer: self.signer, clock, random }),
+            parts: Arc::new(Parts {
+                settings: self.settings,
+                catalog,
+                signer: self.signer,
+                successor: self.successor,
+                clock,
+                random,
+            }),
         }
     }
 }

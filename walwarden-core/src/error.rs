@@ -152,7 +152,7 @@ codes! {
     /// The key file is malformed or weak.
     KeyInvalid "key-invalid" Invalid UserError "Use an Ed25519 key: PKCS#8 PEM for the private, SPKI PEM for the public part.";
     /// The chain goes on with another key.
-    KeyOther "key-other" Refused UserError "Put the key back that this chain was begun with, or name its file in the settings.";
+    KeyOther "key-other" Refused UserError "Put the key back that this chain goes on with, or name its file in the settings.";
     /// A key exists already.
     KeyExists "key-exists" Invalid UserError "Keep the existing key, or name another file. A key is never overwritten.";
 
@@ -180,6 +180,17 @@ codes! {
     ChainUncovered "chain-uncovered" Refused UserError "Compare the last row with a bundle or checkpoint kept elsewhere; if they agree, or a worker died before its checkpoint, rebuild again with --accept-uncovered.";
     /// The chain's key was revoked without a successor.
     ChainEnded "chain-ended" Refused Terminal "Add the database under a new name with a fresh key: a chain whose key was revoked takes no more rows. Rotate first, revoke after.";
+
+    /// The file is no checkpoint that a known log signed.
+    CheckpointInvalid "checkpoint-invalid" Refused UserError "Name the log's own key with --pubkey; if it is the right one, the file was altered: ask the log for its checkpoint again.";
+    /// A later checkpoint of this log was cosigned before.
+    CheckpointOlder "checkpoint-older" Conflict UserError "Ask the log for its latest checkpoint. If it has none as large as the one named above, it lost rows: keep both checkpoints.";
+    /// A proof from the checkpoint that was cosigned last is needed.
+    ProofNeeded "proof-needed" Conflict UserError "Ask the log for a proof from the size named above: `walwarden evidence checkpoint --since SIZE`.";
+    /// The log does not go on from the checkpoint that was cosigned last.
+    LogForked "log-forked" Damaged Terminal "Keep both checkpoints and ask the log's owner: either the proof is wrong, or the log shows two histories.";
+    /// The witness's own state cannot be trusted.
+    WitnessDamaged "witness-damaged" Damaged Terminal "Retire this witness and begin another with a new key: one that forgot what it cosigned may cosign a second history.";
 
     /// No manifest with that hash in the destination.
     ManifestMissing "manifest-missing" Invalid UserError "Check the hash (64 lower-case hex digits) and the destination.";

@@ -46,6 +46,7 @@ pub mod error;
 pub mod evidence;
 pub mod export;
 mod held;
+pub mod keys;
 pub mod manifest;
 pub mod mirror;
 pub mod pipeline;
@@ -54,6 +55,7 @@ pub mod secret;
 pub mod source;
 pub mod storage;
 pub mod watch;
+pub mod witness;
 
 pub use engine::{Engine, EngineBuilder, Settings};
 pub use error::{Code, Error, Exit, Kind, Result, Retry};

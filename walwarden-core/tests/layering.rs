@@ -6,13 +6,14 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Rooms in the order of the picture: each may use those before it.
-const ROOMS: &[&str] = &["source", "pipeline", "storage", "manifest", "chain", "catalog", "evidence"];
+const ROOMS: &[&str] =
+    &["source", "pipeline", "storage", "manifest", "chain", "catalog", "evidence", "witness"];
 /// Files every room may use.
 const GROUND: &[&str] =
     &["error", "clock", "secret", "verify", "Code", "Error", "Kind", "Result", "Retry", "Exit"];
 /// Conductors, and which other conductors each may use.
 const CONDUCTORS: &[(&str, &[&str])] =
-    &[("mirror", &[]), ("backup", &["mirror"]), ("restore", &["mirror"]), ("export", &[])];
+    &[("mirror", &[]), ("backup", &["mirror"]), ("restore", &["mirror"]), ("export", &[]), ("keys", &[])];
 
 #[test]
 fn rooms_use_only_rooms_before_them() {

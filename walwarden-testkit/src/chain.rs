@@ -34,9 +34,24 @@ pub async fn suite(make: impl AsyncFn(Genesis) -> Arc<dyn AuditChain>) {
     time_never_runs_backwards(&*make().await).await;
     forbidden_facts_are_refused_and_leave_nothing(&*make().await).await;
     rows_are_read_from_any_place(&*make().await).await;
+    the_rows_about_keys_are_found(&*make().await).await;
     each_seq_has_one_writer(make().await).await;
     of_racing_claims_one_wins(make().await).await;
     ends_with_its_key(&*make().await).await;
+}
+
+async fn the_rows_about_keys_are_found(chain: &dyn AuditChain) {
+    let key_id = KeyId::from_digest(Sha256::of(b"another key")).to_string();
+    let about_key = Object::from([("keyId", Value::from(key_id))]);
+    // A payload that looks like such a row is none.
+    let decoy = Object::from([("note", Value::Object(Object::from([("kind", "key.added")])))]);
+    for (kind, payload) in [(EventKind::ScheduleMissed, decoy), (EventKind::KeyAdded, about_key)] {
+        let fact = Fact { at: start(), job_id: None, kind, payload };
+        chain.append(fact).await.expect("a row can be appended");
+    }
+    let found: Vec<u64> =
+        chain.key_rows().await.expect("rows can be read").iter().map(|row| row.seq).collect();
+    assert_eq!(found, [1, 3], "the genesis row and rows about keys, in order");
 }
 
 /// A chain's beginning for tests: of database `shop` of `acme`, whose key nobody has.

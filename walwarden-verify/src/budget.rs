@@ -16,6 +16,8 @@ pub struct Budget {
     pub document_bytes: u64,
     /// Bytes of `bundle.json`: 128 MiB; a list of 200,000 files takes about 60.
     pub statement_bytes: u64,
+    /// Bytes of `disclosure.json`: 16 MiB; some 40,000 rows.
+    pub disclosure_bytes: u64,
     /// Bytes of an archive index: 256 MiB.
     pub index_bytes: u64,
     /// Failures told for each reason; more are counted only: 1,000.
@@ -34,6 +36,7 @@ impl Default for Budget {
             path_bytes: 255,
             document_bytes: 1 << 20,
             statement_bytes: 128 << 20,
+            disclosure_bytes: 16 << 20,
             index_bytes: 256 << 20,
             failures_told: 1000,
             retained_bytes: 24 << 20,

@@ -1,6 +1,7 @@
 //! Signed checkpoints: how long a chain is and the root over its rows, as C2SP tlog-checkpoint has it.
 
 mod note;
+mod request;
 mod vkey;
 
 use base64::Engine as _;
@@ -11,7 +12,8 @@ use crate::key::{PublicKey, Signature};
 use crate::{ChainId, OrgId, Sha256};
 
 pub use note::{NoteSignature, SignedNote, key_hash};
-pub use vkey::{Cosignature, Vkey, VkeyError};
+pub use request::AddCheckpoint;
+pub use vkey::{Cosignature, LogKey, Vkey, VkeyError};
 
 /// What a checkpoint says.
 ///

@@ -1,10 +1,12 @@
 //! Merkle trees as RFC 6962 has them: one hash that stands for a whole list, and proofs about it.
 
 mod proof;
+mod range;
 
 use crate::Sha256;
 
 pub use proof::{ProofError, consistency_proof, inclusion_proof, verify_consistency, verify_inclusion};
+pub use range::{RangeRoots, consistency_ranges};
 
 /// Hash of a leaf: `SHA-256(0x00 ‖ leaf)`.
 pub fn leaf_hash(leaf: &[u8]) -> Sha256 {
@@ -51,13 +53,29 @@ impl Tree {
 
     /// Adds a leaf by its [`leaf_hash`].
     pub fn push_hash(&mut self, leaf: Sha256) {
-        let mut node = leaf;
-        for _ in 0..self.size.trailing_ones() {
+        self.push_node(0, leaf);
+    }
+
+    /// Adds as many leaves as stand below a node, by its hash. Whether the node can stand here is the answer: the number
+    /// of leaves must be a power of two, and the leaves before a multiple of it.
+    pub fn push_subtree(&mut self, leaves: u64, root: Sha256) -> bool {
+        let fits = leaves.is_power_of_two()
+            && self.size.is_multiple_of(leaves)
+            && self.size.checked_add(leaves).is_some();
+        if fits {
+            self.push_node(leaves.trailing_zeros(), root);
+        }
+        fits
+    }
+
+    // A node `level` levels above the leaves.
+    fn push_node(&mut self, level: u32, mut node: Sha256) {
+        for _ in 0..(self.size >> level).trailing_ones() {
             let left = self.peaks.pop().expect("one peak for each bit set in the size");
             node = node_hash(&left, &node);
         }
         self.peaks.push(node);
-        self.size += 1;
+        self.size += 1 << level;
     }
 
     /// Hash of the whole list; of an empty one `SHA-256("")`.

@@ -78,7 +78,7 @@ reasons! {
     BundleDuplicate "bundle-duplicate" Malformed;
     /// Sizes, counts and depths keep within the budget.
     BundleLimit "bundle-limit" Malformed;
-    /// `audit_events.json`, `checkpoint` and `bundle.json` are there.
+    /// `audit_events.json` (or `disclosure.json`), `checkpoint` and `bundle.json` are there.
     BundleFileMissing "bundle-file-missing" Undecided;
 
     /// `bundle.json` is a DSSE envelope of an in-toto Statement in the form of this format.
@@ -108,6 +108,10 @@ reasons! {
     ChainHash "chain-hash" Contradiction;
     /// `at` never runs backwards.
     ChainTime "chain-time" Contradiction;
+    /// `disclosure.json` is canonical, its rows each of a known kind and in their form.
+    DisclosureForm "disclosure-form" Malformed;
+    /// The rows shown and the nodes for the others stand for each row once, in order, each node in its place.
+    DisclosureCover "disclosure-cover" Contradiction;
     /// Each kind stands in a chain it belongs to: a database's or the organisation's.
     ChainSubject "chain-subject" Contradiction;
     /// Each job passes through its states in their order and is of one kind.
@@ -200,6 +204,10 @@ reasons! {
     CheckpointSignature "checkpoint-signature" Contradiction;
     /// No cosignature by a witness of the auditor's choice fails.
     WitnessSignature "witness-signature" Contradiction;
+    /// The chain is one of the logs the witness policy names, by its origin and a key of its own.
+    WitnessLog "witness-log" Contradiction;
+    /// The cosignatures make the quorum of the witness policy.
+    WitnessQuorum "witness-quorum" Undecided;
 
     /// The kept checkpoint is a signed note of a tlog-checkpoint.
     KeptCheckpointForm "kept-checkpoint-form" Malformed;
@@ -209,6 +217,8 @@ reasons! {
     KeptCheckpointSize "kept-checkpoint-size" Contradiction;
     /// The chain's beginning has the root of the kept checkpoint.
     KeptCheckpointRoot "kept-checkpoint-root" Contradiction;
+    /// The rows shown and the nodes for the others tell the root at the kept checkpoint's size.
+    KeptCheckpointHidden "kept-checkpoint-hidden" Undecided;
     /// The kept checkpoint is signed by the chain's key at its size.
     KeptCheckpointSignature "kept-checkpoint-signature" Contradiction;
 
@@ -224,6 +234,8 @@ reasons! {
     PolicyTime "policy-time" Undecided;
     /// No time between two completed backups is longer than the policy allows.
     PolicyGap "policy-gap" Contradiction;
+    /// What the policy demands of all rows is asked of a bundle that shows all of them.
+    PolicyDisclosure "policy-disclosure" Undecided;
     /// The asked level is reached.
     Level "level" Undecided;
 }

@@ -1,13 +1,22 @@
 //! What a verification found, for people and for programs.
 
+mod findings;
+mod html;
+mod json;
+mod not_proven;
+mod summary;
 mod text;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fmt;
 
-use crate::json::{Object, Value};
+use crate::checkpoint::Cosignature;
 use crate::reason::{Exit, Reason};
-use crate::{ChainId, DatabaseId, OrgId, canonical};
+use crate::{ChainId, DatabaseId, KeyId, OrgId, Sha256, Timestamp};
+
+pub(crate) use findings::Findings;
+pub use not_proven::NotProven;
+pub use summary::VerificationSummary;
 
 /// What the evidence shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -56,12 +65,21 @@ pub enum Status {
 }
 
 impl Status {
-    /// `OK`, `FAIL` or `SKIP`.
+    /// `OK`, `FAIL` or `SKIP`, as at the beginning of a line.
     pub const fn text(self) -> &'static str {
         match self {
             Status::Ok => "OK",
             Status::Fail => "FAIL",
             Status::Skip => "SKIP",
+        }
+    }
+
+    /// `ok`, `failed` or `not_checked`, as in a report for programs.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Status::Ok => "ok",
+            Status::Fail => "failed",
+            Status::Skip => "not_checked",
         }
     }
 }
@@ -74,6 +92,9 @@ pub struct Finding {
     pub status: Status,
     /// Which check.
     pub reason: Reason,
+    /// What it concerns, where that is one thing: the path of a file in the bundle, a row as `row 7`, or what the auditor
+    /// brought, as `policy`.
+    pub object: Option<String>,
     /// One line for people.
     pub detail: String,
 }
@@ -108,8 +129,18 @@ pub struct Report {
     pub database_id: Option<DatabaseId>,
     /// Which chain.
     pub chain_id: Option<ChainId>,
+    /// Every key the chain had, in order.
+    pub keys: Vec<ChainKey>,
+    /// The witnesses that cosigned the checkpoint.
+    pub witnesses: Vec<Cosignature>,
     /// Rows that were read.
     pub events: u64,
+    /// Rows of the chain that the bundle does not show: it holds part of the chain, and reaches level 1 at most.
+    pub hidden: u64,
+    /// Backups that the chain says completed.
+    pub backups: u64,
+    /// Drills that the chain says passed.
+    pub drills_passed: u64,
     /// Manifests whose signature is good.
     pub manifests: u64,
     /// Receipts whose signature is good.
@@ -118,6 +149,24 @@ pub struct Report {
     pub artifacts_checked: u64,
     /// Failures that are not among the findings because there were too many of one reason.
     pub untold: BTreeMap<Reason, u64>,
+    /// When it was verified, by the caller's clock.
+    pub verified_at: Option<Timestamp>,
+    /// SHA-256 of the bundle as a file. The verifier leaves this to the caller: it would read a large bundle once more.
+    pub bundle_sha256: Option<Sha256>,
+}
+
+/// A key of the chain.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ChainKey {
+    /// Its name.
+    pub key_id: KeyId,
+    /// The row from which it holds.
+    pub from_seq: u64,
+    /// Whether the auditor pinned it.
+    pub pinned: bool,
+    /// The row that revoked it.
+    pub revoked_seq: Option<u64>,
 }
 
 impl Report {
@@ -126,38 +175,19 @@ impl Report {
         self.failures().map(|finding| finding.reason.exit()).fold(Exit::Reached, Exit::or)
     }
 
+    /// In a few words, whether the asked level is reached.
+    pub fn verdict(&self) -> &'static str {
+        match self.exit() {
+            Exit::Reached => "verified",
+            Exit::Contradiction => "REFUSED: the evidence contradicts itself, or a signature fails",
+            Exit::Malformed => "REFUSED: malformed, or over a limit",
+            Exit::Usage | Exit::Undecided => "UNDECIDED: not enough to reach the level asked for",
+        }
+    }
+
     /// The checks that fail.
     pub fn failures(&self) -> impl Iterator<Item = &Finding> {
         self.findings.iter().filter(|finding| finding.status == Status::Fail)
-    }
-
-    /// The report as one JSON object: `{exit, level, asked, events, manifests, receipts, artifactsChecked, checks, …}`,
-    /// in canonical form.
-    pub fn to_json(&self) -> Vec<u8> {
-        let check = |finding: &Finding| {
-            Value::Object(Object::from([
-                ("status", finding.status.text().to_ascii_lowercase()),
-                ("code", finding.reason.text().to_owned()),
-                ("detail", text::printable(&finding.detail).to_string()),
-            ]))
-        };
-        let untold = self.untold.iter().map(|(reason, count)| (reason.text(), *count));
-        canonical::to_vec(&Value::Object(Object::from([
-            ("exit", Value::from(u32::from(self.exit().status()))),
-            ("level", self.level.map(|level| u32::from(level.number())).into()),
-            ("asked", u32::from(self.asked.number()).into()),
-            ("witnessed", self.witnessed.into()),
-            ("continuous", self.continuous.into()),
-            ("orgId", self.org_id.as_ref().map(|id| id.as_str()).into()),
-            ("databaseId", self.database_id.as_ref().map(|id| id.as_str()).into()),
-            ("chainId", self.chain_id.map(|id| id.to_string()).into()),
-            ("events", self.events.into()),
-            ("manifests", self.manifests.into()),
-            ("receipts", self.receipts.into()),
-            ("artifactsChecked", self.artifacts_checked.into()),
-            ("checks", Value::Array(self.findings.iter().map(check).collect())),
-            ("untold", Object::from_iter(untold).into()),
-        ])))
     }
 }
 
@@ -170,60 +200,6 @@ impl fmt::Display for Report {
             writeln!(f, "FAIL: {count} more of this kind [{reason}]")?;
         }
         Ok(())
-    }
-}
-
-/// Collects findings up to the budget.
-#[derive(Debug)]
-pub(crate) struct Findings {
-    list: Vec<Finding>,
-    failures: BTreeMap<Reason, usize>,
-    once: BTreeSet<String>,
-    told_at_most: usize,
-}
-
-impl Findings {
-    pub(crate) fn new(told_at_most: usize) -> Self {
-        Findings { list: Vec::new(), failures: BTreeMap::new(), once: BTreeSet::new(), told_at_most }
-    }
-
-    pub(crate) fn ok(&mut self, reason: Reason, detail: impl Into<String>) {
-        self.list.push(Finding { status: Status::Ok, reason, detail: detail.into() });
-    }
-
-    pub(crate) fn skip(&mut self, reason: Reason, detail: impl Into<String>) {
-        self.list.push(Finding { status: Status::Skip, reason, detail: detail.into() });
-    }
-
-    pub(crate) fn fail(&mut self, reason: Reason, detail: impl Into<String>) {
-        let count = self.failures.entry(reason).or_default();
-        *count += 1;
-        if *count <= self.told_at_most {
-            self.list.push(Finding { status: Status::Fail, reason, detail: detail.into() });
-        }
-    }
-
-    /// A failure that is told once however often it is met.
-    pub(crate) fn fail_once(&mut self, reason: Reason, detail: String) {
-        if self.once.insert(detail.clone()) {
-            self.fail(reason, detail);
-        }
-    }
-
-    /// Whether this check failed so far.
-    pub(crate) fn failed(&self, reason: Reason) -> bool {
-        self.failures.contains_key(&reason)
-    }
-
-    /// How a verification with these findings ends.
-    pub(crate) fn exit(&self) -> Exit {
-        self.failures.keys().map(|reason| reason.exit()).fold(Exit::Reached, Exit::or)
-    }
-
-    pub(crate) fn into_parts(self) -> (Vec<Finding>, BTreeMap<Reason, u64>) {
-        let told = self.told_at_most;
-        let untold = self.failures.into_iter().filter(|(_, count)| *count > told);
-        (self.list, untold.map(|(reason, count)| (reason, (count - told) as u64)).collect())
     }
 }
 

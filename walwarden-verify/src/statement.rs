@@ -8,9 +8,10 @@ use crate::json::{Object, Value};
 use crate::key::{PublicKey, Signature};
 use crate::{ChainId, DatabaseId, KeyId, OrgId, Sha256, Timestamp, canonical};
 
-const PAYLOAD_TYPE: &str = "application/vnd.in-toto+json";
+pub(crate) const PAYLOAD_TYPE: &str = "application/vnd.in-toto+json";
 const STATEMENT_TYPE: &str = "https://in-toto.io/Statement/v1";
 const PREDICATE_TYPE: &str = "https://walwarden.dev/evidence-bundle/v1";
+const DISCLOSURE_TYPE: &str = "https://walwarden.dev/evidence-disclosure/v1";
 
 /// What the bundle says of itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,8 +26,10 @@ pub struct Statement {
     pub first_seq: u64,
     /// The last row in the bundle.
     pub last_seq: u64,
-    /// How many `backup.completed` rows.
+    /// How many `backup.completed` rows; of a disclosure how many are shown.
     pub backups: u64,
+    /// How many rows are shown, in a bundle that is a disclosure.
+    pub rows_shown: Option<u64>,
     /// When the bundle was made.
     pub created_at: Timestamp,
     /// Every other file of the bundle by path and digest, sorted by path.
@@ -40,7 +43,7 @@ impl Statement {
             let digest = Object::from([("sha256", *sha256)]);
             Object::from([("name", Value::from(name.as_str())), ("digest", digest.into())]).into()
         });
-        let predicate = Object::from([
+        let mut predicate = Object::from([
             ("orgId", Value::from(self.org_id.as_str())),
             ("databaseId", self.database_id.as_ref().map(|id| id.as_str()).into()),
             ("chainId", self.chain_id.to_string().into()),
@@ -49,9 +52,13 @@ impl Statement {
             ("backups", self.backups.into()),
             ("createdAt", self.created_at.into()),
         ]);
+        if let Some(rows) = self.rows_shown {
+            predicate.insert("rowsShown", rows);
+        }
+        let predicate_type = if self.rows_shown.is_some() { DISCLOSURE_TYPE } else { PREDICATE_TYPE };
         canonical::to_vec(&Value::Object(Object::from([
             ("_type", Value::from(STATEMENT_TYPE)),
-            ("predicateType", PREDICATE_TYPE.into()),
+            ("predicateType", predicate_type.into()),
             ("predicate", predicate.into()),
             ("subject", Value::Array(subject.collect())),
         ])))
@@ -77,7 +84,8 @@ impl Statement {
         let object = canonical::parse_object(payload)?;
         let mut fields = Fields::of(&object);
         fields.exactly("_type", STATEMENT_TYPE)?;
-        fields.exactly("predicateType", PREDICATE_TYPE)?;
+        let in_part = fields.text("predicateType")? == DISCLOSURE_TYPE;
+        fields.exactly("predicateType", if in_part { DISCLOSURE_TYPE } else { PREDICATE_TYPE })?;
         let files = fields.array("subject")?.iter().map(read_subject).collect::<Result<Vec<_>, _>>()?;
         if !files.is_sorted_by(|left, right| left.0 < right.0) {
             return Err(FormError::field("subject", "is not sorted by name, or names a file twice"));
@@ -91,6 +99,7 @@ impl Statement {
             first_seq: predicate.number("firstSeq")?,
             last_seq: predicate.number("lastSeq")?,
             backups: predicate.number("backups")?,
+            rows_shown: if in_part { Some(predicate.number("rowsShown")?) } else { None },
             created_at: predicate.parsed("createdAt")?,
             files,
         };
@@ -161,7 +170,7 @@ fn base64(fields: &mut Fields<'_>, name: &'static str) -> Result<Vec<u8>, FormEr
     STANDARD.decode(text).map_err(|_| FormError::field(name, "is not padded standard base64"))
 }
 
-fn pre_authentication_encoding(payload: &[u8]) -> Vec<u8> {
+pub(crate) fn pre_authentication_encoding(payload: &[u8]) -> Vec<u8> {
     let mut message = format!("DSSEv1 {} {PAYLOAD_TYPE} {} ", PAYLOAD_TYPE.len(), payload.len()).into_bytes();
     message.extend_from_slice(payload);
     message

@@ -4,23 +4,25 @@ mod demands;
 mod documents;
 mod keyring;
 mod survey;
+mod witnesses;
 
 use std::io::{self, Read, Seek, SeekFrom};
 
 use crate::budget::Budget;
 use crate::bundle::Fault;
-use crate::checkpoint::Vkey;
+use crate::checkpoint::{LogKey, Vkey};
 use crate::key::PublicKey;
 use crate::policy::Policy;
 use crate::reason::{Exit, Reason};
 use crate::report::{Findings, Level, Report};
-use crate::{KeyId, Timestamp};
+use crate::{KeyId, Timestamp, WitnessPolicy};
 
 use chain_walk::ChainWalk;
 use closing::KeptCheckpoint;
 use documents::Documents;
 use keyring::Keyring;
 use survey::Survey;
+use witnesses::Witnessed;
 
 /// Checks evidence bundles against the keys an auditor trusts.
 ///
@@ -38,6 +40,7 @@ pub struct Verifier {
     keys: Vec<PublicKey>,
     fingerprints: Vec<KeyId>,
     witnesses: Vec<Vkey>,
+    witness_policy: Option<WitnessPolicy>,
     policy: Option<Policy>,
     kept_checkpoint: Option<Vec<u8>>,
     level: Level,
@@ -58,6 +61,7 @@ impl Verifier {
             keys: Vec::new(),
             fingerprints: Vec::new(),
             witnesses: Vec::new(),
+            witness_policy: None,
             policy: None,
             kept_checkpoint: None,
             level: Level::Complete,
@@ -80,10 +84,19 @@ impl Verifier {
         self
     }
 
-    /// Trusts a witness.
+    /// Trusts a witness. Without a witness policy, one of them is enough for level 3.
     #[must_use]
     pub fn with_witness(mut self, witness: Vkey) -> Self {
         self.witnesses.push(witness);
+        self
+    }
+
+    /// Trusts the logs and witnesses of a policy, and demands its quorum.
+    #[must_use]
+    pub fn with_witness_policy(mut self, policy: WitnessPolicy) -> Self {
+        self.keys.extend(policy.logs().iter().map(LogKey::key));
+        self.witnesses.extend(policy.witnesses().cloned());
+        self.witness_policy = Some(policy);
         self
     }
 
@@ -108,7 +121,7 @@ impl Verifier {
         self
     }
 
-    /// The caller's clock, for the age rules of a policy.
+    /// The caller's clock, for the age rules of a policy and the time of the report.
     #[must_use]
     pub fn with_now(mut self, now: Timestamp) -> Self {
         self.now = Some(now);
@@ -137,12 +150,17 @@ impl Verifier {
         let judged = survey
             .read(&mut input, input_bytes, &self.budget, &mut findings)
             .and_then(|()| self.judge(&mut input, input_bytes, &survey, kept, &mut findings, &mut report));
+        findings.about_all();
         match judged {
             Ok(()) => {}
             Err(Fault::Malformed(reason, detail)) => findings.fail(reason, detail),
             Err(Fault::Io(error)) => return Err(error),
         }
-        report.events = survey.walk.events();
+        report.events = survey.walk.shown().unwrap_or(survey.walk.events());
+        report.hidden = survey.walk.events() - report.events;
+        report.backups = survey.walk.backups();
+        report.drills_passed = survey.walk.drills_passed();
+        report.keys = survey.keys(&self.keys, &self.fingerprints);
         if let Some(genesis) = survey.walk.replay.genesis() {
             report.org_id = Some(genesis.org_id.clone());
             report.database_id = genesis.database_id.clone();
@@ -179,13 +197,18 @@ impl Verifier {
             )?;
         }
         let witnessed = closing::judge(survey, &self.witnesses, findings);
-        report.witnessed = !witnessed.is_empty();
+        report.witnesses = witnessed.iter().map(Witnessed::cosignature).collect();
+        report.witnessed = match &self.witness_policy {
+            Some(policy) => witnesses::judge(policy, survey, &witnessed, findings),
+            None => !witnessed.is_empty(),
+        };
         report.continuous =
             kept.is_some_and(|kept| kept.judge(&survey.walk, &survey.keyring, &self.witnesses, findings));
         report.manifests = documents.manifests_verified;
         report.receipts = documents.receipts_verified;
         report.artifacts_checked = documents.artifacts_checked;
         report.level = reached(survey, findings, report);
+        findings.about("policy");
         if let Some(policy) = &self.policy {
             demands::judge(policy, survey, &witnessed, self.now, report, findings);
         }
@@ -219,11 +242,18 @@ impl Verifier {
             org_id: None,
             database_id: None,
             chain_id: None,
+            keys: Vec::new(),
+            witnesses: Vec::new(),
             events: 0,
+            hidden: 0,
+            backups: 0,
+            drills_passed: 0,
             manifests: 0,
             receipts: 0,
             artifacts_checked: 0,
             untold: Default::default(),
+            verified_at: self.now,
+            bundle_sha256: None,
         }
     }
 }
@@ -235,6 +265,10 @@ fn reached(survey: &Survey, findings: &Findings, report: &Report) -> Option<Leve
     }
     if findings.failed(Reason::KeyNoPin) || findings.failed(Reason::KeyUnavailable) {
         return Some(Level::SelfConsistent);
+    }
+    // What is not shown may be missing.
+    if survey.walk.shown().is_some() {
+        return Some(Level::Authentic);
     }
     match (findings.exit(), report.continuous, report.witnessed) {
         (Exit::Reached, true, _) => Some(Level::Continuous),

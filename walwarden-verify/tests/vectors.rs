@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value as Json;
 use walwarden_verify::key::PublicKey;
-use walwarden_verify::{Level, Policy, Report, Status, Verifier};
+use walwarden_verify::{Level, Policy, Report, Status, Verifier, WitnessPolicy};
 
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../spec/vectors")
@@ -33,6 +33,9 @@ fn verifier(args: &Json) -> Option<Verifier> {
     }
     for witness in texts(args, "witnesses") {
         verifier = verifier.with_witness(witness.parse().ok()?);
+    }
+    if let Some(file) = args["witnessPolicy"].as_str() {
+        verifier = verifier.with_witness_policy(WitnessPolicy::parse(&read(file)).ok()?);
     }
     if let Some(file) = args["policy"].as_str() {
         verifier = verifier.with_policy(Policy::parse(&read(file)).ok()?);

@@ -204,21 +204,34 @@ def row(value):
 
 rows = items(row)
 
+disclosure = shape(
+    {"type": only("walwarden.disclosure"), "formatVersion": only(1), "size": number(), "rows": rows,
+     "hidden": items(shape({"firstSeq": number(), "rows": number(), "hash": digest}))}
+)  # fmt: skip
+
 envelope = shape(
     {
         "payload": text, "payloadType": only("application/vnd.in-toto+json"),
         "signatures": items(shape({"keyid": text, "sig": lambda value: base64_bytes(value, 64)}, optional=["keyid"])),
     }
 )  # fmt: skip
-statement = shape(
-    {
-        "_type": only("https://in-toto.io/Statement/v1"),
-        "subject": items(shape({"name": text, "digest": shape({"sha256": digest})})),
-        "predicateType": only("https://walwarden.dev/evidence-bundle/v1"),
-        "predicate": shape({"orgId": label, "databaseId": maybe(label), "chainId": uuid7, "firstSeq": number(),
-                            "lastSeq": number(), "backups": number(), "createdAt": time}),
-    }
-)  # fmt: skip
+PREDICATE = {"orgId": label, "databaseId": maybe(label), "chainId": uuid7, "firstSeq": number(), "lastSeq": number(),
+             "backups": number(), "createdAt": time}  # fmt: skip
+PART = "https://walwarden.dev/evidence-disclosure/v1"
+
+
+def statement(value):
+    need(isinstance(value, dict), "not an object")
+    part = value.get("predicateType") == PART
+    shape(
+        {
+            "_type": only("https://in-toto.io/Statement/v1"),
+            "subject": items(shape({"name": text, "digest": shape({"sha256": digest})})),
+            "predicateType": only(PART if part else "https://walwarden.dev/evidence-bundle/v1"),
+            "predicate": shape(PREDICATE | ({"rowsShown": number()} if part else {})),
+        }
+    )(value)
+
 
 
 def document(data, form):

@@ -261,7 +261,7 @@ def levels(cases):
     lines = [note.cosignature_line(name, witness, text, 1795230000) for name, witness in WITNESSES.items()]
     vkeys = [note.vkey(name, witness.raw, 4) for name, witness in WITNESSES.items()]
     data = bundle(history, checkpoint_bytes=checkpoint(history, more_lines=lines))
-    good("witnessed", data, "Two witnesses cosigned the checkpoint.", level=3, asked=3, witnesses=vkeys)
+    good("witnessed", data, "All witnesses cosigned the checkpoint.", level=3, asked=3, witnesses=vkeys)
     good("witnessed-unasked", data, "Level 2 is asked of a cosigned checkpoint whose witnesses are unknown.", file="witnessed")
     one = bundle(history, checkpoint_bytes=checkpoint(history, more_lines=lines[:1]))
     good("witnessed-by-one", one, "One known witness cosigned.", level=3, asked=3, witnesses=vkeys[:1])

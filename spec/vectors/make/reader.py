@@ -12,7 +12,7 @@ MAX_PATH, MAX_DEPTH, MAX_NOTE_LINES, MAX_INTEGER = 255, 64, 1000, 2**53 - 1
 
 UUID7 = "[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}"
 PATH = re.compile(
-    rf"audit_events\.json|checkpoint|bundle\.json|README\.txt|backups/{UUID7}/(manifest\.json|index\.json|artifact\.dump)"
+    rf"audit_events\.json|disclosure\.json|checkpoint|bundle\.json|README\.txt|backups/{UUID7}/(manifest\.json|index\.json|artifact\.dump)"
     rf"|drills/{UUID7}/receipt\.json|keys/[0-9a-f]{{64}}\.pem"
 )
 SMALL = re.compile(r"checkpoint|README\.txt|.*/(manifest|receipt)\.json")
@@ -75,6 +75,7 @@ def untar(data):
             raise Malformed("bundle-path", repr(name))
         name, size = name.decode(), octal(header[124:136], 11)
         limit = MIB if SMALL.fullmatch(name) else 256 * MIB if name.endswith("/index.json") else None
+        limit = 16 * MIB if name == "disclosure.json" else limit
         if limit and size > limit:
             raise Malformed("bundle-limit", name)
         body, padded = data[at : at + size], -(-size // 512) * 512

@@ -12,6 +12,7 @@ def judge(case, files):
             args["fingerprints"],
             args["witnesses"],
             files[args["keptCheckpoint"]] if args["keptCheckpoint"] else None,
+            files[args["witnessPolicy"]] if args["witnessPolicy"] else None,
         )
         code = verifier.run(files[case["file"]], args["level"])
     except Usage:

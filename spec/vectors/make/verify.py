@@ -10,47 +10,20 @@ import sys
 from pathlib import Path
 
 from . import forms
-from .reader import Malformed, base64_bytes, canonical, gunzip, is_weak, pem_keys, strict_json, untar
+from .reader import Malformed, base64_bytes, canonical, gunzip, pem_keys, strict_json, untar
 from .replay import replay
 from .signatures import good_signature, key_id, sha256
+from .tree import Tree, leaf, tree_root
+from .witness import Quorum, Usage, read_vkey
 
 REQUIRED = ["audit_events.json", "checkpoint", "bundle.json"]
 EXIT_OF = {"bundle-file-missing": 4, "statement-file-missing": 4, "key-no-pin": 4, "key-unavailable": 4,
-           "manifest-missing": 4, "receipt-missing": 4, "level": 4}  # fmt: skip
-
-
-class Usage(Exception):
-    """Wrong use, or a file that cannot be read: exit 2."""
-
-
-def tree_root(leaves):
-    """RFC 6962 section 2.1."""
-    level = [hashlib.sha256(b"\0" + leaf).digest() for leaf in leaves]
-    if not level:
-        return hashlib.sha256(b"").digest()
-    while len(level) > 1:
-        pairs = zip(level[::2], level[1::2], strict=False)
-        odd = level[-1:] if len(level) % 2 else []
-        level = [hashlib.sha256(b"\1" + left + right).digest() for left, right in pairs] + odd
-    return level[0]
-
-
-def read_vkey(text):
-    found = re.fullmatch(r"([^ +\n]+)\+([0-9a-f]{8})\+(\S+)", text)
-    try:
-        data = base64_bytes(found[3], 33) if found else None
-    except Malformed:
-        data = None
-    if not data or data[0] not in (1, 4):
-        raise Usage(f"not a witness key: {text}")
-    wanted = hashlib.sha256(found[1].encode() + b"\n" + data).digest()[:4]
-    if found[2] != wanted.hex() or is_weak(data[1:]):
-        raise Usage(f"not a witness key: {text}")
-    return found[1], wanted, data[0], data[1:]
+           "manifest-missing": 4, "receipt-missing": 4, "witness-quorum": 4, "level": 4,
+           "kept-checkpoint-hidden": 4}  # fmt: skip
 
 
 class Verifier:
-    def __init__(self, pubkeys=(), fingerprints=(), witnesses=(), kept=None):
+    def __init__(self, pubkeys=(), fingerprints=(), witnesses=(), kept=None, policy=None):
         self.failures = []  # (exit, code, detail)
         self.keys = {}
         self.pins = set(fingerprints)
@@ -63,7 +36,13 @@ class Verifier:
                 raise Usage(error.detail) from error
         if not all(re.fullmatch("sha256:[0-9a-f]{64}", pin) for pin in self.pins):
             raise Usage("not a fingerprint")
-        self.witnesses = [read_vkey(text) for text in witnesses]
+        self.witnesses = [read_vkey(text, 4) for text in witnesses]
+        self.quorum = Quorum(policy) if policy is not None else None
+        if self.quorum:
+            self.witnesses += self.quorum.witnesses
+            for _, _, raw in self.quorum.logs:
+                self.keys[key_id(raw)] = raw
+                self.pins.add(key_id(raw))
         self.kept = kept
         self.level = None
 
@@ -88,7 +67,11 @@ class Verifier:
         self.parse(files)
         if not any(exit == 3 for exit, _, _ in self.failures):
             self.judge(files)
-        if not self.failures:
+        if not self.failures and self.part:
+            self.level = 1
+            if asked > 1:
+                self.fail("level", f"level {asked} is not reached")
+        elif not self.failures:
             reached = {2} | ({3} if self.cosigned else set()) | ({4} if self.kept else set())
             self.level = max(reached)
             if asked > 2 and asked not in reached:
@@ -99,8 +82,10 @@ class Verifier:
 
     def parse(self, files):
         for name in REQUIRED:
-            self.demand(name in files, "bundle-file-missing", name)
+            there = name in files or (name == "audit_events.json" and "disclosure.json" in files)
+            self.demand(there, "bundle-file-missing", name)
         self.rows = self.read(files, "audit_events.json", forms.rows, "chain-form")
+        self.part = self.read(files, "disclosure.json", forms.disclosure, "disclosure-form")
         self.envelope = self.read(files, "bundle.json", forms.envelope, "statement-form")
         self.statement = self.payload = self.note = self.kept_note = None
         if self.envelope:
@@ -149,10 +134,13 @@ class Verifier:
 
     def judge(self, files):
         self.demand(self.pins, "key-no-pin")
-        self.cosigned = False
+        self.cosigned = set()
         self.genesis = None
         if self.statement:
             self.judge_listing(files)
+        if self.part:
+            self.demand(self.rows is None, "disclosure-cover", "all rows stand beside those shown")
+            self.rows = self.part["rows"]
         if self.rows is None:
             return
         if not self.demand(self.rows and self.rows[0]["kind"] == "chain.genesis", "chain-genesis"):
@@ -163,11 +151,15 @@ class Verifier:
         if self.pins:
             self.demand(self.pins & chain_keys, "key-pin", "no pinned key is one of the chain's")
         self.origin = f"walwarden/{self.genesis['orgId']}/{self.genesis['chainId']}"
-        self.leaves = [canonical(row) for row in self.rows]
+        self.tree = self.read_tree()
+        if not self.tree:
+            return
         if self.statement:
             self.judge_statement()
         if self.note:
             self.judge_checkpoint()
+        if self.quorum:
+            self.judge_quorum(chain_keys)
         if self.kept_note:
             self.judge_kept()
         self.judge_manifests(files)
@@ -185,16 +177,32 @@ class Verifier:
         predicate, last = self.statement["predicate"], self.rows[-1]
         same = all(predicate[name] == self.genesis[name] for name in ("orgId", "databaseId", "chainId"))
         self.demand(same, "statement-subject")
-        facts = (1, len(self.rows), sum(row["kind"] == "backup.completed" for row in self.rows))
-        stated = tuple(predicate[name] for name in ("firstSeq", "lastSeq", "backups"))
+        shown = len(self.rows) if self.part else None
+        facts = (1, self.tree.size, sum(row["kind"] == "backup.completed" for row in self.rows), shown)
+        stated = (*(predicate[name] for name in ("firstSeq", "lastSeq", "backups")), predicate.get("rowsShown"))
         self.demand(stated == facts, "statement-range", f"{stated} instead of {facts}")
         self.demand(predicate["createdAt"] >= last["at"], "statement-time")
-        raw = self.signing_key(len(self.rows))
+        raw = self.signing_key(self.tree.size)
         if raw:
             kind = self.envelope["payloadType"].encode()
             message = b"DSSEv1 %d %s %d %s" % (len(kind), kind, len(self.payload), self.payload)
             signatures = [base64_bytes(one["sig"]) for one in self.envelope["signatures"]]
             self.demand(any(good_signature(raw, one, message) for one in signatures), "statement-signature")
+
+    def read_tree(self):
+        """The chain's tree from its rows, or from those shown and the nodes for the others; none if they leave it open."""
+        if not self.part:
+            return Tree([(1, leaf(canonical(row))) for row in self.rows])
+        rows = [(row["seq"], 1, leaf(canonical(row))) for row in self.rows]
+        nodes = [(node["firstSeq"], node["rows"], bytes.fromhex(node["hash"])) for node in self.part["hidden"]]
+        in_order = rows == sorted(rows) and nodes == sorted(nodes, key=lambda node: node[0])
+        pieces, place = sorted(rows + nodes), 1
+        for seq, count, _ in pieces:
+            whole = count > 0 and count & (count - 1) == 0 and (seq - 1) % count == 0
+            in_order = in_order and seq == place and whole
+            place += count
+        if self.demand(in_order and place - 1 == self.part["size"], "disclosure-cover"):
+            return Tree([(count, digest) for _, count, digest in pieces])
 
     def signing_key(self, seq):
         """The bytes of the chain's key at a seq, if known; a revoked one is a failure."""
@@ -216,25 +224,32 @@ class Verifier:
     def judge_checkpoint(self):
         note = self.note
         self.demand(note.origin == self.origin, "checkpoint-origin")
-        if self.demand(note.size == len(self.rows), "checkpoint-size"):
-            self.demand(note.root == tree_root(self.leaves), "checkpoint-root")
+        if self.demand(note.size == self.tree.size, "checkpoint-size"):
+            self.demand(note.root == self.tree.root(), "checkpoint-root")
             self.judge_note(note, "checkpoint")
-        for name, number, algorithm, raw in self.witnesses:
+        for name, number, raw in self.witnesses:
             for value in [value for signer, one, value in note.signatures if (signer, one) == (name, number)]:
-                if algorithm == 4:
-                    seconds, value = int.from_bytes(value[:8], "big"), value[8:]
-                    text = b"cosignature/v1\ntime %d\n" % seconds + note.text
-                else:
-                    text = note.text
+                seconds, value = int.from_bytes(value[:8], "big"), value[8:]
+                text = b"cosignature/v1\ntime %d\n" % seconds + note.text
                 if self.demand(len(value) == 64 and good_signature(raw, value, text), "witness-signature", name):
-                    self.cosigned = True
+                    self.cosigned.add(raw)
+
+    def judge_quorum(self, chain_keys):
+        logs = [name == self.origin and key_id(raw) in chain_keys for name, _, raw in self.quorum.logs]
+        self.demand(not logs or any(logs), "witness-log", "the chain is none of the policy's logs")
+        if not self.quorum.wanted:
+            self.cosigned = set()
+        elif not self.demand(self.quorum.is_met_by(self.cosigned), "witness-quorum"):
+            self.cosigned = set()
 
     def judge_kept(self):
         note = self.kept_note
         if not self.demand(note.origin == self.origin, "kept-checkpoint-origin"):
             return
-        if self.demand(1 <= note.size <= len(self.rows), "kept-checkpoint-size"):
-            self.demand(note.root == tree_root(self.leaves[: note.size]), "kept-checkpoint-root")
+        if self.demand(1 <= note.size <= self.tree.size, "kept-checkpoint-size"):
+            root = self.tree.root(note.size)
+            if self.demand(root, "kept-checkpoint-hidden"):
+                self.demand(note.root == root, "kept-checkpoint-root")
             self.judge_note(note, "kept-checkpoint")
 
     def signed_by_chain(self, document, seq, name, path):
@@ -279,7 +294,9 @@ class Verifier:
         if not row:
             return
         seq = anchor["seq"]
-        inside = first["seq"] <= seq < row["seq"] and self.rows[seq - 1]["hash"] == anchor["hash"]
+        known = {one["seq"] - 1: one["prevHash"] for one in self.rows} | {one["seq"]: one["hash"] for one in self.rows}
+        hidden = self.part and seq not in known
+        inside = first["seq"] <= seq < row["seq"] and (hidden or known.get(seq) == anchor["hash"])
         if self.demand(inside and anchor["chainId"] == self.genesis["chainId"], "manifest-anchor", path):
             self.signed_by_chain(manifest, seq, "manifest", path)
 
@@ -321,9 +338,9 @@ class Verifier:
             announced = row and row["payload"]["receiptSha256"] == sha256(data)
             announced = announced and row["kind"] == "drill." + receipt["outcome"]
             if self.demand(announced, "receipt-announced", path):
-                earlier = [one["payload"]["manifestSha256"] for one in self.rows[: row["seq"] - 1]
-                           if one["kind"] == "backup.completed"]  # fmt: skip
-                self.demand(receipt["manifestSha256"] in earlier, "receipt-manifest", path)
+                completed = {one["payload"]["manifestSha256"]: one["seq"] for one in self.rows if one["kind"] == "backup.completed"}
+                seq = completed.get(receipt["manifestSha256"], 0 if self.part else row["seq"])
+                self.demand(seq < row["seq"], "receipt-manifest", path)
                 self.signed_by_chain(receipt, row["seq"], "receipt", path)
 
 
@@ -355,13 +372,15 @@ def main(arguments=None):
     parser.add_argument("--pubkey", type=Path, action="append", default=[])
     parser.add_argument("--fingerprint", action="append", default=[])
     parser.add_argument("--witness", action="append", default=[])
-    parser.add_argument("--kept-checkpoint", type=Path)
+    parser.add_argument("--witness-policy", type=Path)
+    parser.add_argument("--since", type=Path)
     parser.add_argument("--level", type=int, choices=range(5), default=2)
     chosen = parser.parse_args(arguments)
     try:
-        kept = chosen.kept_checkpoint.read_bytes() if chosen.kept_checkpoint else None
+        kept = chosen.since.read_bytes() if chosen.since else None
+        policy = chosen.witness_policy.read_bytes() if chosen.witness_policy else None
         pubkeys = [path.read_bytes() for path in chosen.pubkey]
-        verifier = Verifier(pubkeys, chosen.fingerprint, chosen.witness, kept)
+        verifier = Verifier(pubkeys, chosen.fingerprint, chosen.witness, kept, policy)
         code = verifier.run(chosen.bundle.read_bytes(), chosen.level)
     except (Usage, OSError) as error:
         print(f"verify: {error}", file=sys.stderr)

@@ -4,14 +4,16 @@ mod archive;
 mod backup;
 mod database;
 mod demo;
+mod evidence;
 mod masking;
 mod restore;
+mod witness;
 
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
-use walwarden_core::verify::DatabaseId;
+use walwarden_core::verify::{DatabaseId, KeyId};
 
 pub(crate) use archive::{ArchiveCommand, ArchiveExplode, ArchiveIndex, ArchiveTranscode, ArchiveVerify};
 pub(crate) use backup::{
@@ -19,8 +21,10 @@ pub(crate) use backup::{
 };
 pub(crate) use database::{DatabaseAdd, DatabaseCommand, DumpArguments, MOST_JOBS};
 pub(crate) use demo::DemoArguments;
+pub(crate) use evidence::{EvidenceCheckpoint, EvidenceCommand, EvidenceExport};
 pub(crate) use masking::masked;
 pub(crate) use restore::{RestoreArguments, RestoreCheck, RestoreMode};
+pub(crate) use witness::{WitnessCommand, WitnessCosign};
 
 use crate::verification::VerifyArguments;
 
@@ -51,7 +55,7 @@ pub(crate) struct Arguments {
 pub(crate) enum Command {
     /// Make the home folder, a settings file and a signing key, each unless it exists
     Init,
-    /// Make or show the key that signs manifests
+    /// Make, show, rotate or revoke the key that signs manifests
     #[command(subcommand)]
     Key(KeyCommand),
     /// Configure the databases to back up
@@ -65,6 +69,9 @@ pub(crate) enum Command {
     /// Export what an auditor needs
     #[command(subcommand)]
     Evidence(EvidenceCommand),
+    /// Watch the logs of others: cosign their checkpoints, and refuse two histories of one log
+    #[command(subcommand)]
+    Witness(WitnessCommand),
     /// Verify an evidence bundle offline, as `walwarden-verify` does
     Verify(VerifyArguments),
     /// Look into, check and convert any custom-format archive of pg_dump
@@ -109,35 +116,22 @@ pub(crate) enum KeyCommand {
         #[arg(long)]
         pem: bool,
     },
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum EvidenceCommand {
-    /// Write a bundle of the audit chain, all manifests and a checkpoint
-    Export(EvidenceExport),
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct EvidenceExport {
-    /// Whose evidence
-    #[arg(long, value_name = "NAME")]
-    pub(crate) database: DatabaseId,
-    /// A destination that holds backups; may be repeated where they went to several [default: that of the configured
-    /// database]
-    #[arg(long, value_name = "URL")]
-    pub(crate) from: Vec<String>,
-    /// The file to write, customarily named *.evidence.tgz; an existing one is not overwritten
-    #[arg(long, value_name = "FILE")]
-    pub(crate) out: PathBuf,
-    /// Put the dumps themselves and their indexes into the bundle, so that their digests can be checked too
-    #[arg(long)]
-    pub(crate) with_artifacts: bool,
-    /// Make the bundle although manifests or dumps are gone, and name them
+    /// Sign with a new key from now on: each audit chain gets a row signed by the old and the new key
     ///
-    /// The audit chain still announces them: the verifier reports each missing manifest and does not reach level 2
-    /// (exit status 4).
-    #[arg(long)]
-    pub(crate) allow_missing: bool,
+    /// Whoever trusts the old key can verify what the new one signs. If this is interrupted, everything goes on working;
+    /// run it again to complete it.
+    Rotate,
+    /// Record that a former key is not to be trusted from now on
+    ///
+    /// What it signed before stays good. The present key cannot be revoked: rotate first.
+    Revoke {
+        /// The key's id (sha256:…)
+        #[arg(value_name = "KEYID")]
+        key_id: KeyId,
+        /// Why, in a few words; auditors read it
+        #[arg(long, value_name = "TEXT")]
+        reason: String,
+    },
 }
 
 #[derive(Debug, Subcommand)]

@@ -10,7 +10,7 @@ use verification::VerifyArguments;
 
 /// Verify an evidence bundle offline, against keys you trust
 ///
-/// Reads the named files, writes nothing to disk, opens no connection, and prints one line for each check:
+/// Reads the named files, writes nothing to disk unless asked to, opens no connection, and prints one line for each check:
 /// OK, FAIL or SKIP.
 #[derive(Debug, Parser)]
 #[command(name = "walwarden-verify", version, max_term_width = 100)]

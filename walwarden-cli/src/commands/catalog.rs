@@ -17,8 +17,10 @@ pub(crate) async fn run(command: CatalogCommand, home: &Home, output: Output) ->
 }
 
 async fn rebuild(arguments: &CatalogRebuild, home: &Home, output: Output) -> Ending {
-    let trusted = match home.key() {
-        Ok(key) => vec![*key.public_key()],
+    // Not former keys: what they sign from now on must not count.
+    let trusted = match home.key_place().load() {
+        Ok((key, None)) => vec![*key.public_key()],
+        Ok((key, Some(successor))) => vec![*key.public_key(), *successor.public_key()],
         Err(error) if error.code() == Code::KeyMissing => Vec::new(),
         Err(error) => return Err(error.into()),
     };

@@ -1,22 +1,48 @@
 //! `walwarden evidence`.
 
+use std::io::Write as _;
+
 use serde_json::{Value, json};
-use walwarden_core::export::{ExportRequest, Exported, Missing};
+use walwarden_core::export::{ExportRequest, Exported, Missing, Part};
 use walwarden_core::{Code, Error, Result};
 
-use crate::arguments::{EvidenceCommand, EvidenceExport};
+use crate::arguments::{EvidenceCheckpoint, EvidenceCommand, EvidenceExport};
 use crate::exit::{DONE, Ending};
 use crate::home::Home;
-use crate::output::new_file::{publish, staged};
+use crate::output::new_file::{failed, publish, staged};
 use crate::output::{Output, bytes};
 
 pub(crate) async fn run(command: EvidenceCommand, home: &Home, output: Output) -> Ending {
-    let EvidenceCommand::Export(export) = command;
+    match command {
+        EvidenceCommand::Export(export) => exported(&export, home, output).await,
+        EvidenceCommand::Checkpoint(checkpoint) => checkpointed(&checkpoint, home, output).await,
+    }
+}
+
+/// What a witness takes: printed, or put into a file.
+async fn checkpointed(wanted: &EvidenceCheckpoint, home: &Home, output: Output) -> Ending {
+    let draft = wanted.out.as_deref().map(staged).transpose()?;
+    let engine = home.signing_engine().await?;
+    let request = engine.evidence().checkpoint(&wanted.database, wanted.since).await?;
+    let text = request.to_text();
+    let data = json!({ "since": request.old_size, "request": text, "note": request.note });
+    match (draft, &wanted.out) {
+        (Some(mut draft), Some(path)) => {
+            draft.write_all(text.as_bytes()).map_err(|error| failed(path, error))?;
+            publish(draft, path)?;
+            output.result(format_args!("checkpoint {}", path.display()), &data)?;
+        }
+        _ => output.result(text.trim_end_matches('\n'), &data)?,
+    }
+    Ok(DONE)
+}
+
+async fn exported(export: &EvidenceExport, home: &Home, output: Output) -> Ending {
     let staged = staged(&export.out)?;
-    let request = request(&export, home).await?;
+    let request = request(export, home).await?;
     let engine = home.signing_engine().await?;
     let (staged, exported) =
-        engine.evidence().export(&request, staged).await.map_err(|error| advised(error, &export))?;
+        engine.evidence().export(&request, staged).await.map_err(|error| advised(error, export))?;
     let size_bytes = publish(staged, &export.out)?;
 
     for missing in &exported.missing {
@@ -28,7 +54,7 @@ pub(crate) async fn run(command: EvidenceCommand, home: &Home, output: Output) -
         "missing": exported.missing.iter().map(described_missing).collect::<Vec<_>>(),
         "head": exported.head.to_string(),
     });
-    output.result(told(&export, size_bytes, &exported), &data)?;
+    output.result(told(export, size_bytes, &exported), &data)?;
     Ok(DONE)
 }
 
@@ -50,6 +76,22 @@ async fn request(export: &EvidenceExport, home: &Home) -> Result<ExportRequest> 
     }
     request.artifacts = export.with_artifacts;
     request.allow_missing = export.allow_missing;
+    if !export.job.is_empty() || export.from_time.is_some() || export.to_time.is_some() {
+        let mut part = Part::default();
+        part.jobs.extend(export.job.iter().copied());
+        (part.from, part.to, part.aligned_at) = (export.from_time, export.to_time, export.since);
+        request.part = Some(part);
+    } else if export.since.is_some() {
+        let message = "--since concerns a part of the chain: give --job, --from-time or --to-time too";
+        return Err(Error::new(Code::ArgumentInvalid, message));
+    }
+    if let Some(path) = &export.checkpoint {
+        let note = std::fs::read(path).map_err(|error| {
+            let message = format!("checkpoint cannot be read path={}", path.display());
+            Error::new(Code::FileFailed, message).with_source(error)
+        })?;
+        request.checkpoint = Some(note);
+    }
     Ok(request)
 }
 
@@ -73,12 +115,14 @@ fn advised(error: Error, export: &EvidenceExport) -> Error {
 
 fn told(export: &EvidenceExport, size_bytes: u64, exported: &Exported) -> String {
     let path = export.out.display();
+    let in_part = !export.job.is_empty() || export.from_time.is_some() || export.to_time.is_some();
+    let level = if in_part { " --level 1" } else { "" };
     let gaps = match exported.missing.len() {
         0 => String::new(),
         count => format!("missing   {count} objects that the chain announces; the verifier will say so\n"),
     };
     format!(
-        "bundle    {path} ({})\nholds     {} rows, {} manifests, {} dumps\n{gaps}head      {}\nnext: walwarden-verify --bundle {path} --pubkey PUBLIC_KEY",
+        "bundle    {path} ({})\nholds     {} rows, {} manifests, {} dumps\n{gaps}head      {}\nnext: walwarden-verify --bundle {path} --pubkey PUBLIC_KEY{level}",
         bytes(size_bytes),
         exported.rows,
         exported.manifests,

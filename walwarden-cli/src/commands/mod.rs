@@ -13,6 +13,7 @@ mod pages;
 mod restore;
 mod status;
 mod verify;
+mod witness;
 
 use walwarden_core::Result;
 
@@ -39,7 +40,7 @@ pub(crate) async fn run(arguments: Arguments, output: Output) -> Ending {
     let work = async {
         match arguments.command {
             Command::Init => init::run(&home()?, output),
-            Command::Key(command) => key::run(&command, &home()?, output),
+            Command::Key(command) => key::run(&command, &home()?, output).await,
             Command::Database(command) => database::run(command, &home()?, output).await,
             Command::Backup(command) => backup::run(command, &home()?, output, &cancel).await,
             Command::Restore(restore) => {
@@ -47,6 +48,7 @@ pub(crate) async fn run(arguments: Arguments, output: Output) -> Ending {
                 restore::run(*restore, &home()?, output, &cancel).await
             }
             Command::Evidence(command) => evidence::run(command, &home()?, output).await,
+            Command::Witness(command) => witness::run(command, output).await,
             Command::Verify(verify) => verify::run(&verify, output),
             Command::Archive(command) => archive::run(&command, output),
             Command::Catalog(command) => catalog::run(command, &home()?, output).await,

@@ -14,10 +14,15 @@ use walwarden_core::{Code, Error, Result};
 use super::Home;
 use crate::settings::DatabaseSettings;
 
-/// The keys in the named files, or else the public part of the own key.
+/// The keys in the named files, or else the public parts of the own keys: the present one, its successor, former ones.
 pub(crate) fn trusted_keys(files: &[PathBuf], home: &Home) -> Result<Vec<PublicKey>> {
     if files.is_empty() {
-        return Ok(vec![*home.key()?.public_key()]);
+        let place = home.key_place();
+        let (key, successor) = place.load()?;
+        let mut keys = vec![*key.public_key()];
+        keys.extend(successor.map(|successor| *successor.public_key()));
+        keys.extend(place.retired()?);
+        return Ok(keys);
     }
     let mut keys = Vec::new();
     for path in files {

@@ -9,7 +9,7 @@ use walwarden_core::catalog::{Catalog, SqliteCatalog};
 use walwarden_core::chain::Subject;
 use walwarden_core::clock::{Random, SystemRandom};
 use walwarden_core::engine::{Engine, Settings};
-use walwarden_core::manifest::FileKey;
+use walwarden_core::manifest::{FileKey, KeyPlace};
 use walwarden_core::secret::Secret;
 use walwarden_core::source::{ClientSearch, ClientSet, Codec, Compression, Dsn, DumpOptions};
 use walwarden_core::storage::{self, Location, Options, Patience, Scheme, Storage};
@@ -29,6 +29,11 @@ impl Home {
         FileKey::load(&self.key_file())
     }
 
+    /// The key's file and what stands beside it.
+    pub(crate) fn key_place(&self) -> KeyPlace {
+        KeyPlace::new(self.key_file())
+    }
+
     /// The catalogue, made if absent.
     ///
     /// # Errors
@@ -43,11 +48,12 @@ impl Home {
     /// # Errors
     /// When key or catalogue cannot be opened.
     pub(crate) async fn signing_engine(&self) -> Result<Engine> {
-        let key = self.key()?;
-        Ok(Engine::builder(self.engine_settings()?)
-            .catalog(self.catalog().await?)
-            .signer(Arc::new(key))
-            .build())
+        let (key, successor) = self.key_place().load()?;
+        let mut builder = Engine::builder(self.engine_settings()?).catalog(self.catalog().await?);
+        if let Some(successor) = successor {
+            builder = builder.successor(Arc::new(successor));
+        }
+        Ok(builder.signer(Arc::new(key)).build())
     }
 
     /// An engine that signs where there is a key, and does without where there is none.

@@ -16,21 +16,33 @@ pub(crate) struct VerifyArguments {
     /// The id of a key you trust (sha256:…), in place of the key itself; may be repeated
     #[arg(long, value_name = "KEYID")]
     pub(crate) fingerprint: Vec<KeyId>,
-    /// A witness whose signature on the checkpoint counts, as a C2SP vkey; may be repeated
-    #[arg(long, value_name = "VKEY")]
+    /// A witness whose signature on the checkpoint counts, as a C2SP vkey; may be repeated, one of them is enough
+    #[arg(long, value_name = "VKEY", conflicts_with = "witness_policy")]
     pub(crate) witness: Vec<String>,
+    /// The logs and witnesses you know, and how many of the latter you demand: a C2SP tlog-policy file
+    #[arg(long, value_name = "FILE")]
+    pub(crate) witness_policy: Option<PathBuf>,
     /// What you demand beyond the format: a JSON file of type walwarden.audit-policy
     #[arg(long, value_name = "FILE")]
     pub(crate) policy: Option<PathBuf>,
-    /// A checkpoint of this chain that you kept from an earlier time
-    #[arg(long, value_name = "FILE")]
-    pub(crate) kept_checkpoint: Option<PathBuf>,
+    /// A checkpoint of this chain that you kept from an earlier time: the chain must go on from there
+    #[arg(long, value_name = "CHECKPOINT")]
+    pub(crate) since: Option<PathBuf>,
     /// The level to reach [default: 2]
     ///
     /// 0 self-consistent; 1 authentic: manifests signed by a key you trust; 2 complete: nothing missing or
-    /// unannounced; 3 witnessed: a witness you trust saw the checkpoint; 4 continuous with --kept-checkpoint.
+    /// unannounced; 3 witnessed: witnesses you trust saw the checkpoint; 4 continuous with --since.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(0..=4))]
     pub(crate) level: Option<u8>,
+    /// Write the report as a page for working papers too, into this new file
+    #[arg(long, value_name = "FILE")]
+    pub(crate) html: Option<PathBuf>,
+    /// Write a signed summary too, into this new file: an in-toto Verification Summary in a DSSE envelope
+    #[arg(long, value_name = "FILE", requires = "vsa_key")]
+    pub(crate) vsa: Option<PathBuf>,
+    /// The key that signs the summary: your own, Ed25519, PKCS#8 PEM
+    #[arg(long, value_name = "FILE", requires = "vsa")]
+    pub(crate) vsa_key: Option<PathBuf>,
 }
 
 const AFTER_HELP: &str = "\

@@ -1,7 +1,8 @@
 //! Verifies an evidence bundle offline. Both `walwarden-verify` and `walwarden verify` are this module: it reads the
-//! named files and writes to stdout, and uses no code of Walwarden but the `walwarden-verify` library.
+//! named files, writes to stdout and into the files that were asked for, and uses no code of Walwarden but the `walwarden-verify` library.
 
 mod arguments;
+mod papers;
 
 use std::fmt;
 use std::fs::{self, File};
@@ -10,9 +11,10 @@ use std::path::Path;
 
 use walwarden_verify::checkpoint::Vkey;
 use walwarden_verify::key::PublicKey;
-use walwarden_verify::{Exit, Level, Policy, Report, Timestamp, Verifier};
+use walwarden_verify::{Level, Policy, Report, Timestamp, Verifier, WitnessPolicy};
 
 pub(crate) use arguments::VerifyArguments;
+use papers::Auditor;
 
 /// The arguments cannot be used, or a file cannot be read: exit status 2.
 #[derive(Debug)]
@@ -35,7 +37,7 @@ impl Unusable {
 
 /// Verifies and prints the report; returns the exit status of formats.md section 7.
 pub(crate) fn run(arguments: &VerifyArguments, json: bool) -> u8 {
-    let printed = match verify(arguments) {
+    let printed = match verify_and_keep(arguments) {
         Ok(report) => {
             let status = report.exit().status();
             (status, print(&report, json))
@@ -52,6 +54,21 @@ pub(crate) fn run(arguments: &VerifyArguments, json: bool) -> u8 {
         (status, Err(error)) if error.kind() == io::ErrorKind::BrokenPipe => status,
         (_, Err(_)) => UNUSABLE,
     }
+}
+
+fn verify_and_keep(arguments: &VerifyArguments) -> Result<Report, Unusable> {
+    let auditor = arguments.vsa_key.as_deref().map(Auditor::load).transpose()?;
+    if arguments.html.is_none() && arguments.vsa.is_none() {
+        return verify(arguments);
+    }
+    let digest = papers::digest(&arguments.bundle)?;
+    let mut report = verify(arguments)?;
+    if papers::digest(&arguments.bundle)? != digest {
+        return Err(Unusable::file("bundle", &arguments.bundle, "it changed while it was verified"));
+    }
+    report.bundle_sha256 = Some(digest);
+    papers::write(arguments, auditor.as_ref(), &report)?;
+    Ok(report)
 }
 
 /// Verifies with everything that the arguments name.
@@ -76,12 +93,18 @@ pub(crate) fn verify(arguments: &VerifyArguments) -> Result<Report, Unusable> {
             .map_err(|error| Unusable { what: format!("--witness {text}"), cause: format!("{error}") })?;
         verifier = verifier.with_witness(witness);
     }
+    if let Some(path) = &arguments.witness_policy {
+        let text = fs::read(path).map_err(|error| Unusable::file("witness policy", path, error))?;
+        let policy = WitnessPolicy::parse(&text);
+        let policy = policy.map_err(|error| Unusable::file("witness policy", path, error))?;
+        verifier = verifier.with_witness_policy(policy);
+    }
     if let Some(path) = &arguments.policy {
         let text = fs::read(path).map_err(|error| Unusable::file("policy", path, error))?;
         let policy = Policy::parse(&text).map_err(|error| Unusable::file("policy", path, error))?;
         verifier = verifier.with_policy(policy);
     }
-    if let Some(path) = &arguments.kept_checkpoint {
+    if let Some(path) = &arguments.since {
         let note = fs::read(path).map_err(|error| Unusable::file("kept checkpoint", path, error))?;
         verifier = verifier.with_kept_checkpoint(note);
     }
@@ -111,7 +134,21 @@ fn print(report: &Report, json: bool) -> io::Result<()> {
         line.push(b'\n');
         return say(&line);
     }
-    say(format!("{report}{}\n", verdict(report)).as_bytes())
+    say(format!("{report}{}\n{}", verdict(report), context(report)).as_bytes())
+}
+
+/// Under which keys, and what stays open.
+fn context(report: &Report) -> String {
+    let mut text = String::new();
+    for key in &report.keys {
+        let trusted = if key.pinned { ", trusted" } else { "" };
+        let revoked = key.revoked_seq.map(|seq| format!(", revoked by row {seq}")).unwrap_or_default();
+        text.push_str(&format!("key {} from row {}{trusted}{revoked}\n", key.key_id, key.from_seq));
+    }
+    for not in report.not_proven() {
+        text.push_str(&format!("NOT PROVEN: {}\n", not.text));
+    }
+    text
 }
 
 fn verdict(report: &Report) -> String {
@@ -119,14 +156,8 @@ fn verdict(report: &Report) -> String {
         "{} events, {} manifests, {} receipts, {} dumps checked",
         report.events, report.manifests, report.receipts, report.artifacts_checked
     );
-    let outcome = match report.exit() {
-        Exit::Reached => "verified",
-        Exit::Contradiction => "REFUSED: the evidence contradicts itself, or a signature fails",
-        Exit::Malformed => "REFUSED: malformed, or over a limit",
-        _ => "UNDECIDED: not enough to reach the level asked for",
-    };
     let level = report.level.map_or_else(|| "none".to_owned(), |level| level.number().to_string());
-    format!("{outcome} (level {level}, asked {}; {counted})", report.asked.number())
+    format!("{} (level {level}, asked {}; {counted})", report.verdict(), report.asked.number())
 }
 
 fn say(bytes: &[u8]) -> io::Result<()> {

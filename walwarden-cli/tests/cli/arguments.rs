@@ -66,7 +66,11 @@ fn every_published_flag_of_verify_is_there_in_both_commands() {
         "--fingerprint",
         "--witness",
         "--policy",
-        "--kept-checkpoint",
+        "--since",
+        "--html",
+        "--vsa",
+        "--vsa-key",
+        "--witness-policy",
         "--level",
         "--json",
     ] {

@@ -15,6 +15,9 @@ fn what_cannot_be_read_is_2() {
     verifier(&["--bundle", &public, "--fingerprint", "sha256:abc"]).exits(2);
     verifier(&["--bundle", &public, "--witness", "nobody"]).exits(2);
     verifier(&["--bundle", &public, "--level", "5"]).exits(2);
+    verifier(&["--bundle", &public, "--since", &absent]).exits(2);
+    let told = verifier(&["--bundle", &public, "--witness-policy", &public]).exits(2).stderr;
+    assert!(told.contains("witness policy") && told.contains("line 1: "), "{told}");
     let folder = scene.text("home");
     assert!(verifier(&["--bundle", &folder]).exits(2).stderr.contains("this is a folder"));
     verifier(&["--bundle", &public, "--policy", &public]).exits(2);

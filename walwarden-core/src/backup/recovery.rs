@@ -3,12 +3,14 @@
 //! The rows of a job reach the destination before its manifest does, so a rebuilt catalogue may know a job as
 //! unfinished whose manifest is stored already, and has no notes about it. The manifest itself is the note then.
 
+use walwarden_verify::key::PublicKey;
 use walwarden_verify::layout::BackupObject;
 use walwarden_verify::manifest::{Manifest, ManifestBody};
 
 use super::attempt::Attempt;
 use super::receipt::Receipt;
 use crate::catalog::{Job, Progress};
+use crate::chain::ChainKeys;
 use crate::error::{Code, Error, Result};
 use crate::manifest;
 use crate::storage::StorageExt;
@@ -31,9 +33,12 @@ pub(super) async fn receipt(attempt: &Attempt<'_>, job: &Job) -> Result<Option<R
         outcome => outcome?,
     };
     let manifest = Manifest::parse(&bytes)
-        .map_err(|error| unknown("whose manifest cannot be read").with_source(error))?
-        .verify(attempt.parts.signer()?.public_key())
-        .map_err(|error| unknown("whose manifest is not ours").with_source(error))?;
+        .map_err(|error| unknown("whose manifest cannot be read").with_source(error))?;
+    let key = signed_by(attempt, job, manifest.body())
+        .await?
+        .ok_or_else(|| unknown("whose manifest is not ours"))?;
+    let manifest =
+        manifest.verify(&key).map_err(|error| unknown("whose manifest is not ours").with_source(error))?;
     let body = manifest.body();
     if (body.job_id, body.artifact_key.as_str()) != (job.id, artifact.as_str()) {
         return Err(unknown("whose manifest speaks of another"));
@@ -52,6 +57,18 @@ pub(super) async fn receipt(attempt: &Attempt<'_>, job: &Job) -> Result<Option<R
         .watch
         .notice("the backup's manifest was stored before the catalogue was lost; it is compared again");
     Ok(Some(receipt))
+}
+
+/// The key that the manifest names, if it is the chain's at its anchor and its bytes are known.
+async fn signed_by(attempt: &Attempt<'_>, job: &Job, body: &ManifestBody) -> Result<Option<PublicKey>> {
+    let Some(chain) = attempt.parts.catalog.chain(&job.subject).await? else { return Ok(None) };
+    let keys = ChainKeys::of(chain.audit.as_ref()).await?;
+    if keys.at(body.audit_anchor.seq) != body.signer {
+        return Ok(None);
+    }
+    let ours = *attempt.parts.signer()?.public_key();
+    let mut known = keys.public().copied().chain([ours]);
+    Ok(known.find(|key| key.key_id() == body.signer))
 }
 
 async fn is_anchored(attempt: &Attempt<'_>, job: &Job, body: &ManifestBody) -> Result<bool> {

@@ -7,7 +7,7 @@ use walwarden_verify::manifest::{AuditAnchor, ManifestBody, ObjectDigest};
 use super::attempt::Attempt;
 use super::receipt::{Indexed, Object, Receipt};
 use crate::catalog::Job;
-use crate::error::Result;
+use crate::error::{Code, Error, Result};
 use crate::manifest;
 use crate::mirror::Mirrored;
 
@@ -18,7 +18,10 @@ pub(super) async fn sign(
     receipt: &Receipt,
     anchor: Mirrored,
 ) -> Result<Bytes> {
-    let signer = attempt.parts.signer()?;
+    let chain = attempt.parts.catalog.chain(&job.subject).await?.ok_or_else(|| {
+        Error::new(Code::CatalogCorrupt, format!("the catalogue lacks the job's chain {}", job.subject))
+    })?;
+    let signer = attempt.parts.signer_at(chain.audit.as_ref(), anchor.head.seq).await?;
     let artifact = receipt.artifact.measured()?;
     let stated = |object: BackupObject, receipt: &Object| -> Result<ObjectDigest> {
         let (key, measured) = (job.object_name(object)?.to_string(), receipt.measured()?);

@@ -94,6 +94,10 @@ impl Catalog for MemoryCatalog {
         }))
     }
 
+    async fn subjects(&self) -> Result<Vec<Subject>> {
+        Ok(lock(&self.contents).chains.keys().cloned().collect())
+    }
+
     async fn start_chain(&self, genesis: Genesis) -> Result<Arc<dyn AuditChain>> {
         let mut contents = lock(&self.contents);
         if !contents.chains.contains_key(&genesis.subject) {

@@ -124,6 +124,19 @@ pub trait Catalog: Debug + Send + Sync + 'static {
     /// The subject's chain, if there is one.
     async fn chain(&self, subject: &Subject) -> Result<Option<ChainRecord>>;
 
+    /// Every subject that has a chain, in no order. An implementation that can tell them from its chains MUST do so: one
+    /// without a job is missed otherwise.
+    async fn subjects(&self) -> Result<Vec<Subject>> {
+        let jobs = self.jobs(JobQuery::default()).await?;
+        let mut subjects: Vec<Subject> = Vec::new();
+        for job in jobs {
+            if !subjects.contains(&job.subject) {
+                subjects.push(job.subject);
+            }
+        }
+        Ok(subjects)
+    }
+
     /// Starts the subject's chain with its genesis row and returns it; the existing one where there is one already.
     async fn start_chain(&self, genesis: Genesis) -> Result<Arc<dyn AuditChain>>;
 

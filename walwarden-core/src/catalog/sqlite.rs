@@ -85,6 +85,10 @@ impl Catalog for SqliteCatalog {
         queries::chain(&self.database, subject).await
     }
 
+    async fn subjects(&self) -> Result<Vec<Subject>> {
+        queries::subjects(&self.database).await
+    }
+
     async fn start_chain(&self, genesis: Genesis) -> Result<Arc<dyn AuditChain>> {
         let chain_id = match queries::chain_id(&self.database, &genesis.subject).await? {
             Some(existing) => existing,

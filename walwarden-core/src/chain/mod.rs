@@ -14,10 +14,12 @@ pub use walwarden_verify::{Head, Row};
 use crate::error::{Code, Error, Result};
 
 pub(crate) mod database;
+mod keys;
 mod memory;
 mod sqlite;
 mod tip;
 
+pub(crate) use keys::{ChainKeys, OLD_PUBLIC_KEY};
 pub(crate) use memory::Ledger;
 pub use memory::MemoryChain;
 pub(crate) use sqlite::{SqliteChain, Writer};
@@ -103,6 +105,24 @@ pub trait AuditChain: Debug + Send + Sync + 'static {
 
     /// Up to `limit` rows from `first_seq` on, in order.
     async fn rows(&self, first_seq: u64, limit: usize) -> Result<Vec<Row>>;
+
+    /// The genesis row and all rows about keys, in order. An implementation may know a faster way than to read all rows.
+    async fn key_rows(&self) -> Result<Vec<Row>> {
+        const PAGE: usize = 10_000;
+        let (mut found, mut next) = (Vec::new(), 1);
+        loop {
+            let rows = self.rows(next, PAGE).await?;
+            let Some(last) = rows.last() else { return Ok(found) };
+            next = last.seq + 1;
+            found.extend(rows.into_iter().filter(is_about_keys));
+        }
+    }
+}
+
+/// The genesis row names the first key.
+pub(crate) fn is_about_keys(row: &Row) -> bool {
+    use EventKind as K;
+    matches!(row.kind, K::ChainGenesis | K::KeyAdded | K::KeyRevoked | K::KeyRotated)
 }
 
 /// A fact about a job that is to be written through the catalogue.

@@ -59,6 +59,21 @@ impl AuditChain for SqliteChain {
                 .map_err(|error| self.database.fault(error))?;
         found.iter().map(|row| read(&self.database, row)).collect()
     }
+
+    async fn key_rows(&self) -> Result<Vec<Row>> {
+        // A payload may hold such a text too: the rows found are looked at.
+        let found = sqlx::query(
+            "SELECT seq, row FROM event WHERE chain_id = ? \
+             AND (seq = 1 OR instr(row, CAST('\"kind\":\"key.' AS BLOB)) > 0) ORDER BY seq",
+        )
+        .bind(self.chain_id.to_string())
+        .fetch_all(self.database.pool())
+        .await
+        .map_err(|error| self.database.fault(error))?;
+        let mut rows = found.iter().map(|row| read(&self.database, row)).collect::<Result<Vec<_>>>()?;
+        rows.retain(super::is_about_keys);
+        Ok(rows)
+    }
 }
 
 /// A write to one chain, and to whatever else is to be committed with it. Dropped without a commit it leaves nothing.

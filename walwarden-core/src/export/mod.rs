@@ -4,10 +4,13 @@
 //! finished is complete, or the request allowed gaps and each of them is named. A gap does not deceive anyone: the rows
 //! announce the manifest, and a verifier finds that it is not there.
 
+mod checkpoint;
 mod find;
+mod part;
 mod rows;
 mod writer;
 
+use std::collections::BTreeMap;
 use std::io::Write;
 use std::sync::Arc;
 
@@ -19,17 +22,21 @@ use walwarden_verify::statement::Statement;
 use walwarden_verify::{Budget, DatabaseId, JobId, Sha256};
 
 use crate::catalog::{JobKind, JobQuery};
-use crate::chain::{AuditChain, Subject};
+use crate::chain::{AuditChain, ChainKeys, Subject};
 use crate::engine::Parts;
 use crate::error::{Code, Error, Result};
 use crate::evidence;
 use crate::storage::{ObjectName, Storage};
+use checkpoint::Given;
+pub use part::Part;
+use part::Shown;
 use rows::Summary;
 use writer::Writing;
 
 /// README.txt, audit_events.json, bundle.json, checkpoint and the key.
 const OWN_FILES: usize = 5;
 const README: &[u8] = include_bytes!("README.txt");
+const README_PART: &[u8] = include_bytes!("README-part.txt");
 
 /// A bundle to be made.
 #[derive(Debug, Clone)]
@@ -43,12 +50,23 @@ pub struct ExportRequest {
     pub artifacts: bool,
     /// Whether a bundle is made although manifests or dumps are gone. It does not reach level 2 if a manifest is.
     pub allow_missing: bool,
+    /// A checkpoint of this chain that witnesses cosigned, the bytes of its note: the bundle ends with its last row.
+    pub checkpoint: Option<Vec<u8>>,
+    /// Show only these rows, and hashes for all others. Such a bundle reaches level 1 at most.
+    pub part: Option<Part>,
 }
 
 impl ExportRequest {
     /// A bundle of rows and manifests, without dumps.
     pub fn new(database_id: DatabaseId, from: Arc<dyn Storage>) -> Self {
-        ExportRequest { database_id, from: vec![from], artifacts: false, allow_missing: false }
+        ExportRequest {
+            database_id,
+            from: vec![from],
+            artifacts: false,
+            allow_missing: false,
+            checkpoint: None,
+            part: None,
+        }
     }
 
     /// The same, searching here, too: some backups went elsewhere.
@@ -73,7 +91,7 @@ pub struct Missing {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Exported {
-    /// Rows of the chain.
+    /// Rows of the chain that it shows.
     pub rows: u64,
     /// Manifests, one for each completed backup.
     pub manifests: u64,
@@ -102,6 +120,14 @@ struct Backup {
     index: Option<Bytes>,
 }
 
+/// All rows of a bundle, or those shown.
+#[derive(Clone, Copy)]
+struct Rows<'a> {
+    chain: &'a dyn AuditChain,
+    summary: &'a Summary,
+    shown: Option<&'a Shown>,
+}
+
 impl Exporter {
     pub(crate) fn new(parts: Arc<Parts>) -> Self {
         Exporter { parts }
@@ -112,26 +138,26 @@ impl Exporter {
     /// # Errors
     /// `database-unknown` when there is no chain; `object-missing` or `manifest-invalid` when a completed backup's
     /// manifest is in no destination as the chain names it, unless the request allows that; `artifact-mismatch` when a dump is not what its
-    /// manifest names; `file-failed` when `out` cannot be written.
+    /// manifest names; `checkpoint-invalid` when the checkpoint is not one of this chain by its own key; `job-unknown` when a
+    /// job of the part is not in the chain; `argument-invalid` when the part shows too many rows; `file-failed` when `out` cannot be written.
     pub async fn export<W: Write + Send + 'static>(
         &self,
         request: &ExportRequest,
         out: W,
     ) -> Result<(W, Exported)> {
-        let subject = Subject {
-            org_id: self.parts.settings.org_id.clone(),
-            database_id: Some(request.database_id.clone()),
+        let (subject, chain) = self.chain(&request.database_id).await?;
+        let given = request.checkpoint.as_deref().map(Given::parse).transpose()?;
+        let through = given.as_ref().map(Given::size);
+        let mut summary = Summary::of(chain.as_ref(), through).await?;
+        let shown = match &request.part {
+            Some(part) => Some(part.show(chain.as_ref(), &mut summary).await?),
+            None => None,
         };
-        let unknown = || {
-            let message =
-                format!("nothing was ever recorded of this database database={}", request.database_id);
-            Error::new(Code::DatabaseUnknown, message)
-        };
-        let chain = self.parts.catalog.chain(&subject).await?.ok_or_else(unknown)?.audit;
-        let summary = Summary::of(chain.as_ref()).await?;
         let (backups, missing) = self.backups(request, &subject, &summary).await?;
         check_size(&backups, &summary)?;
-        let (out, mut exported) = self.write(&subject, chain.as_ref(), &summary, &backups, out).await?;
+        let note = self.note(&subject, chain.as_ref(), &summary, given).await?;
+        let rows = Rows { chain: chain.as_ref(), summary: &summary, shown: shown.as_ref() };
+        let (out, mut exported) = self.write(&subject, rows, note, &backups, out).await?;
         exported.missing = missing;
         Ok((out, exported))
     }
@@ -199,24 +225,29 @@ impl Exporter {
     async fn write<W: Write + Send + 'static>(
         &self,
         subject: &Subject,
-        chain: &dyn AuditChain,
-        summary: &Summary,
+        rows: Rows<'_>,
+        note: String,
         backups: &[Backup],
         out: W,
     ) -> Result<(W, Exported)> {
-        let signer = self.parts.signer_of(chain).await?;
-        let note =
-            evidence::checkpoint(&subject.org_id, chain.chain_id(), &summary.tree, signer.as_ref()).await?;
-        let key = signer.public_key();
-        let key_path = format!("keys/{}.pem", key.key_id().digest());
-        let pem = key.to_pem();
+        let Rows { chain, summary, shown } = rows;
+        let readme = if shown.is_some() { README_PART } else { README };
+        let signer = self.parts.signer_at(chain, summary.head.seq).await?;
+        let keys = ChainKeys::of(chain).await?;
+        let mut hints: BTreeMap<String, Bytes> = BTreeMap::new();
+        for key in keys.public().chain([signer.public_key()]) {
+            hints.insert(format!("keys/{}.pem", key.key_id().digest()), key.to_pem().into());
+        }
 
         let mut files = vec![
-            ("README.txt".to_owned(), Sha256::of(README)),
-            ("audit_events.json".to_owned(), summary.sha256),
+            ("README.txt".to_owned(), Sha256::of(readme)),
+            match shown {
+                Some(shown) => ("disclosure.json".to_owned(), Sha256::of(&shown.bytes)),
+                None => ("audit_events.json".to_owned(), summary.sha256),
+            },
             ("checkpoint".to_owned(), Sha256::of(note.as_bytes())),
-            (key_path.clone(), Sha256::of(pem.as_bytes())),
         ];
+        files.extend(hints.iter().map(|(path, pem)| (path.clone(), Sha256::of(pem))));
         for backup in backups {
             files.push((path(backup, "manifest.json"), Sha256::of(&backup.bytes)));
             if backup.dump.is_some() {
@@ -234,6 +265,7 @@ impl Exporter {
             first_seq: 1,
             last_seq: summary.head.seq,
             backups: summary.completed.len() as u64,
+            rows_shown: shown.map(|shown| shown.rows),
             created_at: self.parts.clock.now().max(summary.last_at),
             files,
         };
@@ -242,10 +274,12 @@ impl Exporter {
         // In the order of the names, so that the same evidence makes the same bytes.
         let with_dumps = backups.iter().any(|backup| backup.dump.is_some());
         let mut bundle = Writing::start(out, with_dumps);
-        bundle.add("README.txt", Bytes::from_static(README)).await?;
-        bundle.begin("audit_events.json", summary.size_bytes).await?;
-        rows::write(chain, summary, &mut bundle).await?;
-        bundle.end().await?;
+        bundle.add("README.txt", Bytes::from_static(readme)).await?;
+        if shown.is_none() {
+            bundle.begin("audit_events.json", summary.size_bytes).await?;
+            rows::write(chain, summary, &mut bundle).await?;
+            bundle.end().await?;
+        }
         for backup in backups {
             if let Some(storage) = &backup.dump {
                 write_artifact(storage.as_ref(), backup, &mut bundle).await?;
@@ -257,10 +291,15 @@ impl Exporter {
         }
         bundle.add("bundle.json", index.into()).await?;
         bundle.add("checkpoint", note.into()).await?;
-        bundle.add(&key_path, pem.into()).await?;
+        if let Some(shown) = shown {
+            bundle.add("disclosure.json", shown.bytes.clone()).await?;
+        }
+        for (path, pem) in hints {
+            bundle.add(&path, pem).await?;
+        }
         let out = bundle.finish().await?;
         let exported = Exported {
-            rows: summary.head.seq,
+            rows: shown.map_or(summary.head.seq, |shown| shown.rows),
             manifests: backups.len() as u64,
             artifacts: backups.iter().filter(|backup| backup.dump.is_some()).count() as u64,
             head: summary.head.hash,

@@ -3,7 +3,7 @@
 use std::io::Write;
 
 use bytes::Bytes;
-use walwarden_verify::merkle::Tree;
+use walwarden_verify::merkle::{RangeRoots, Tree, consistency_ranges, leaf_hash};
 use walwarden_verify::{EventKind, Hasher, Head, JobId, Row, Sha256, Timestamp};
 
 use super::writer::Writing;
@@ -25,8 +25,12 @@ pub(super) struct Summary {
 }
 
 impl Summary {
-    pub(super) async fn of(chain: &dyn AuditChain) -> Result<Self> {
-        let head = chain.head().await?;
+    /// Of the rows up to number `through`, or of all.
+    pub(super) async fn of(chain: &dyn AuditChain, through: Option<u64>) -> Result<Self> {
+        let head = match through {
+            Some(seq) => end_of(chain, seq).await?,
+            None => chain.head().await?,
+        };
         let mut hasher = Hasher::new();
         let mut summary = Summary {
             head,
@@ -55,6 +59,42 @@ impl Summary {
     }
 }
 
+/// A checkpoint's tree over the whole chain, and the proof that it goes on from the first `since` rows.
+pub(super) async fn tree_since(chain: &dyn AuditChain, since: Option<u64>) -> Result<(Tree, Vec<Sha256>)> {
+    let head = chain.head().await?;
+    let ranges = since.map(|since| {
+        consistency_ranges(since, head.seq).ok_or_else(|| {
+            let message = format!(
+                "a proof begins at a size from 1 to that of the chain since={since} rows={}",
+                head.seq
+            );
+            Error::new(Code::ArgumentInvalid, message)
+        })
+    });
+    let (mut tree, mut proof) = (Tree::new(), RangeRoots::new(ranges.transpose()?.unwrap_or_default()));
+    let mut next = 1;
+    while next <= head.seq {
+        next = page(chain, next, head, |_, leaf| {
+            let leaf = leaf_hash(leaf);
+            tree.push_hash(leaf);
+            proof.push_hash(leaf);
+        })
+        .await?
+        .1;
+    }
+    let proof =
+        proof.finish().ok_or_else(|| Error::new(Code::ChainDamaged, "the chain ends before its head"))?;
+    Ok((tree, proof))
+}
+
+async fn end_of(chain: &dyn AuditChain, seq: u64) -> Result<Head> {
+    let row = chain.rows(seq, 1).await?.into_iter().find(|row| row.seq == seq);
+    row.map(|row| row.head()).ok_or_else(|| {
+        let message = format!("the checkpoint has more rows than the chain, or none size={seq}");
+        Error::new(Code::CheckpointInvalid, message)
+    })
+}
+
 /// Writes the same text that was summed up, whatever was appended since.
 pub(super) async fn write<W: Write + Send + 'static>(
     chain: &dyn AuditChain,
@@ -71,7 +111,7 @@ pub(super) async fn write<W: Write + Send + 'static>(
 }
 
 /// Text of the rows from `first` on, brackets and commas included, and the number of the row after them.
-async fn page(
+pub(super) async fn page(
     chain: &dyn AuditChain,
     first: u64,
     head: Head,

@@ -96,14 +96,11 @@ fn pem(seed: &[u8; 32]) -> Zeroizing<String> {
 
 // A file under another name, linked to `path` once it is whole: `path` is never a half-written key, and never
 // replaces one.
-fn write_new(path: &Path, text: &[u8]) -> Result<()> {
+pub(super) fn write_new(path: &Path, text: &[u8]) -> Result<()> {
     let failed = |error: std::io::Error| {
         about(Code::FileFailed, "key file cannot be written", path).with_source(error)
     };
-    let folder = match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    };
+    let folder = folder_of(path);
     let mut draft = tempfile::NamedTempFile::new_in(folder).map_err(failed)?;
     draft.write_all(text).map_err(failed)?;
     draft.as_file().sync_all().map_err(failed)?;
@@ -112,6 +109,10 @@ fn write_new(path: &Path, text: &[u8]) -> Result<()> {
         _ => failed(refused.error),
     })?;
     File::open(folder).and_then(|folder| folder.sync_all()).map_err(failed)
+}
+
+pub(super) fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 #[cfg(unix)]
@@ -135,6 +136,6 @@ fn check_mode(_file: &File, _path: &Path) -> Result<()> {
     Ok(())
 }
 
-fn about(code: Code, what: &str, path: &Path) -> Error {
+pub(super) fn about(code: Code, what: &str, path: &Path) -> Error {
     Error::new(code, format!("{what} path={}", path.display()))
 }

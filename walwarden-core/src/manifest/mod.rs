@@ -12,12 +12,14 @@ use walwarden_verify::manifest::ManifestBody;
 use crate::error::{Code, Error, Result};
 
 mod file_key;
+mod key_place;
 mod memory;
 
 /// Largest manifest that is written or read, in bytes; verifiers take no larger one.
 pub(crate) const LIMIT_BYTES: u64 = 1 << 20;
 
 pub use file_key::FileKey;
+pub use key_place::{KeyPlace, KeySuccession};
 pub use memory::MemoryKey;
 
 /// Signs exact bytes with one Ed25519 key. Implementations run `walwarden_testkit::manifest::suite`.

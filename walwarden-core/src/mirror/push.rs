@@ -79,7 +79,7 @@ impl Mirror<'_> {
     async fn publish(&self) -> Result<()> {
         let head = self.push_rows().await?.head;
         let chain = self.chain().await?.audit;
-        let signer = self.parts.signer_of(chain.as_ref()).await?;
+        let signer = self.parts.signer_at(chain.as_ref(), head.seq).await?;
         let mut tree = Tree::new();
         let mut next = 1;
         while next <= head.seq {

@@ -26,6 +26,8 @@ pub(super) async fn a_subject_has_one_chain(catalog: Arc<dyn Catalog>) {
     }
     let record = catalog.chain(&subject()).await.expect("a catalogue answers").expect("a chain");
     assert_eq!(ids, [record.chain_id; 4], "a subject has one chain, whoever starts it");
+    let subjects = catalog.subjects().await.expect("a catalogue answers");
+    assert_eq!(subjects, [subject()], "a chain without a job is told of, too");
     assert_eq!((record.mirrored_through, record.checkpoint), (0, None), "nothing of it was published yet");
 
     let organisation = Subject { database_id: None, ..subject() };

@@ -6,6 +6,7 @@ use crate::{JobId, Sha256};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum BundlePath {
     AuditEvents,
+    Disclosure,
     Checkpoint,
     Statement,
     Readme,
@@ -22,6 +23,7 @@ impl BundlePath {
         let parts: Vec<&str> = path.split('/').collect();
         match *parts.as_slice() {
             ["audit_events.json"] => Some(BundlePath::AuditEvents),
+            ["disclosure.json"] => Some(BundlePath::Disclosure),
             ["checkpoint"] => Some(BundlePath::Checkpoint),
             ["bundle.json"] => Some(BundlePath::Statement),
             ["README.txt"] => Some(BundlePath::Readme),
@@ -39,6 +41,7 @@ impl fmt::Display for BundlePath {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             BundlePath::AuditEvents => f.write_str("audit_events.json"),
+            BundlePath::Disclosure => f.write_str("disclosure.json"),
             BundlePath::Checkpoint => f.write_str("checkpoint"),
             BundlePath::Statement => f.write_str("bundle.json"),
             BundlePath::Readme => f.write_str("README.txt"),

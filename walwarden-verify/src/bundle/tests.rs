@@ -5,6 +5,7 @@ fn paths_have_one_spelling() {
     let job = "01a1fbda-e503-7909-8909-090909090909";
     for path in [
         "audit_events.json".to_owned(),
+        "disclosure.json".to_owned(),
         "checkpoint".to_owned(),
         "bundle.json".to_owned(),
         "README.txt".to_owned(),

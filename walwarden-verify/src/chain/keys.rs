@@ -118,6 +118,16 @@ impl KeyHistory {
         self.revoked.get(&key_id).is_some_and(|revoked| *revoked <= seq)
     }
 
+    /// The row that revoked a key, if there is one.
+    pub fn revoked_at(&self, key_id: KeyId) -> Option<u64> {
+        self.revoked.get(&key_id).copied()
+    }
+
+    /// Every key the chain ever had with the row from which it holds, in order.
+    pub fn spans(&self) -> &[(u64, KeyId)] {
+        &self.spans
+    }
+
     /// Every key the chain ever had, in order.
     pub fn all(&self) -> impl Iterator<Item = KeyId> {
         self.spans.iter().map(|(_, key_id)| *key_id)

@@ -35,11 +35,8 @@ fn a_witness_cosigns_with_a_time() {
     let vkey = Vkey::new("witness.example/w1", witness_public);
     assert_eq!(vkey.to_string().parse(), Ok(vkey.clone()));
     let mut note = checkpoint().sign_with(&public, |message| sign(&signing, message));
-    let mut bytes = key_hash(vkey.name(), 4, vkey.key()).to_vec();
-    bytes.extend_from_slice(&1_795_226_789_u64.to_be_bytes());
     let message = Vkey::message(1_795_226_789, &checkpoint().body());
-    bytes.extend_from_slice(sign(&witness, message.as_bytes()).as_bytes());
-    note.push_str(&format!("\u{2014} witness.example/w1 {}\n", STANDARD.encode(bytes)));
+    note.push_str(&vkey.line(1_795_226_789, &sign(&witness, message.as_bytes())));
     let read = SignedNote::parse(note.as_bytes()).unwrap();
     let cosignature = vkey.cosignature(&read).unwrap().unwrap();
     assert_eq!(cosignature.at.to_string(), "2026-11-21T02:06:29.000Z");
@@ -53,4 +50,28 @@ fn other_shapes_of_a_body_are_refused() {
     }
     let extended = format!("{}extension\n", checkpoint().body());
     assert!(Checkpoint::parse_body(&extended).is_err());
+}
+
+#[test]
+fn a_request_has_one_spelling() {
+    let hash = STANDARD.encode([7; 32]);
+    for text in [
+        "old 0\n\nnote".to_owned(),
+        format!("old 12\n{hash}\n{hash}\n\nnote\n"),
+        format!("old 12\n{}\nnote", format!("{hash}\n").repeat(63)),
+    ] {
+        assert_eq!(AddCheckpoint::parse(text.as_bytes()).unwrap().to_text(), text);
+    }
+    for text in [
+        "".to_owned(),
+        "old 0\nnote".to_owned(),
+        "old 01\n\nnote".to_owned(),
+        "old -1\n\nnote".to_owned(),
+        "old  1\n\nnote".to_owned(),
+        "old 1\nAAAA\n\nnote".to_owned(),
+        format!("old 1\n{hash} \n\nnote"),
+        format!("old 12\n{}\nnote", format!("{hash}\n").repeat(64)),
+    ] {
+        assert!(AddCheckpoint::parse(text.as_bytes()).is_err(), "{text:?}");
+    }
 }

@@ -5,7 +5,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use super::SignedNote;
-use super::note::key_hash;
+use super::note::{PLAIN, key_hash};
 use crate::Timestamp;
 use crate::key::{PublicKey, Signature, SignatureError};
 
@@ -26,13 +26,42 @@ pub struct Cosignature {
     pub at: Timestamp,
 }
 
+/// A log's key as C2SP writes it: as a witness's, of kind 1 (plain Ed25519). The name is the log's origin.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogKey {
+    name: String,
+    key: PublicKey,
+}
+
+impl LogKey {
+    /// Names a log's key.
+    pub fn new(origin: impl Into<String>, key: PublicKey) -> Self {
+        LogKey { name: origin.into(), key }
+    }
+
+    /// The origin of the log's checkpoints.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Its key.
+    pub const fn key(&self) -> &PublicKey {
+        &self.key
+    }
+}
+
 // Kind of key: cosignature/v1, Ed25519 over the note and a time.
 const COSIGNATURE: u8 = 4;
 
 impl Vkey {
-    /// Names a witness's key.
+    /// Names a witness's key. Other tools take no name with white space or a plus sign: see [`is_name`](Self::is_name).
     pub fn new(name: impl Into<String>, key: PublicKey) -> Self {
         Vkey { name: name.into(), key }
+    }
+
+    /// Whether a witness may have this name: not empty, without white space, control characters and plus signs.
+    pub fn is_name(name: &str) -> bool {
+        !name.is_empty() && !name.contains(|c: char| c.is_whitespace() || c.is_control() || c == '+')
     }
 
     /// The witness's name.
@@ -48,6 +77,15 @@ impl Vkey {
     /// The text a cosignature of `body` at `unix_seconds` signs.
     pub fn message(unix_seconds: u64, body: &str) -> String {
         format!("cosignature/v1\ntime {unix_seconds}\n{body}")
+    }
+
+    /// The line of a note that carries a cosignature made at `unix_seconds`, with its newline. The signature, over
+    /// [`message`](Self::message), is not checked.
+    pub fn line(&self, unix_seconds: u64, signature: &Signature) -> String {
+        let mut bytes = key_hash(&self.name, COSIGNATURE, &self.key).to_vec();
+        bytes.extend_from_slice(&unix_seconds.to_be_bytes());
+        bytes.extend_from_slice(signature.as_bytes());
+        format!("\u{2014} {} {}\n", self.name, STANDARD.encode(bytes))
     }
 
     /// The latest cosignature of the note by this witness, if there is one.
@@ -75,39 +113,65 @@ impl FromStr for Vkey {
     type Err = VkeyError;
 
     fn from_str(text: &str) -> Result<Self, VkeyError> {
-        // Base64 may hold a plus sign, a name may not.
-        let mut parts = text.splitn(3, '+');
-        let (Some(name), Some(hash), Some(base64)) = (parts.next(), parts.next(), parts.next()) else {
-            return Err(VkeyError("a vkey is written as name, hash and base64 with + between"));
-        };
-        if name.is_empty() || name.contains(|c: char| c.is_whitespace() || c.is_control()) {
-            return Err(VkeyError("the name of the vkey is malformed"));
-        }
-        let bytes = STANDARD.decode(base64).map_err(|_| VkeyError("the base64 of the vkey is malformed"))?;
-        let Some((&COSIGNATURE, key)) = bytes.split_first() else {
-            return Err(VkeyError("the vkey is not of kind 4, an Ed25519 cosignature/v1 key"));
-        };
-        let key = <&[u8; 32]>::try_from(key).map_err(|_| VkeyError("the vkey has not 32 bytes of key"))?;
-        let key =
-            PublicKey::from_bytes(key).map_err(|_| VkeyError("the key of the vkey is unsound or weak"))?;
-        let expected = key_hash(name, COSIGNATURE, &key).map(|byte| format!("{byte:02x}")).concat();
-        if hash != expected {
-            return Err(VkeyError("the hash of the vkey does not fit its name and key"));
-        }
-        Ok(Vkey { name: name.to_owned(), key })
+        let other = VkeyError("the vkey is not of kind 4, an Ed25519 cosignature/v1 key");
+        parse(text, COSIGNATURE, other).map(|(name, key)| Vkey { name, key })
+    }
+}
+
+impl FromStr for LogKey {
+    type Err = VkeyError;
+
+    fn from_str(text: &str) -> Result<Self, VkeyError> {
+        let other = VkeyError("the vkey is not of kind 1, an Ed25519 key");
+        parse(text, PLAIN, other).map(|(name, key)| LogKey { name, key })
     }
 }
 
 impl fmt::Display for Vkey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let hash = key_hash(&self.name, COSIGNATURE, &self.key).map(|byte| format!("{byte:02x}")).concat();
-        let mut bytes = vec![COSIGNATURE];
-        bytes.extend_from_slice(self.key.as_bytes());
-        write!(f, "{}+{hash}+{}", self.name, STANDARD.encode(bytes))
+        write(f, &self.name, COSIGNATURE, &self.key)
     }
 }
 
-/// The text is not a witness's key.
+impl fmt::Display for LogKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write(f, &self.name, PLAIN, &self.key)
+    }
+}
+
+fn parse(text: &str, kind: u8, other_kind: VkeyError) -> Result<(String, PublicKey), VkeyError> {
+    // Base64 may hold a plus sign, a name may not.
+    let mut parts = text.splitn(3, '+');
+    let (Some(name), Some(hash), Some(base64)) = (parts.next(), parts.next(), parts.next()) else {
+        return Err(VkeyError("a vkey is written as name, hash and base64 with + between"));
+    };
+    if !Vkey::is_name(name) {
+        return Err(VkeyError("the name of the vkey is malformed"));
+    }
+    let bytes = STANDARD.decode(base64).map_err(|_| VkeyError("the base64 of the vkey is malformed"))?;
+    let key = match bytes.split_first() {
+        Some((found, key)) if *found == kind => key,
+        _ => return Err(other_kind),
+    };
+    let key = <&[u8; 32]>::try_from(key).map_err(|_| VkeyError("the vkey has not 32 bytes of key"))?;
+    let key = PublicKey::from_bytes(key).map_err(|_| VkeyError("the key of the vkey is unsound or weak"))?;
+    if hash != hex(key_hash(name, kind, &key)) {
+        return Err(VkeyError("the hash of the vkey does not fit its name and key"));
+    }
+    Ok((name.to_owned(), key))
+}
+
+fn write(f: &mut fmt::Formatter<'_>, name: &str, kind: u8, key: &PublicKey) -> fmt::Result {
+    let mut bytes = vec![kind];
+    bytes.extend_from_slice(key.as_bytes());
+    write!(f, "{name}+{}+{}", hex(key_hash(name, kind, key)), STANDARD.encode(bytes))
+}
+
+fn hex(hash: [u8; 4]) -> String {
+    hash.map(|byte| format!("{byte:02x}")).concat()
+}
+
+/// The text is not a witness's or log's key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct VkeyError(&'static str);
 

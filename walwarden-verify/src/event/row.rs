@@ -113,7 +113,7 @@ impl Row {
         ]
     }
 
-    fn to_object(&self) -> Object {
+    pub(crate) fn to_object(&self) -> Object {
         let mut row = Object::from_iter(self.hashed_members());
         row.insert("hash", self.hash);
         row.insert("prevHash", self.prev_hash);

@@ -1,5 +1,6 @@
 use std::fmt;
 
+use super::range::{consistency_ranges, split};
 use super::{Tree, node_hash};
 use crate::Sha256;
 
@@ -123,7 +124,7 @@ pub fn inclusion_proof(leaves: &[Sha256], index: usize) -> Option<Vec<Sha256>> {
     let mut proof = Vec::new();
     let (mut leaves, mut index) = (leaves, index);
     while leaves.len() > 1 {
-        let (left, right) = leaves.split_at(split(leaves.len()));
+        let (left, right) = leaves.split_at(split(leaves.len() as u64) as usize);
         if index < left.len() {
             proof.push(root(right));
             leaves = left;
@@ -140,33 +141,8 @@ pub fn inclusion_proof(leaves: &[Sha256], index: usize) -> Option<Vec<Sha256>> {
 /// The proof that the first `old_size` of `leaves` (their hashes) are the beginning of them, or none when there are
 /// not so many.
 pub fn consistency_proof(leaves: &[Sha256], old_size: usize) -> Option<Vec<Sha256>> {
-    if old_size == 0 || old_size > leaves.len() {
-        return None;
-    }
-    let mut proof = Vec::new();
-    let (mut leaves, mut old_size, mut whole) = (leaves, old_size, true);
-    while old_size < leaves.len() {
-        let (left, right) = leaves.split_at(split(leaves.len()));
-        if old_size <= left.len() {
-            proof.push(root(right));
-            leaves = left;
-        } else {
-            proof.push(root(left));
-            old_size -= left.len();
-            leaves = right;
-            whole = false;
-        }
-    }
-    if !whole {
-        proof.push(root(leaves));
-    }
-    proof.reverse();
-    Some(proof)
-}
-
-// The largest power of two below `count`, which is at least 2.
-fn split(count: usize) -> usize {
-    1 << (count - 1).ilog2()
+    let ranges = consistency_ranges(old_size as u64, leaves.len() as u64)?;
+    Some(ranges.into_iter().map(|range| root(&leaves[range.start as usize..range.end as usize])).collect())
 }
 
 fn root(leaves: &[Sha256]) -> Sha256 {

@@ -24,6 +24,9 @@ fn every_proof_of_small_trees_holds_and_no_changed_one_does() {
                 verify_consistency(old as u64, old_root, size as u64, &root, proof)
             };
             assert_eq!(verify(&old_root, &proof), Ok(()), "{old} of {size}");
+            let mut roots = RangeRoots::new(consistency_ranges(old as u64, size as u64).unwrap());
+            leaves.iter().for_each(|leaf| roots.push_hash(*leaf));
+            assert_eq!(roots.finish().unwrap(), proof);
             assert!(verify(&leaf_hash(b"other"), &proof).is_err());
             if old < size {
                 assert!(verify(&old_root, &proof[1..]).is_err());

@@ -5,9 +5,46 @@ fn characters_that_hide_or_reorder_text_are_escaped() {
     let finding = Finding {
         status: Status::Fail,
         reason: Reason::ManifestJob,
+        object: None,
         detail: "a\u{1b}[2Kb\u{202e}c\u{2028}d\u{200b}é".to_owned(),
     };
     assert_eq!(finding.to_string(), "FAIL: a\\u{1b}[2Kb\\u{202e}c\\u{2028}d\\u{200b}é [manifest-job]");
+}
+
+fn report_with(findings: Vec<Finding>) -> Report {
+    let bundle = std::io::Cursor::new(b"no bundle");
+    let mut report = crate::Verifier::new().verify(bundle).unwrap();
+    report.findings = findings;
+    report
+}
+
+#[test]
+fn a_page_shows_text_from_the_evidence_as_text() {
+    let hostile = "</table><script>alert(1)</script>\u{202e}\" onload='x' &amp;";
+    let finding = Finding {
+        status: Status::Fail,
+        reason: Reason::BundlePath,
+        object: Some(hostile.to_owned()),
+        detail: hostile.to_owned(),
+    };
+    let page = report_with(vec![finding]).to_html();
+    let shown =
+        "&lt;/table&gt;&lt;script&gt;alert(1)&lt;/script&gt;\\u{202e}&quot; onload=&#39;x&#39; &amp;amp;";
+    assert_eq!(page.matches(shown).count(), 2, "{page}");
+    assert!(!page.contains("<script") && !page.contains('\u{202e}'));
+}
+
+#[test]
+fn what_a_refused_bundle_proves_is_nothing() {
+    let codes = |report: &Report| report.not_proven().iter().map(|not| not.code).collect::<Vec<_>>();
+    let report = report_with(vec![Finding {
+        status: Status::Fail,
+        reason: Reason::ChainHash,
+        object: None,
+        detail: String::new(),
+    }]);
+    assert_eq!(codes(&report)[..2], ["everything", "author"]);
+    assert!(codes(&report_with(Vec::new())).contains(&"one-history"));
 }
 
 #[test]

@@ -3,15 +3,17 @@
 use super::chain_walk::ChainWalk;
 use super::keyring::Keyring;
 use super::survey::{Survey, form_reason};
+use super::witnesses::{Witnessed, cosignatures};
 use crate::bundle::BundlePath;
-use crate::checkpoint::{Checkpoint, Cosignature, SignedNote, Vkey, origin};
+use crate::checkpoint::{Checkpoint, SignedNote, Vkey, origin};
 use crate::form::FormError;
 use crate::reason::Reason;
 use crate::report::Findings;
 use crate::statement::{Envelope, Statement};
 
 /// Judges `checkpoint` and `bundle.json`, and returns who witnessed the former.
-pub(super) fn judge(survey: &Survey, witnesses: &[Vkey], findings: &mut Findings) -> Vec<Cosignature> {
+pub(super) fn judge(survey: &Survey, witnesses: &[Vkey], findings: &mut Findings) -> Vec<Witnessed> {
+    findings.about(BundlePath::Checkpoint);
     let witnessed = match &survey.checkpoint {
         Some(bytes) => judge_checkpoint(survey, bytes, witnesses, findings),
         None => {
@@ -19,6 +21,7 @@ pub(super) fn judge(survey: &Survey, witnesses: &[Vkey], findings: &mut Findings
             Vec::new()
         }
     };
+    findings.about(BundlePath::Statement);
     match &survey.statement {
         Some(bytes) => match Envelope::parse(bytes) {
             Ok(envelope) => judge_statement(survey, &envelope, findings),
@@ -43,7 +46,7 @@ fn judge_checkpoint(
     bytes: &[u8],
     witnesses: &[Vkey],
     findings: &mut Findings,
-) -> Vec<Cosignature> {
+) -> Vec<Witnessed> {
     let (note, checkpoint) = match parse(bytes) {
         Ok(parsed) => parsed,
         Err(error) => {
@@ -88,51 +91,24 @@ fn judge_checkpoint(
     cosignatures(&note, witnesses, findings)
 }
 
-fn cosignatures(note: &SignedNote, witnesses: &[Vkey], findings: &mut Findings) -> Vec<Cosignature> {
-    let mut seen: Vec<Cosignature> = Vec::new();
-    for (at, witness) in witnesses.iter().enumerate() {
-        // A witness named twice is one witness.
-        if witnesses[..at].contains(witness) {
-            continue;
-        }
-        match witness.cosignature(note) {
-            Ok(Some(cosignature)) => {
-                let detail = format!("checkpoint witnessed by {} at {}", cosignature.name, cosignature.at);
-                findings.ok(Reason::WitnessSignature, detail);
-                seen.push(cosignature);
-            }
-            Ok(None) => {
-                let detail = format!("checkpoint not witnessed by {}", witness.name());
-                findings.skip(Reason::WitnessSignature, detail);
-            }
-            Err(_) => {
-                let detail = format!("cosignature by {} invalid", witness.name());
-                findings.fail(Reason::WitnessSignature, detail);
-            }
-        }
-    }
-    seen
-}
-
 fn judge_statement(survey: &Survey, envelope: &Envelope, findings: &mut Findings) {
     let (walk, statement) = (&survey.walk, envelope.statement());
     judge_files(survey, statement, findings);
+    findings.about(BundlePath::Statement);
     if let Some(genesis) = walk.replay.genesis() {
         let names = (&statement.org_id, &statement.database_id, statement.chain_id);
         if names != (&genesis.org_id, &genesis.database_id, genesis.chain_id) {
             findings.fail(Reason::StatementSubject, "bundle.json names another subject than the chain");
         }
     }
-    let range = (statement.first_seq, statement.last_seq, statement.backups);
-    if walk.events() > 0 && range != (1, walk.events(), walk.backups()) {
-        let detail = format!(
-            "bundle.json says rows {} to {} and {} backups, the chain has rows 1 to {} and {}",
-            range.0,
-            range.1,
-            range.2,
-            walk.events(),
-            walk.backups()
-        );
+    let range = (statement.first_seq, statement.last_seq, statement.backups, statement.rows_shown);
+    let found = (1, walk.events(), walk.backups(), walk.shown());
+    if walk.events() > 0 && range != found {
+        let told = |(first, last, backups, shown): (u64, u64, u64, Option<u64>)| {
+            let shown = shown.map_or_else(|| "all".to_owned(), |rows| rows.to_string());
+            format!("rows {first} to {last}, {shown} shown, {backups} backups")
+        };
+        let detail = format!("bundle.json says {}; the chain has {}", told(range), told(found));
         findings.fail(Reason::StatementRange, detail);
     }
     if statement.created_at < walk.replay.at() {
@@ -157,6 +133,7 @@ fn judge_files(survey: &Survey, statement: &Statement, findings: &mut Findings) 
     let mut unlisted = survey.files.len() - usize::from(survey.statement.is_some());
     for (name, sha256) in &statement.files {
         let path = BundlePath::parse(name);
+        findings.about(name);
         match path.and_then(|path| survey.files.get(&path)) {
             None => findings.fail(Reason::StatementFileMissing, format!("{name} is listed and absent")),
             Some(file) => {
@@ -174,9 +151,13 @@ fn judge_files(survey: &Survey, statement: &Statement, findings: &mut Findings) 
         };
         let others = survey.files.keys().filter(|path| **path != BundlePath::Statement);
         for path in others.filter(|path| !listed(path)) {
+            findings.about(path);
             findings.fail(Reason::StatementFiles, format!("{path} is not listed in bundle.json"));
         }
-    } else if !findings.failed(Reason::StatementFiles) && !findings.failed(Reason::StatementFileMissing) {
+        return;
+    }
+    findings.about(BundlePath::Statement);
+    if !findings.failed(Reason::StatementFiles) && !findings.failed(Reason::StatementFileMissing) {
         findings.ok(Reason::StatementFiles, format!("all {} listed files match", statement.files.len()));
     }
 }
@@ -189,6 +170,7 @@ pub(super) struct KeptCheckpoint {
 
 impl KeptCheckpoint {
     pub(super) fn read(note: &[u8], findings: &mut Findings) -> Option<Self> {
+        findings.about(KEPT);
         match parse(note) {
             Ok((note, checkpoint)) => Some(KeptCheckpoint { note, checkpoint }),
             Err(error) => {
@@ -220,6 +202,9 @@ impl KeptCheckpoint {
         if *size == 0 || *size > events {
             let detail = format!("kept checkpoint says {size} events, there are {events}");
             flaws.push((Reason::KeptCheckpointSize, detail));
+        } else if walk.shown().is_some() && walk.kept_root().is_none() {
+            let detail = format!("what is shown does not tell the root over the first {size} events");
+            flaws.push((Reason::KeptCheckpointHidden, detail));
         } else if walk.kept_root() != Some(*root) {
             let detail = format!("the first {size} events have not the root of the kept checkpoint");
             flaws.push((Reason::KeptCheckpointRoot, detail));
@@ -240,6 +225,7 @@ impl KeptCheckpoint {
             let detail = "a cosignature of the kept checkpoint is invalid".to_owned();
             flaws.push((Reason::WitnessSignature, detail));
         }
+        findings.about(KEPT);
         let flawless = flaws.is_empty();
         for (reason, detail) in flaws {
             findings.fail(reason, detail);
@@ -251,3 +237,5 @@ impl KeptCheckpoint {
         flawless
     }
 }
+
+const KEPT: &str = "kept checkpoint";

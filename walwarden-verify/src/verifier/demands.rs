@@ -1,8 +1,8 @@
 //! The auditor's own demands, beyond the format.
 
 use super::survey::Survey;
+use super::witnesses::Witnessed;
 use crate::Timestamp;
-use crate::checkpoint::Cosignature;
 use crate::policy::Policy;
 use crate::reason::Reason;
 use crate::report::{Findings, Report};
@@ -10,7 +10,7 @@ use crate::report::{Findings, Report};
 pub(super) fn judge(
     policy: &Policy,
     survey: &Survey,
-    witnessed: &[Cosignature],
+    witnessed: &[Witnessed],
     now: Option<Timestamp>,
     report: &Report,
     findings: &mut Findings,
@@ -22,7 +22,7 @@ pub(super) fn judge(
         let detail = format!("policy demands at least {wanted} {what}, there are {count}");
         if count >= wanted { findings.ok(reason, detail) } else { findings.fail(reason, detail) }
     };
-    at_least(Reason::PolicyMinimum, "events", policy.min_events, walk.events());
+    at_least(Reason::PolicyMinimum, "events", policy.min_events, walk.shown().unwrap_or(walk.events()));
     at_least(Reason::PolicyMinimum, "backups", policy.min_backups, walk.backups());
     at_least(
         Reason::PolicyMinimum,
@@ -33,7 +33,7 @@ pub(super) fn judge(
     at_least(Reason::PolicyMinimum, "drills passed", policy.min_drills_passed, walk.drills_passed());
     at_least(Reason::PolicyWitnesses, "witnesses", policy.min_witnesses, witnessed.len() as u64);
 
-    let last_witness = witnessed.iter().map(|cosignature| cosignature.at).max();
+    let last_witness = witnessed.iter().map(|witnessed| witnessed.at).max();
     let mut backups: Vec<Timestamp> =
         walk.replay.completed().values().map(|completed| completed.at).collect();
     backups.sort_unstable();
@@ -42,6 +42,11 @@ pub(super) fn judge(
     judge_age("completed backup", policy.max_backup_age_hours, backups.last().copied(), now, findings);
     judge_age("passed drill", policy.max_drill_age_hours, drills.max(), now, findings);
     if let Some(hours) = policy.max_backup_gap_hours {
+        if walk.shown().is_some() {
+            let detail = "policy limits the time between backups, of which only some are shown";
+            findings.fail(Reason::PolicyDisclosure, detail);
+            return;
+        }
         judge_gaps(&backups, hours, findings);
     }
 }

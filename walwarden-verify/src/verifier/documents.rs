@@ -44,6 +44,7 @@ impl<'a> Documents<'a> {
 
     /// Judges one document; indexes come after all manifests.
     pub(super) fn visit(&mut self, path: BundlePath, bytes: &[u8], findings: &mut Findings) {
+        findings.about(path);
         match path {
             BundlePath::Manifest(job_id) => match Manifest::parse(bytes) {
                 Ok(manifest) => self.manifest(job_id, &manifest, findings),
@@ -102,6 +103,9 @@ impl<'a> Documents<'a> {
                 }
                 if let Some(flaw) = self.anchor_flaw(manifest, completed) {
                     fail(Reason::ManifestAnchor, flaw);
+                } else if walk.hash_at(body.audit_anchor.seq).is_none() {
+                    let detail = format!("manifest's anchor is not shown for backup_job={job_id}");
+                    findings.skip(Reason::ManifestAnchor, detail);
                 }
             }
         }
@@ -129,7 +133,9 @@ impl<'a> Documents<'a> {
         if !(completed.queued_seq..completed.seq).contains(&anchor.seq) {
             return Some("manifest is not anchored between the job's queued and completed rows");
         }
-        (walk.hash_at(anchor.seq) != Some(anchor.hash)).then_some("manifest's anchor is not the chain's row")
+        let hidden = walk.shown().is_some() && walk.hash_at(anchor.seq).is_none();
+        (!hidden && walk.hash_at(anchor.seq) != Some(anchor.hash))
+            .then_some("manifest's anchor is not the chain's row")
     }
 
     fn manifest_signature(&mut self, job_id: JobId, manifest: &Manifest, findings: &mut Findings) {
@@ -233,7 +239,8 @@ impl<'a> Documents<'a> {
             fail(Reason::ReceiptAnnounced, "receipt and chain name different outcomes");
         }
         let restored = walk.replay.backup_of(&body.manifest_sha256);
-        if restored.is_none_or(|(_, completed)| completed.seq >= end.seq) {
+        let hidden = restored.is_none() && walk.shown().is_some();
+        if !hidden && restored.is_none_or(|(_, completed)| completed.seq >= end.seq) {
             fail(Reason::ReceiptManifest, "receipt names a manifest no backup before completed with");
         }
         let Some((key_id, revoked)) = walk.key_at(end.seq) else { return };
@@ -266,11 +273,13 @@ impl<'a> Documents<'a> {
         let files = &self.survey.files;
         for job_id in self.survey.walk.replay.completed().keys() {
             if !files.contains_key(&BundlePath::Manifest(*job_id)) {
+                findings.about(BundlePath::Manifest(*job_id));
                 findings.fail(Reason::ManifestMissing, format!("manifest is absent for backup_job={job_id}"));
             }
         }
         for (job_id, end) in self.survey.walk.replay.drills() {
             if end.receipt_sha256.is_some() && !files.contains_key(&BundlePath::Receipt(*job_id)) {
+                findings.about(BundlePath::Receipt(*job_id));
                 findings.fail(Reason::ReceiptMissing, format!("receipt is absent for drill_job={job_id}"));
             }
         }
@@ -278,11 +287,13 @@ impl<'a> Documents<'a> {
             if let BundlePath::Artifact(job_id) = path
                 && !self.manifests.contains_key(job_id)
             {
+                findings.about(path);
                 let detail = format!("artifact is named by no manifest for backup_job={job_id}");
                 findings.fail(Reason::ArtifactUnnamed, detail);
             }
         }
         for (job_id, manifest) in &self.manifests {
+            findings.about(BundlePath::Artifact(*job_id));
             let Some(artifact) = files.get(&BundlePath::Artifact(*job_id)) else {
                 findings.skip(
                     Reason::ArtifactDigest,
@@ -321,6 +332,7 @@ impl<'a> Documents<'a> {
 
     /// Compares an artifact's chunks with its index.
     pub(super) fn judge_chunks(&self, job_id: JobId, chunks: &[Sha256], findings: &mut Findings) {
+        findings.about(BundlePath::Artifact(job_id));
         if self.chunks_of(job_id) == Some(chunks) {
             findings.ok(Reason::IndexChunks, format!("artifact chunks match for backup_job={job_id}"));
         } else {

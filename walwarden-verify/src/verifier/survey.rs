@@ -5,11 +5,12 @@ use super::chain_walk::ChainWalk;
 use super::keyring::Keyring;
 use crate::budget::Budget;
 use crate::bundle::{BundlePath, BundleReader, Fault, RowStream};
+use crate::disclosure::Disclosure;
 use crate::form::FormError;
 use crate::index::CHUNK_SIZE_BYTES;
 use crate::key::PublicKey;
 use crate::reason::Reason;
-use crate::report::Findings;
+use crate::report::{ChainKey, Findings};
 use crate::{Hasher, JobId, KeyId, Sha256};
 
 /// What one reading of the bundle leaves: digests of all files, the chain, and the documents if they are few.
@@ -20,6 +21,7 @@ pub(super) struct Survey {
     pub(super) files: BTreeMap<BundlePath, FileFacts>,
     pub(super) checkpoint: Option<Vec<u8>>,
     pub(super) statement: Option<Vec<u8>>,
+    disclosure: Option<Vec<u8>>,
     // None once they are too many to be held: then the bundle is read again.
     documents: Option<BTreeMap<BundlePath, Vec<u8>>>,
 }
@@ -39,6 +41,7 @@ impl Survey {
             files: BTreeMap::new(),
             checkpoint: None,
             statement: None,
+            disclosure: None,
             documents: Some(BTreeMap::new()),
         }
     }
@@ -55,6 +58,7 @@ impl Survey {
         let mut bundle = BundleReader::new(input, input_bytes, budget)?;
         let mut retained_left = budget.retained_bytes;
         while let Some(entry) = bundle.next_entry()? {
+            findings.about(&entry.path);
             let Some(path) = BundlePath::parse(&entry.path) else {
                 findings.fail(Reason::BundlePath, format!("{} is no path of a bundle", entry.path));
                 continue;
@@ -75,6 +79,7 @@ impl Survey {
             };
             self.files.insert(path, facts);
         }
+        self.read_disclosure(findings);
         for rotation in self.walk.replay.keys().rotations() {
             self.keyring.add(rotation.new_key);
         }
@@ -85,6 +90,7 @@ impl Survey {
         match path {
             BundlePath::Checkpoint => self.checkpoint = Some(bytes),
             BundlePath::Statement => self.statement = Some(bytes),
+            BundlePath::Disclosure => self.disclosure = Some(bytes),
             // Only a hint: what is no key, or not the one its path names, is left aside.
             BundlePath::Key(digest) => {
                 let key = std::str::from_utf8(&bytes).ok().and_then(|text| PublicKey::from_pem(text).ok());
@@ -113,6 +119,7 @@ impl Survey {
         let walk = &mut self.walk;
         let mut take = |row: &crate::event::RowText<'_>| {
             for violation in walk.push(row) {
+                findings.about(format_args!("row {}", violation.seq));
                 findings.fail(violation.reason, violation.to_string());
             }
         };
@@ -128,14 +135,59 @@ impl Survey {
         }
         if let Some(error) = broken {
             let seq = self.walk.events() + 1;
+            findings.about(format_args!("row {seq}"));
             findings.fail(form_reason(Reason::ChainForm, &error), format!("row {seq} is malformed: {error}"));
         }
         Ok(facts)
     }
 
+    /// In the place of all rows: some of them, and hashes for the others.
+    fn read_disclosure(&mut self, findings: &mut Findings) {
+        let Some(bytes) = self.disclosure.take() else { return };
+        findings.about(BundlePath::Disclosure);
+        if self.files.contains_key(&BundlePath::AuditEvents) {
+            findings.fail(Reason::DisclosureCover, "disclosure.json stands beside audit_events.json");
+            return;
+        }
+        let disclosure = match Disclosure::parse(&bytes) {
+            Ok(disclosure) => disclosure,
+            Err(error) => {
+                let detail = format!("disclosure.json is malformed: {error}");
+                findings.fail(form_reason(Reason::DisclosureForm, &error), detail);
+                return;
+            }
+        };
+        let covered = self.walk.disclose(&disclosure, |violation| {
+            findings.about(format_args!("row {}", violation.seq));
+            findings.fail(violation.reason, violation.to_string());
+        });
+        findings.about(BundlePath::Disclosure);
+        let (shown, size) = (disclosure.rows.len(), disclosure.size);
+        match covered {
+            Some(()) => {
+                let detail = format!("{shown} rows shown, each in its place among {size}");
+                findings.ok(Reason::DisclosureCover, detail);
+            }
+            None => {
+                let place = self.walk.events() + 1;
+                let detail =
+                    format!("neither a row nor a node stands for row {place}, or more than one does");
+                findings.fail(Reason::DisclosureCover, detail);
+            }
+        }
+    }
+
     /// What is left to say of the chain once all keys are known.
     pub(super) fn judge_chain(&self, findings: &mut Findings) {
-        if !self.files.contains_key(&BundlePath::AuditEvents) {
+        findings.about(BundlePath::AuditEvents);
+        if self.files.contains_key(&BundlePath::Disclosure) {
+            if self.walk.replay.genesis().is_none()
+                && !findings.failed(Reason::DisclosureForm)
+                && !findings.failed(Reason::BundleLimit)
+            {
+                findings.fail(Reason::ChainGenesis, "the chain's first row is not shown");
+            }
+        } else if !self.files.contains_key(&BundlePath::AuditEvents) {
             findings.fail(Reason::BundleFileMissing, "audit_events.json is absent");
             return;
         }
@@ -150,12 +202,14 @@ impl Survey {
         for rotation in self.walk.replay.keys().rotations() {
             let Some(old_key) = self.keyring_or_fail(rotation.old_key_id, findings) else { continue };
             if rotation.verify_old(genesis.chain_id, old_key).is_err() {
+                findings.about(format_args!("row {}", rotation.seq));
                 let detail = format!("row {}: the old key did not sign the rotation", rotation.seq);
                 findings.fail(Reason::KeyRotation, detail);
             }
         }
+        findings.about(BundlePath::AuditEvents);
         let whole = [Reason::ChainForm, Reason::ChainSeq, Reason::ChainLink, Reason::ChainHash];
-        if !whole.iter().any(|reason| findings.failed(*reason)) {
+        if self.walk.shown().is_none() && !whole.iter().any(|reason| findings.failed(*reason)) {
             let head = self.walk.replay.head().hash.to_string();
             findings
                 .ok(Reason::ChainHash, format!("audit chain intact: {events} events, head {}…", &head[..10]));
@@ -174,7 +228,8 @@ impl Survey {
 
     /// Whether a pinned key is among the chain's.
     pub(super) fn judge_pins(&self, keys: &[PublicKey], names: &[KeyId], findings: &mut Findings) {
-        let pins: Vec<KeyId> = keys.iter().map(PublicKey::key_id).chain(names.iter().copied()).collect();
+        let pins = pins(keys, names);
+        findings.about_all();
         if pins.is_empty() {
             findings.fail(Reason::KeyNoPin, "no key is pinned: give --pubkey or --fingerprint");
         } else if self.walk.replay.genesis().is_some() {
@@ -183,6 +238,20 @@ impl Survey {
                 None => findings.fail(Reason::KeyPin, "no pinned key is a key of the chain"),
             }
         }
+    }
+
+    /// Every key the chain had.
+    pub(super) fn keys(&self, keys: &[PublicKey], names: &[KeyId]) -> Vec<ChainKey> {
+        let (pins, history) = (pins(keys, names), self.walk.replay.keys());
+        let spans = history.spans().iter();
+        spans
+            .map(|(from_seq, key_id)| ChainKey {
+                key_id: *key_id,
+                from_seq: *from_seq,
+                pinned: pins.contains(key_id),
+                revoked_seq: history.revoked_at(*key_id),
+            })
+            .collect()
     }
 
     /// Hands over every manifest, index and receipt: manifests first, indexes last.
@@ -262,6 +331,10 @@ impl Survey {
     }
 }
 
+fn pins(keys: &[PublicKey], names: &[KeyId]) -> Vec<KeyId> {
+    keys.iter().map(PublicKey::key_id).chain(names.iter().copied()).collect()
+}
+
 fn changed(path: BundlePath) -> Fault {
     Fault::Io(io::Error::other(format!("{path} changed while the bundle was read")))
 }
@@ -276,6 +349,7 @@ fn check_size(path: BundlePath, size: u64, budget: &Budget) -> Result<(), Fault>
         BundlePath::AuditEvents | BundlePath::Artifact(_) => return Ok(()),
         BundlePath::Index(_) => budget.index_bytes,
         BundlePath::Statement => budget.statement_bytes,
+        BundlePath::Disclosure => budget.disclosure_bytes,
         _ => budget.document_bytes,
     };
     if size <= limit {

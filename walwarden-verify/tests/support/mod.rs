@@ -289,6 +289,7 @@ impl Evidence {
             first_seq: 1,
             last_seq: self.rows.len() as u64,
             backups: backups as u64,
+            rows_shown: None,
             created_at: self.created_at,
             files: others.map(|(name, bytes)| (name.clone(), Sha256::of(bytes))).collect(),
         }

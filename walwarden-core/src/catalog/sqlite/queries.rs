@@ -55,6 +55,14 @@ pub(super) async fn chain(database: &Database, subject: &Subject) -> Result<Opti
     }))
 }
 
+pub(super) async fn subjects(database: &Database) -> Result<Vec<Subject>> {
+    let rows = sqlx::query("SELECT org_id, database_id FROM chain")
+        .fetch_all(database.pool())
+        .await
+        .map_err(|error| database.fault(error))?;
+    rows.iter().map(|row| records::subject(&Columns { database, row })).collect()
+}
+
 pub(super) async fn chain_id(database: &Database, subject: &Subject) -> Result<Option<ChainId>> {
     let row = sqlx::query("SELECT chain_id FROM chain WHERE org_id = ? AND ifnull(database_id, '') = ?")
         .bind(subject.org_id.as_str())

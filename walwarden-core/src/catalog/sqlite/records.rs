@@ -15,6 +15,11 @@ use crate::storage::{ObjectName, UploadId};
 /// The columns [`read`] wants, with the tables they come from.
 pub(super) const SELECT_JOB: &str = "SELECT job.*, org_id, database_id FROM job JOIN chain USING (chain_id)";
 
+/// The subject in the columns of a chain.
+pub(super) fn subject(columns: &Columns<'_>) -> Result<Subject> {
+    Ok(Subject { org_id: columns.parsed("org_id")?, database_id: columns.nullable("database_id")? })
+}
+
 /// Reads one job.
 pub(super) fn read(database: &Database, row: &SqliteRow) -> Result<Job> {
     let columns = Columns { database, row };
@@ -51,7 +56,7 @@ pub(super) fn read(database: &Database, row: &SqliteRow) -> Result<Job> {
     Ok(Job {
         id,
         kind,
-        subject: Subject { org_id: columns.parsed("org_id")?, database_id: columns.nullable("database_id")? },
+        subject: subject(&columns)?,
         state,
         queued_at: columns.time("queued_at")?.ok_or_else(|| columns.odd("queued_at"))?,
         started_at: columns.time("started_at")?,

@@ -1,0 +1,113 @@
+"""`python3 -m make.check_reports VERIFIER` runs that program over every case, and holds its reports to the schema.
+
+Judged by the package `jsonschema`, which knows nothing of Walwarden. The page and the signed summary are looked at too.
+"""
+
+import base64
+import json
+import subprocess
+import sys
+import tempfile
+from html.parser import HTMLParser
+from pathlib import Path
+
+import jsonschema
+
+from .bundle import pae
+from .keys import key
+from .signatures import good_signature
+
+HERE = Path(__file__).parent.parent
+AUDITOR = key("auditor")
+
+
+def arguments(case):
+    args = case["args"]
+    command = ["--bundle", case["file"], "--level", str(args["level"])]
+    for name, values in [("--pubkey", args["pubkeys"]), ("--fingerprint", args["fingerprints"]), ("--witness", args["witnesses"])]:
+        for value in values:
+            command += [name, value]
+    for name, value in [("--since", args["keptCheckpoint"]), ("--witness-policy", args["witnessPolicy"])]:
+        command += [name, value] if value else []
+    return command
+
+
+def run(verifier, *more):
+    return subprocess.run([verifier, *more], cwd=HERE, capture_output=True, check=False)
+
+
+def report_flaws(case, verifier, schema):
+    done = run(verifier, "--json", *arguments(case))
+    report = json.loads(done.stdout)
+    yield from (error.message[:200] for error in schema.iter_errors(report))
+    if done.returncode != case["exit"] or report["exit"] != case["exit"]:
+        yield f"exit {done.returncode}, reported {report['exit']}, expected {case['exit']}"
+    failed = {check["code"] for check in report.get("checks", []) if check["status"] == "failed"}
+    if missing := set(case["codes"]) - failed:
+        yield f"codes missing: {sorted(missing)}"
+    if case["exit"] == 0 and report["level"] != case["level"]:
+        yield f"level {report['level']}, expected {case['level']}"
+
+
+class Page(HTMLParser):
+    """Collects what a page could load or run."""
+
+    def __init__(self):
+        super().__init__()
+        self.suspicious, self.text = [], ""
+
+    def handle_starttag(self, tag, attrs):
+        if tag in ("script", "img", "link", "iframe", "object", "form", "a"):
+            self.suspicious.append(tag)
+        self.suspicious += [name for name, _ in attrs if name.startswith("on") or name in ("src", "href")]
+
+    def handle_data(self, data):
+        self.text += data
+
+
+def paper_flaws(case, verifier, folder):
+    """The page and the summary of a case."""
+    page, summary, secret = folder / "page.html", folder / "summary.json", folder / "auditor.pem"
+    for path in (page, summary):
+        path.unlink(missing_ok=True)
+    if not secret.exists():
+        secret.write_bytes(AUDITOR.private_pem().encode())
+        secret.chmod(0o600)
+    done = run(verifier, *arguments(case), "--html", page, "--vsa", summary, "--vsa-key", secret)
+    if done.returncode != case["exit"]:
+        yield f"exit {done.returncode} with papers"
+    if case["exit"] == 2:
+        return
+    parsed = Page()
+    parsed.feed(page.read_text())
+    if parsed.suspicious or "Not proven" not in parsed.text:
+        yield f"the page holds {parsed.suspicious}"
+    envelope = json.loads(summary.read_text())
+    payload = base64.b64decode(envelope["payload"])
+    signature = base64.b64decode(envelope["signatures"][0]["sig"])
+    if not good_signature(AUDITOR.raw, signature, pae(payload, envelope["payloadType"])):
+        yield "the summary's signature fails"
+    predicate = json.loads(payload)["predicate"]
+    if predicate["verificationResult"] != ("PASSED" if case["exit"] == 0 else "FAILED"):
+        yield f"the summary says {predicate['verificationResult']}"
+    if predicate["verifiedLevels"] != ([f"WALWARDEN_LEVEL_{case['level']}"] if case["exit"] == 0 else []):
+        yield f"the summary says {predicate['verifiedLevels']}"
+
+
+def main():
+    verifier = str(Path(sys.argv[1]).resolve())
+    document = json.loads((HERE.parent / "report.schema.json").read_text())
+    jsonschema.Draft202012Validator.check_schema(document)
+    schema = jsonschema.Draft202012Validator(document)
+    cases = json.loads((HERE / "cases.json").read_text())
+    problems = []
+    with tempfile.TemporaryDirectory() as folder:
+        for case in cases:
+            flaws = [*report_flaws(case, verifier, schema), *paper_flaws(case, verifier, Path(folder))]
+            problems += [f"{case['name']}: {flaw}" for flaw in flaws]
+    print("\n".join(problems) or f"{len(cases)} reports, pages and summaries as they must be")
+    return 1 if problems or not cases else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

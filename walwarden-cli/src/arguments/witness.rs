@@ -1,0 +1,47 @@
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum WitnessCommand {
+    /// Make a witness: a folder with a new key, and nothing seen yet
+    Init(WitnessInit),
+    /// Cosign a checkpoint if it goes on from the last one cosigned of its log; refuse a fork or an older one
+    ///
+    /// Prints the line that belongs below the checkpoint's other signatures. What was cosigned is on disk before it is printed.
+    Cosign(WitnessCosign),
+    /// Show the witness's key as auditors name it, and the last checkpoint of each log
+    Show(WitnessPlace),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct WitnessPlace {
+    /// The witness's folder: its key, and what it cosigned last. Without either it must be retired: never put an older
+    /// copy back
+    #[arg(long, value_name = "DIR")]
+    pub(crate) state: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct WitnessInit {
+    #[command(flatten)]
+    pub(crate) place: WitnessPlace,
+    /// The witness's name, customarily a host and a path: witness.example/one
+    #[arg(long, value_name = "NAME")]
+    pub(crate) name: String,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct WitnessCosign {
+    #[command(flatten)]
+    pub(crate) place: WitnessPlace,
+    /// A public key of a log you witness, SPKI PEM; may be repeated, a file may hold several
+    #[arg(long, value_name = "FILE", required = true)]
+    pub(crate) pubkey: Vec<PathBuf>,
+    /// Write the checkpoint with the cosignature below it to this new file too
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
+    /// The checkpoint, with the proof from the last one cosigned before it; - for stdin
+    #[arg(value_name = "CHECKPOINT")]
+    pub(crate) checkpoint: PathBuf,
+}

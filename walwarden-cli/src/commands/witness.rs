@@ -1,0 +1,99 @@
+//! `walwarden witness`.
+
+use std::fs;
+use std::io::{self, Read as _, Write as _};
+use std::path::Path;
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+use walwarden_core::clock::{SystemClock, SystemRandom};
+use walwarden_core::verify::checkpoint::Checkpoint;
+use walwarden_core::verify::key::PublicKey;
+use walwarden_core::witness::Witness;
+use walwarden_core::{Code, Error, Result};
+
+use crate::arguments::{WitnessCommand, WitnessCosign};
+use crate::exit::{DONE, Ending};
+use crate::output::Output;
+use crate::output::new_file::{failed, publish, staged};
+
+pub(crate) async fn run(command: WitnessCommand, output: Output) -> Ending {
+    match command {
+        WitnessCommand::Init(init) => {
+            let folder = &init.place.state;
+            let witness = Witness::create(folder, &init.name, &SystemRandom, Arc::new(SystemClock))?;
+            let vkey = witness.vkey().to_string();
+            output.result(&vkey, &json!({ "state": folder, "vkey": vkey }))?;
+        }
+        WitnessCommand::Cosign(cosign) => return cosigned(&cosign, output).await,
+        WitnessCommand::Show(place) => {
+            let witness = open(&place.state)?;
+            let seen = witness.seen().await?;
+            let lines: String = seen.iter().map(|seen| format!("\n{} {}", seen.size, seen.origin)).collect();
+            let data = json!({
+                "vkey": witness.vkey().to_string(), "logs": seen.iter().map(described).collect::<Vec<_>>(),
+            });
+            output.result(format_args!("{}{lines}", witness.vkey()), &data)?;
+        }
+    }
+    Ok(DONE)
+}
+
+async fn cosigned(cosign: &WitnessCosign, output: Output) -> Ending {
+    let witness = open(&cosign.place.state)?;
+    let logs = keys(cosign)?;
+    let request = read(&cosign.checkpoint)?;
+    let draft = cosign.out.as_deref().map(staged).transpose()?;
+    let done = witness.cosign(&request, &logs).await?;
+    if let (Some(mut draft), Some(path)) = (draft, &cosign.out) {
+        draft.write_all(done.note.as_bytes()).map_err(|error| failed(path, error))?;
+        publish(draft, path)?;
+    }
+    let data = json!({
+        "checkpoint": described(&done.checkpoint), "before": done.before, "cosignature": done.line, "note": done.note,
+    });
+    output.result(done.line.trim_end_matches('\n'), &data)?;
+    Ok(DONE)
+}
+
+fn open(folder: &Path) -> Result<Witness> {
+    Witness::open(folder, Arc::new(SystemClock))
+}
+
+fn described(checkpoint: &Checkpoint) -> Value {
+    json!({
+        "origin": checkpoint.origin, "size": checkpoint.size, "root": checkpoint.root.to_string(),
+    })
+}
+
+fn keys(cosign: &WitnessCosign) -> Result<Vec<PublicKey>> {
+    let mut keys = Vec::new();
+    for path in &cosign.pubkey {
+        let about = |what: &str| format!("{what} path={}", path.display());
+        let text = fs::read_to_string(path).map_err(|error| {
+            Error::new(Code::FileFailed, about("public key cannot be read")).with_source(error)
+        })?;
+        let found = PublicKey::several_from_pem(&text).map_err(|error| {
+            Error::new(Code::KeyInvalid, about("this is no public key")).with_source(error)
+        })?;
+        keys.extend(found);
+    }
+    Ok(keys)
+}
+
+/// A file that is no checkpoint may be of any length: not more than one can have is read.
+fn read(path: &Path) -> Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let limit = MAX_CHECKPOINT_BYTES + 1;
+    let read = match path.to_str() {
+        Some("-") => io::stdin().lock().take(limit).read_to_end(&mut bytes),
+        _ => fs::File::open(path).and_then(|file| file.take(limit).read_to_end(&mut bytes)),
+    };
+    read.map_err(|error| {
+        Error::new(Code::FileFailed, format!("checkpoint cannot be read path={}", path.display()))
+            .with_source(error)
+    })?;
+    Ok(bytes)
+}
+
+const MAX_CHECKPOINT_BYTES: u64 = 1 << 20;

@@ -1,0 +1,134 @@
+//! Witnesses from end to end: a checkpoint goes out, comes back cosigned, and an auditor demands a quorum.
+
+use std::fs;
+use std::process::Stdio;
+use std::time::Duration;
+
+use crate::scene::{Scene, verifier};
+use crate::shop::Shop;
+
+/// A witness of this name in a folder of its own; returns its vkey.
+fn begin(scene: &Scene, name: &str) -> String {
+    let begun =
+        scene.run(&["witness", "init", "--state", &scene.text(name), "--name", &format!("{name}.example")]);
+    begun.succeeds().stdout.trim().to_owned()
+}
+
+/// The chain's checkpoint for a witness that saw `since` rows.
+fn checkpoint(scene: &Scene, since: u64, file: &str) -> String {
+    let (path, since) = (scene.text(file), since.to_string());
+    let mut arguments = vec!["evidence", "checkpoint", "--database", "shop", "--out", &path];
+    if since != "0" {
+        arguments.extend(["--since", &since]);
+    }
+    scene.run(&arguments).succeeds();
+    path
+}
+
+fn last_size(scene: &Scene, witness: &str) -> u64 {
+    scene.json(&["witness", "show", "--state", &scene.text(witness)])["logs"][0]["size"].as_u64().unwrap()
+}
+
+fn public_key(scene: &Scene) -> String {
+    let public = scene.text("public.pem");
+    fs::write(&public, scene.run(&["key", "show", "--pem"]).succeeds().stdout).unwrap();
+    public
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cosigned_checkpoint_ends_a_bundle_that_reaches_level_3() {
+    let shop = Shop::open().await;
+    let scene = shop.configured();
+    let public = public_key(&scene);
+    let back_up = || scene.run(&["backup", "run", "--database", "shop"]).succeeds();
+    back_up();
+    let vkeys = [begin(&scene, "harbour"), begin(&scene, "notary")];
+    let request = checkpoint(&scene, 0, "first");
+    let cosigned = scene.text("cosigned");
+    let (harbour, notary) = (scene.text("harbour"), scene.text("notary"));
+    scene
+        .run(&["witness", "cosign", "--state", &harbour, "--pubkey", &public, "--out", &cosigned, &request])
+        .succeeds();
+    // The second adds its line as any shell does.
+    let line = scene
+        .run(&["witness", "cosign", "--state", &notary, "--pubkey", &public, &request])
+        .succeeds()
+        .stdout;
+    fs::write(&cosigned, fs::read_to_string(&cosigned).unwrap() + &line).unwrap();
+
+    back_up();
+    let bundle = scene.text("shop.evidence.tgz");
+    scene
+        .run(&["evidence", "export", "--database", "shop", "--checkpoint", &cosigned, "--out", &bundle])
+        .succeeds();
+    let policy = scene.text("witnesses.policy");
+    let text = format!("witness h {}\nwitness n {}\ngroup both all h n\nquorum both\n", vkeys[0], vkeys[1]);
+    fs::write(&policy, &text).unwrap();
+    let verified =
+        verifier(&["--bundle", &bundle, "--pubkey", &public, "--witness-policy", &policy, "--level", "3"]);
+    assert!(verified.succeeds().stdout.contains("OK: quorum of witnesses: 2 of 2"));
+
+    let whole = scene.text("whole.evidence.tgz");
+    scene.run(&["evidence", "export", "--database", "shop", "--out", &whole]).succeeds();
+    let short = ["--bundle", &whole, "--pubkey", &public, "--witness-policy", &policy];
+    assert!(verifier(&short).exits(4).stdout.contains("[witness-quorum]"));
+    verifier(&["--bundle", &whole, "--pubkey", &public, "--since", &cosigned, "--level", "4"]).succeeds();
+
+    let size = last_size(&scene, "harbour");
+    let next = checkpoint(&scene, size, "next");
+    let bare = checkpoint(&scene, 0, "bare");
+    let cosign =
+        |file: &str| scene.run(&["witness", "cosign", "--state", &harbour, "--pubkey", &public, file]);
+    cosign(&bare).fails(2, "proof-needed");
+    cosign(&next).succeeds();
+    assert!(last_size(&scene, "harbour") > size);
+    cosign(&request).fails(2, "checkpoint-older");
+    let other =
+        ["evidence", "export", "--database", "shop", "--out", &scene.text("x.tgz"), "--checkpoint", &public];
+    scene.run(&other).fails(2, "checkpoint-invalid");
+    scene
+        .run(&["evidence", "checkpoint", "--database", "shop", "--since", "9999"])
+        .fails(2, "argument-invalid");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_witness_killed_at_any_moment_never_goes_back() {
+    let shop = Shop::open().await;
+    let scene = shop.configured();
+    let public = public_key(&scene);
+    begin(&scene, "harbour");
+    let harbour = scene.text("harbour");
+    scene.run(&["backup", "run", "--database", "shop"]).succeeds();
+    let request = checkpoint(&scene, 0, "first");
+    let arguments = ["witness", "cosign", "--state", &harbour, "--pubkey", &public, &request];
+    scene.run(&arguments).succeeds();
+    let mut size = last_size(&scene, "harbour");
+    for round in 0..24_u64 {
+        if round % 8 == 0 {
+            scene.run(&["backup", "run", "--database", "shop"]).succeeds();
+        }
+        let request = checkpoint(&scene, size, &format!("request-{round}"));
+        let mut process =
+            scene.process(&["witness", "cosign", "--state", &harbour, "--pubkey", &public, &request]);
+        let mut child = process.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        tokio::time::sleep(Duration::from_micros(1500 * round)).await;
+        child.kill().unwrap();
+        child.wait().unwrap();
+        let now = last_size(&scene, "harbour");
+        assert!(now >= size, "round {round}: {now} after {size}");
+        size = now;
+    }
+    let last = checkpoint(&scene, size, "last");
+    scene.run(&["witness", "cosign", "--state", &harbour, "--pubkey", &public, &last]).succeeds();
+}
+
+#[test]
+fn a_folder_without_a_witness_is_told() {
+    let scene = Scene::with_key();
+    let state = scene.text("nowhere");
+    scene.run(&["witness", "show", "--state", &state]).fails(2, "key-missing");
+    scene.run(&["witness", "init", "--state", &state, "--name", "two words"]).fails(2, "argument-invalid");
+    scene.run(&["witness", "init", "--state", &state, "--name", "one.example"]).succeeds();
+    scene.run(&["witness", "init", "--state", &state, "--name", "one.example"]).fails(2, "key-exists");
+    scene.run(&["witness", "cosign", "--state", &state, "--pubkey", &state, "x"]).fails(2, "file-failed");
+}

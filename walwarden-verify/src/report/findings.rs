@@ -1,0 +1,79 @@
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{Finding, Status};
+use crate::reason::{Exit, Reason};
+
+/// Collects findings up to the budget.
+#[derive(Debug)]
+pub(crate) struct Findings {
+    list: Vec<Finding>,
+    failures: BTreeMap<Reason, usize>,
+    once: BTreeSet<String>,
+    told_at_most: usize,
+    object: Option<String>,
+}
+
+impl Findings {
+    pub(crate) fn new(told_at_most: usize) -> Self {
+        Findings {
+            list: Vec::new(),
+            failures: BTreeMap::new(),
+            once: BTreeSet::new(),
+            told_at_most,
+            object: None,
+        }
+    }
+
+    /// What is found from now on concerns this.
+    pub(crate) fn about(&mut self, object: impl ToString) {
+        self.object = Some(object.to_string());
+    }
+
+    /// What is found from now on concerns no single thing.
+    pub(crate) fn about_all(&mut self) {
+        self.object = None;
+    }
+
+    pub(crate) fn ok(&mut self, reason: Reason, detail: impl Into<String>) {
+        self.push(Status::Ok, reason, detail.into());
+    }
+
+    pub(crate) fn skip(&mut self, reason: Reason, detail: impl Into<String>) {
+        self.push(Status::Skip, reason, detail.into());
+    }
+
+    pub(crate) fn fail(&mut self, reason: Reason, detail: impl Into<String>) {
+        let count = self.failures.entry(reason).or_default();
+        *count += 1;
+        if *count <= self.told_at_most {
+            self.push(Status::Fail, reason, detail.into());
+        }
+    }
+
+    fn push(&mut self, status: Status, reason: Reason, detail: String) {
+        self.list.push(Finding { status, reason, object: self.object.clone(), detail });
+    }
+
+    /// A failure that is told once however often it is met.
+    pub(crate) fn fail_once(&mut self, reason: Reason, detail: String) {
+        if self.once.insert(detail.clone()) {
+            self.fail(reason, detail);
+        }
+    }
+
+    /// Whether this check failed so far.
+    pub(crate) fn failed(&self, reason: Reason) -> bool {
+        self.failures.contains_key(&reason)
+    }
+
+    /// How a verification with these findings ends.
+    pub(crate) fn exit(&self) -> Exit {
+        self.failures.keys().map(|reason| reason.exit()).fold(Exit::Reached, Exit::or)
+    }
+
+    pub(crate) fn into_parts(self) -> (Vec<Finding>, BTreeMap<Reason, u64>) {
+        let told = self.told_at_most;
+        let untold = self.failures.into_iter().filter(|(_, count)| *count > told);
+        (self.list, untold.map(|(reason, count)| (reason, (count - told) as u64)).collect())
+    }
+}

@@ -1,0 +1,110 @@
+use super::Report;
+use crate::reason::{Exit, Reason};
+
+/// Something that a reader might take for proven, and that this verification did not prove.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct NotProven {
+    /// Its stable name.
+    pub code: &'static str,
+    /// What it is, in one sentence for people.
+    pub text: String,
+}
+
+impl Report {
+    /// What this verification did not prove, in plain words. There is always something.
+    pub fn not_proven(&self) -> Vec<NotProven> {
+        let mut found = Vec::new();
+        let mut not = |code, text: String| found.push(NotProven { code, text });
+        match self.exit() {
+            Exit::Reached => {}
+            Exit::Undecided => {
+                not(
+                    "level",
+                    format!(
+                        "That the evidence reaches level {}: something that this takes is missing.",
+                        self.asked.number()
+                    ),
+                );
+            }
+            _ => not(
+                "everything",
+                "Anything: the evidence was refused, and none of its statements should be relied upon."
+                    .to_owned(),
+            ),
+        }
+        if !self.keys.iter().any(|key| key.pinned) {
+            not(
+                "author",
+                "Who wrote the evidence: none of the chain's keys was trusted beforehand.".to_owned(),
+            );
+        }
+        if self.hidden > 0 {
+            not(
+                "rows-not-shown",
+                format!(
+                    "What the {} rows say that are not shown: of other jobs, of keys, or of the jobs shown. Rows shown are in their place; only the whole chain tells that nothing else was recorded.",
+                    self.hidden
+                ),
+            );
+        }
+        match self.backups.saturating_sub(self.artifacts_checked) {
+            0 => {}
+            rest => not(
+                "dumps",
+                format!(
+                    "That the dumps are there and unaltered: {rest} of {} were not in the bundle. Compare them with their manifests where they lie.",
+                    self.backups
+                ),
+            ),
+        }
+        match self.drills_passed {
+            0 => not("restorable", "That a backup can be restored: no restore drill passed.".to_owned()),
+            count => not(
+                "restorable",
+                format!("That backups other than those drilled can be restored: {count} drills passed."),
+            ),
+        }
+        not("content", "That the dumps hold what the database held: Walwarden states what pg_dump wrote at that time, from the server it was told to ask.".to_owned());
+        not(
+            "every-backup",
+            "That every backup ran which should have: one that was never queued leaves no row.".to_owned(),
+        );
+        self.about_history(&mut not);
+        not(
+            "key-custody",
+            "That nobody else has the signing key: whoever has it can sign in its owner's name.".to_owned(),
+        );
+        found
+    }
+
+    fn about_history(&self, not: &mut impl FnMut(&'static str, String)) {
+        let witnessed = self.witnesses.iter().map(|witness| witness.at).max().filter(|_| self.witnessed);
+        match (witnessed, self.continuous) {
+            (None, false) => not(
+                "one-history",
+                "That this is the only history: whoever has the signing key can write another one. Witnesses, or a checkpoint kept from an earlier time, would show it.".to_owned(),
+            ),
+            (None, true) => not("one-history", "That the rows after the kept checkpoint are the only ones: nobody but the owner of the key signed them.".to_owned()),
+            (Some(_), _) => {}
+        }
+        match witnessed {
+            None => not(
+                "times",
+                "When anything happened: all times are the word of whoever wrote the evidence.".to_owned(),
+            ),
+            Some(at) => not(
+                "times",
+                format!(
+                    "When anything happened, but that all of it was written by {at}: the times in the rows are the writer's word."
+                ),
+            ),
+        }
+        if !self.findings.iter().any(|finding| finding.reason == Reason::PolicyAge) {
+            not(
+                "latest",
+                "That this is the latest state: an older bundle verifies as well as it did then.".to_owned(),
+            );
+        }
+    }
+}

@@ -1,0 +1,95 @@
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+use super::Report;
+use crate::canonical;
+use crate::json::{Object, Value};
+use crate::key::Signature;
+use crate::reason::Exit;
+use crate::statement::{PAYLOAD_TYPE, pre_authentication_encoding};
+use crate::{KeyId, Sha256};
+
+/// A Verification Summary Attestation (in-toto, <https://slsa.dev/verification_summary/v1>): the auditor says, under his
+/// own key, what he verified, against which policy, and how it ended.
+///
+/// ```no_run
+/// # use walwarden_verify::{Report, Sha256};
+/// # fn sign(_: &[u8]) -> walwarden_verify::key::Signature { unimplemented!() }
+/// # fn example(report: &Report, key_id: walwarden_verify::KeyId) {
+/// let summary = report.summary("acme-shop.evidence.tgz", Sha256::of(b"the bundle"), None);
+/// let envelope = summary.seal(key_id, &sign(&summary.message()));
+/// # }
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VerificationSummary {
+    payload: Vec<u8>,
+}
+
+impl Report {
+    /// Sums the verification up, for a signature by the auditor. `policy` is the digest of the policy file that was demanded. A report without
+    /// a time says 1970: give the verifier a clock.
+    pub fn summary(&self, bundle_name: &str, bundle: Sha256, policy: Option<Sha256>) -> VerificationSummary {
+        let digest = |digest: Sha256| Value::Object(Object::from([("sha256", digest.to_string())]));
+        let result = if self.exit() == Exit::Reached { "PASSED" } else { "FAILED" };
+        let levels = self.level.filter(|_| self.exit() == Exit::Reached);
+        let levels = levels.map(|level| Value::from(format!("WALWARDEN_LEVEL_{}", level.number())));
+        let at = self.verified_at.map_or_else(|| "1970-01-01T00:00:00.000Z".to_owned(), |at| at.to_string());
+        let keys = self.keys.iter().filter(|key| key.pinned);
+        let keys: Vec<Value> = keys.map(|key| Value::from(key.key_id.to_string())).collect();
+        let mut predicate = Object::from([
+            (
+                "verifier",
+                Value::Object(Object::from([
+                    ("id", Value::from("https://walwarden.dev/walwarden-verify")),
+                    (
+                        "version",
+                        Value::Object(Object::from([("walwarden-verify", env!("CARGO_PKG_VERSION"))])),
+                    ),
+                ])),
+            ),
+            ("timeVerified", at.into()),
+            ("resourceUri", bundle_name.into()),
+            ("verificationResult", result.into()),
+            ("verifiedLevels", Value::Array(levels.into_iter().collect())),
+            ("walwardenExit", u32::from(self.exit().status()).into()),
+            ("walwardenPinnedKeys", Value::Array(keys)),
+        ]);
+        predicate.insert(
+            "policy",
+            match policy {
+                Some(policy) => Value::Object(Object::from([("digest", digest(policy))])),
+                None => Value::Object(Object::from([("uri", "https://walwarden.dev/evidence-bundle/v1")])),
+            },
+        );
+        let subject =
+            Value::Object(Object::from([("name", Value::from(bundle_name)), ("digest", digest(bundle))]));
+        VerificationSummary {
+            payload: canonical::to_vec(&Value::Object(Object::from([
+                ("_type", Value::from("https://in-toto.io/Statement/v1")),
+                ("subject", Value::Array(vec![subject])),
+                ("predicateType", "https://slsa.dev/verification_summary/v1".into()),
+                ("predicate", predicate.into()),
+            ]))),
+        }
+    }
+}
+
+impl VerificationSummary {
+    /// The bytes to sign: DSSE's pre-authentication encoding.
+    pub fn message(&self) -> Vec<u8> {
+        pre_authentication_encoding(&self.payload)
+    }
+
+    /// The DSSE envelope with a signature over [`message`](Self::message), which is not checked.
+    pub fn seal(&self, key_id: KeyId, signature: &Signature) -> Vec<u8> {
+        let signature = Value::Object(Object::from([
+            ("keyid", key_id.to_string()),
+            ("sig", STANDARD.encode(signature.as_bytes())),
+        ]));
+        canonical::to_vec(&Value::Object(Object::from([
+            ("payload", Value::from(STANDARD.encode(&self.payload))),
+            ("payloadType", PAYLOAD_TYPE.into()),
+            ("signatures", Value::Array(vec![signature])),
+        ])))
+    }
+}
