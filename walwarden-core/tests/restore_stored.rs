@@ -13,7 +13,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use scene::restore::{Scene, content, unique};
-use scene::{Diary, Home};
+use scene::{Diary, Home, clients};
+use walwarden_core::manifest::ManifestSigner;
 use walwarden_core::restore::{Check, Mode, RestoreRequest, RestoreSession, Selection, Spooling};
 use walwarden_core::source::{Dsn, TableName};
 use walwarden_core::storage::{
@@ -89,6 +90,54 @@ async fn what_comes_straight_from_the_store_is_what_pg_restore_makes_of_the_dump
                 "{major} over {jobs}: another database came out"
             );
             assert_eq!(content(scene.postgres, &name).await, content(scene.postgres, &stock).await);
+        }
+    }
+}
+
+/// Stock `pg_restore` sets privileges when the rows are there.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_owner_who_has_revoked_its_own_rights_restores_its_database() {
+    let server = Postgres::start(17);
+    server
+        .sql(
+            "postgres",
+            "create role app login createdb password 'secret'; create role reader; grant reader to app",
+        )
+        .await;
+    server.sql("postgres", "create database shop owner app").await;
+    let tables = "set role app; create schema s;
+         create table s.ledger (id int primary key, what text); insert into s.ledger values (1, 'kept');
+         revoke all on s.ledger from app; grant select on s.ledger to app, reader;
+         create table s.plain (id int); insert into s.plain values (2);";
+    let bare = "set role app; create table only_rows (id int); insert into only_rows values (3);
+         revoke all on only_rows from app; grant select on only_rows to app";
+    let home_folder = tempfile::tempdir().unwrap();
+    let home = Home::open(home_folder.path()).await;
+    for (name, sql) in [("shop", tables), ("bare", bare)] {
+        if name == "bare" {
+            server.sql("postgres", "create database bare owner app").await;
+        }
+        server.sql(name, sql).await;
+        let sealed = home.backup(&server.dsn_as("app", "secret", name)).await.unwrap();
+        for jobs in [1, 3] {
+            let copy = format!("{name}_copy_{jobs}");
+            let mut request = RestoreRequest::new(
+                sealed.manifest_sha256,
+                Arc::clone(&home.storage),
+                vec![*home.signer.public_key()],
+                Dsn::parse(&server.dsn_as("app", "secret", "postgres")).unwrap(),
+                Mode::NewDatabase,
+                clients().await,
+            );
+            request.created_database = Some(copy.clone());
+            (request.jobs, request.spooling) = (jobs, Spooling::Never);
+            let plan = home.engine.restore().plan(request).await.unwrap();
+            home.engine
+                .restore()
+                .apply(plan, &Diary::default())
+                .await
+                .unwrap_or_else(|e| panic!("{copy}: {e:?}"));
+            assert_eq!(as_sql(&server, &copy), as_sql(&server, name), "{copy}");
         }
     }
 }

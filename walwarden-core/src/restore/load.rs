@@ -118,8 +118,12 @@ impl Load<'_> {
     ) -> Result<()> {
         let table = name(entry);
         let explain = |error: &tokio_postgres::Error| refused(database, &table, error);
-        let statement = entry.copy_statement.as_ref().and_then(Text::as_str).unwrap_or_default();
-        let statement = statement.trim_end().trim_end_matches(';');
+        let statement = entry.copy_statement.as_ref().and_then(Text::as_str);
+        let Some(statement) = statement.and_then(|text| text.trim_end().strip_suffix(';')) else {
+            let message =
+                format!("the dump has rows that are no COPY lines: restore with --spool table={table}");
+            return Err(Error::new(Code::ArchiveInvalid, message));
+        };
         // A table that nobody has seen yet gets its rows frozen: no later vacuum has to write them once more, and servers with
         // wal_level minimal need no WAL for them.
         let statement = if self.is_made_here(entry) {

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use futures::StreamExt;
 use tokio::io::{AsyncWriteExt, BufWriter};
-use walwarden_archive::{DataEntries, Toc};
+use walwarden_archive::{DataEntries, Kind, Section, Toc};
 use walwarden_verify::manifest::ManifestBody;
 
 use super::folder::{self, ARCHIVE, PrivateFolder};
@@ -130,10 +130,19 @@ impl SpooledDump {
 /// else is in the data section.
 pub(super) async fn without_rows(dump: &StoredDump, toc: &Toc, spool_dir: &Path) -> Result<VerifiedArchive> {
     let folder = PrivateFolder::begin(spool_dir).await?;
-    let header = &dump.head.header;
+    let (header, toc) = (&dump.head.header, privileges_last(toc));
     keep(&folder, ARCHIVE, toc.without_data(DataEntries::Keep).to_bytes(header)).await?;
     keep(&folder, REST_OF_DATA, toc.without_data(DataEntries::Remove).to_bytes(header)).await?;
     Ok(VerifiedArchive(folder))
+}
+
+/// The same entries, privileges last and in the last section. They belong to none, and `pg_restore --section` would set a table's
+/// with its definition, before its rows are there: an owner who has revoked its own rights could not write them.
+fn privileges_last(toc: &Toc) -> Toc {
+    let (mut privileges, others): (Vec<_>, Vec<_>) =
+        toc.entries().iter().cloned().partition(|entry| entry.kind() == Kind::Acl);
+    privileges.iter_mut().for_each(|entry| entry.section = Section::PostData);
+    Toc::new([others, privileges].concat()).expect("the same entries in another order")
 }
 
 /// Writes a small file, and looks whether the folder keeps it.
