@@ -4,7 +4,10 @@ use std::io::{Read, Seek, SeekFrom, Write};
 
 use walwarden_verify::index::Index;
 
-use crate::{Contents, Difference, Error, Event, Header, Indexer, Reader, Toc, Transcoder, Verification};
+use crate::{
+    Contents, Difference, Error, Event, Exploder, Folder, Header, Indexer, Reader, Toc, Transcoder,
+    Verification,
+};
 
 const PIECE_BYTES: usize = 256 << 10;
 
@@ -98,6 +101,25 @@ pub fn transcode(
     let contents = transcoder.finish(&mut out)?;
     copy.flush()?;
     Ok(contents)
+}
+
+/// Reads a whole archive and takes it apart into a folder: an [`Exploder`] behind a reader.
+///
+/// ```
+/// let archive = &include_bytes!("../tests/data/pipe-18.dump")[..];
+/// let folder = tempfile::tempdir()?;
+/// walwarden_archive::explode(archive, |name: &str| std::fs::File::create_new(folder.path().join(name)))?;
+/// assert!(folder.path().join("toc.dat").exists());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # Errors
+///
+/// As [`Exploder::update`] and [`Exploder::finish`], and when reading fails: what was written is then no dump.
+pub fn explode<F: Folder>(archive: impl Read, folder: F) -> Result<F, Error> {
+    let mut exploder = Exploder::new(folder);
+    for_each_piece(archive, |piece| exploder.update(piece).map(|()| true))?;
+    exploder.finish()
 }
 
 /// Writes the offsets of all blocks into the table of contents of an archive, so that `pg_restore --jobs` and

@@ -25,7 +25,7 @@
 //! | check that it is the one an index was made of | [`verify`], [`Verification`] |
 //! | compress its data differently | [`transcode`], [`Transcoder`] |
 //! | make `pg_restore --jobs` and `--table` seek in an archive that went through a pipe | [`patch_offsets`], [`Toc::with_offsets`] |
-//! | make a dump in directory format of it, for `pg_restore --jobs` | [`Exploder`] |
+//! | make a dump in directory format of it, for `pg_restore --jobs` | [`explode`], [`Exploder`] |
 //! | restore all but the data from a small file | [`Toc::without_data`] |
 //! | restore some tables or schemas only | [`Selection`], [`Toc::select`] |
 //! | read one table's rows from the bytes of its block alone | [`BlockReader`] |
@@ -84,7 +84,7 @@ pub use compression::{Compression, CompressionNameError};
 pub use contents::Contents;
 pub use error::{Error, ErrorKind};
 pub use exploder::{Exploder, Folder};
-pub use file::{index, patch_offsets, read_toc, transcode, verify};
+pub use file::{explode, index, patch_offsets, read_toc, transcode, verify};
 pub use header::{Format, Header, LocalTime, Version};
 pub use indexer::Indexer;
 pub use measure::{Measure, Measured};

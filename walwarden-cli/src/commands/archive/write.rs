@@ -7,7 +7,7 @@ use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use serde_json::json;
-use walwarden_archive::{Exploder, Transcoder};
+use walwarden_archive::Transcoder;
 use walwarden_core::{Code, Error, Result};
 
 use super::{described, open, refused, summary};
@@ -78,19 +78,6 @@ fn explode(path: &Path, folder: &Path) -> Result<usize> {
         let target: PathBuf = folder.join(name);
         File::options().write(true).create_new(true).mode(0o600).open(target).map(BufWriter::new)
     };
-    let mut exploder = Exploder::new(create);
-    let mut archive = open(path)?;
-    let mut piece = vec![0; PIECE_BYTES];
-    loop {
-        match archive.read(&mut piece) {
-            Ok(0) => break,
-            Ok(length) => exploder.update(&piece[..length]).map_err(|error| refused(path, error))?,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(super::unreadable(path, error)),
-        }
-    }
-    exploder.finish().map(drop).map_err(|error| refused(path, error))?;
+    walwarden_archive::explode(open(path)?, create).map(drop).map_err(|error| refused(path, error))?;
     Ok(files)
 }
-
-const PIECE_BYTES: usize = 256 << 10;
