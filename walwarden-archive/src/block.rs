@@ -93,7 +93,10 @@ impl BlockReader {
     /// [`Unsupported`](crate::ErrorKind::Unsupported) for a codec this crate was built without.
     pub fn new(header: &Header, entry: &Entry, block: &Block) -> Result<Self, Error> {
         let comparison = Comparison { hasher: Hasher::new(), measure: Some(Measure::of(entry)), rows: None };
-        Ok(BlockReader { comparison: Some(comparison), ..BlockReader::of_compared(header, entry, block)? })
+        Ok(BlockReader {
+            comparison: Some(comparison),
+            ..BlockReader::of_verified_bytes(header, entry, block)?
+        })
     }
 
     /// The same for bytes that were compared before they come here, by the digests of the chunks that they lie in or by
@@ -102,7 +105,7 @@ impl BlockReader {
     /// # Errors
     ///
     /// As [`new`](Self::new).
-    pub fn of_compared(header: &Header, entry: &Entry, block: &Block) -> Result<Self, Error> {
+    pub fn of_verified_bytes(header: &Header, entry: &Entry, block: &Block) -> Result<Self, Error> {
         if !entry.has_block() {
             return Err(Error::invalid(format!("entry {} has no data", entry.dump_id)));
         }
@@ -145,7 +148,7 @@ impl BlockReader {
         Ok(())
     }
 
-    /// Says, after all bytes, that they are those of the index; of a reader of [compared](Self::of_compared) bytes, that
+    /// Says, after all bytes, that they are those of the index; of a reader of [compared](Self::of_verified_bytes) bytes, that
     /// block and data have the sizes that the index has for them.
     ///
     /// # Errors

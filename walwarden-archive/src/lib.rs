@@ -90,7 +90,7 @@ pub use indexer::Indexer;
 pub use measure::{Measure, Measured};
 pub use reader::{BlockKind, BlockStart, Event, Reader};
 pub use rows::{RowCounter, RowsDigest};
-pub use selection::Selection;
+pub use selection::{Selected, Selection};
 pub use text::Text;
 pub use toc::{DataEntries, DataPlace, Entry, Kind, Section, Toc};
 pub use transcoder::Transcoder;

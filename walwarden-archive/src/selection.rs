@@ -1,19 +1,21 @@
 //! Some tables or schemas of an archive.
 
+mod related;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-use crate::{Entry, Section, Text, Toc};
+use crate::{Entry, Text, Toc};
 
-/// Which entries of an archive are restored: those that `pg_restore --table` and `--schema` take, so that a selection cut
-/// out of the archive restores what those options restore from the whole of it.
+/// Which entries of an archive are restored.
 ///
-/// With tables named, that is each one's definition, rows, owner, comments and privileges, and no index, constraint or
-/// trigger; a view, materialized view or sequence of the name is taken, too. With schemas named it is everything in them,
-/// but not the schemas themselves. With both, the tables have to be in the schemas. With neither it is everything. Names are
-/// compared as they are, without patterns or folding.
+/// As it is made, it takes what `pg_restore --table` and `--schema` take. With tables named, that is each one's definition, rows,
+/// owner, comments and privileges, and no index, constraint or trigger; a view, materialized view or sequence of the
+/// name is taken, too. With schemas named it is everything in them, but not the schemas themselves. With both, the tables
+/// have to be in the schemas. With neither it is everything. Names are compared as they are, without patterns or folding.
+///
+/// [`with_belongings`](Self::with_belongings) and [`with_dependencies`](Self::with_dependencies) make it take more.
 ///
 /// ```
 /// use walwarden_archive::{Kind, Selection, read_toc};
@@ -31,7 +33,18 @@ use crate::{Entry, Section, Text, Toc};
 pub struct Selection {
     schemas: BTreeSet<Text>,
     tables: Vec<Table>,
+    with_belongings: bool,
     with_dependencies: bool,
+}
+
+/// What a [`Selection`] takes of an archive.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Selected {
+    /// The entries that are taken.
+    pub toc: Toc,
+    /// What would have been taken, if all it refers to were: `FK CONSTRAINT orders orders_customer_fkey`.
+    pub left_out: Vec<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,9 +71,17 @@ impl Selection {
         self
     }
 
-    /// And the definitions that those need: their schemas, the types of their columns, the functions of their defaults, the
-    /// tables they inherit from, without rows. So they can be restored into a database that has nothing yet, which
-    /// `pg_restore` has no option for.
+    /// And what belongs to the tables that are named, which `pg_restore` has no option for: indexes, constraints, triggers, rules,
+    /// policies and row security, defaults, and the sequences of serial and identity columns.
+    pub fn with_belongings(mut self) -> Self {
+        self.with_belongings = true;
+        self
+    }
+
+    /// And the definitions that all those need, which `pg_restore` has no option for either: their schemas, the types of their
+    /// columns, the functions of their defaults, the tables they inherit from, without rows. So they can be restored into
+    /// a database that has nothing yet. Foreign keys to tables that are not taken with their rows are left out, and
+    /// materialized views of such tables stay empty.
     pub fn with_dependencies(mut self) -> Self {
         self.with_dependencies = true;
         self
@@ -83,19 +104,18 @@ impl Selection {
         schemas.map(|name| format!("schema {name}")).chain(tables.map(named)).collect()
     }
 
-    /// Of each entry whether it is taken.
-    pub(crate) fn take(&self, toc: &Toc) -> Vec<bool> {
-        let mut taken: Vec<bool> = toc
-            .entries()
-            .iter()
-            .map(|entry| {
-                self.is_everything()
-                    || concerns_all(entry)
-                    || !depends_on_its_object(entry) && self.names(entry)
-            })
-            .collect();
-        if self.with_dependencies {
-            take_dependencies(toc, &mut taken);
+    pub(crate) fn take(&self, toc: &Toc) -> Selected {
+        let named = |entry: &Entry| {
+            self.is_everything() || concerns_all(entry) || !depends_on_its_object(entry) && self.names(entry)
+        };
+        let mut taken: Vec<bool> = toc.entries().iter().map(named).collect();
+        if self.with_belongings && !self.tables.is_empty() {
+            related::take_belongings(toc, &mut taken);
+        }
+        let mut left_out = Vec::new();
+        if self.with_dependencies && !self.is_everything() {
+            left_out = related::leave_out_what_refers_elsewhere(toc, &mut taken);
+            related::take_dependencies(toc, &mut taken);
         }
         for place in 0..taken.len() {
             let entry = &toc.entries()[place];
@@ -107,7 +127,10 @@ impl Selection {
                     .any(|object| taken[object] && !is(&toc.entries()[object], &["ACL"]));
             }
         }
-        taken
+        let entries = toc.entries().iter().zip(&taken).filter(|(_, taken)| **taken);
+        let toc = Toc::new(entries.map(|(entry, _)| entry.clone()).collect())
+            .expect("dumpIds of some entries differ as those of all do");
+        Selected { toc, left_out }
     }
 
     fn names(&self, entry: &Entry) -> bool {
@@ -122,24 +145,6 @@ impl Table {
     fn names(&self, entry: &Entry) -> bool {
         entry.tag.as_ref() == Some(&self.name)
             && (self.schema.is_none() || entry.schema.as_ref() == self.schema.as_ref())
-    }
-}
-
-/// Definitions that taken ones depend on, and those that these depend on. No data: a view needs a table, not its rows.
-fn take_dependencies(toc: &Toc, taken: &mut [bool]) {
-    let schemas = toc.entries().iter().enumerate().filter(|(_, entry)| is(entry, &["SCHEMA"]));
-    let schemas: BTreeMap<_, _> = schemas.map(|(place, entry)| (entry.tag.as_ref(), place)).collect();
-    let mut open: Vec<usize> = (0..taken.len()).filter(|place| taken[*place]).collect();
-    while let Some(place) = open.pop() {
-        let entry = &toc.entries()[place];
-        let dependencies = entry.dependencies.iter().filter_map(|dump_id| toc.place(*dump_id));
-        let schema = schemas.get(&entry.schema.as_ref()).copied();
-        for needed in dependencies.chain(schema) {
-            let is_definition = toc.entries()[needed].section == Section::PreData;
-            if is_definition && !std::mem::replace(&mut taken[needed], true) {
-                open.push(needed);
-            }
-        }
     }
 }
 

@@ -11,7 +11,7 @@ pub use kind::Kind;
 pub(crate) use read::TocReader;
 
 use crate::wire::put_int;
-use crate::{Error, Header, Selection};
+use crate::{Error, Header, Selected, Selection};
 
 /// The table of contents: what the archive holds, in the order in which `pg_restore` restores it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -71,10 +71,12 @@ impl Toc {
 
     /// The same table of contents with the entries that this selection takes.
     pub fn select(&self, selection: &Selection) -> Toc {
-        let taken = selection.take(self);
-        let kept = self.entries.iter().zip(&taken).filter(|(_, taken)| **taken);
-        Toc::new(kept.map(|(entry, _)| entry.clone()).collect())
-            .expect("dumpIds of some entries differ as those of all do")
+        selection.take(self).toc
+    }
+
+    /// The same, and what the selection leaves out although it was meant.
+    pub fn select_and_tell(&self, selection: &Selection) -> Selected {
+        selection.take(self)
     }
 
     /// Whether the block of every entry with data can be sought.

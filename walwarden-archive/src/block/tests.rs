@@ -85,7 +85,7 @@ fn every_block_is_read_by_itself_in_pieces_of_any_size() {
                 assert_eq!(read(archive, &toc, &contents, entry.dump_id, piece), whole);
             }
             let compared =
-                read_by(BlockReader::of_compared, archive, &toc, &contents, entry.dump_id, usize::MAX);
+                read_by(BlockReader::of_verified_bytes, archive, &toc, &contents, entry.dump_id, usize::MAX);
             assert_eq!(compared, whole);
             all.push_str(&whole.concat());
         }
@@ -115,12 +115,12 @@ fn a_block_that_is_not_the_one_in_the_index_is_refused() {
             for end in 0..stored.len() {
                 let error = judge(&stored[..end]).expect_err("cut short");
                 assert_eq!(error.kind(), ErrorKind::Truncated, "{error}");
-                let mut compared = BlockReader::of_compared(&header, entry, block).unwrap();
+                let mut compared = BlockReader::of_verified_bytes(&header, entry, block).unwrap();
                 compared.update(&stored[..end], &mut |_| Ok(())).unwrap();
                 assert_eq!(compared.finish().expect_err("cut short").kind(), ErrorKind::Truncated);
             }
             let other = Block { raw_bytes: block.raw_bytes + 1, ..block.clone() };
-            let mut compared = BlockReader::of_compared(&header, entry, &other).unwrap();
+            let mut compared = BlockReader::of_verified_bytes(&header, entry, &other).unwrap();
             compared.update(stored, &mut |_| Ok(())).unwrap();
             assert_eq!(compared.finish().expect_err("of another size").kind(), ErrorKind::Malformed);
             let error = judge(&[stored, b"\0"].concat()).expect_err("too long");

@@ -5,8 +5,6 @@
 
 use std::fmt::Write as _;
 
-use tokio_postgres::Client;
-
 use super::check::CheckedTable;
 use super::load::{Filled, Load};
 use super::pg_restore::{Arguments, Failure, PgRestore};
@@ -15,8 +13,7 @@ use super::spool::VerifiedPath;
 use super::target::{self, BUILDING_PREFIX};
 use super::unfinished::Unfinished;
 use super::{Mode, RestorePlan, Scope, properties};
-use crate::error::{Code, Error, Result};
-use crate::source;
+use crate::error::{Error, Result};
 use crate::watch::Watch;
 
 /// What the operator should know, and what was compared with the index.
@@ -75,28 +72,19 @@ impl Application<'_> {
         let Some(expectation) = &self.prepared.expectation else { return Ok(None) };
         let request = &self.plan.request;
         let database = request.target.with_database(database);
-        match expectation.check(&database, request.check, request.jobs as usize).await {
-            Ok(checked) => Ok(Some(checked)),
-            Err(error) if error.code() == Code::TargetPermission => {
-                notices.push(format!(
-                    "the tables could not be compared with the index: {}",
-                    error.with_causes()
-                ));
-                Ok(None)
-            }
-            Err(error) => Err(error),
-        }
+        let found = expectation.check(&database, request.check, request.jobs as usize).await?;
+        notices.extend(found.notices);
+        Ok(Some(found.checked))
     }
 
     async fn build_database(&self) -> Result<Outcome> {
         let target = &self.plan.request.target;
-        let maintenance = source::connect(target).await.map_err(target::as_target)?;
         let mut building = BUILDING_PREFIX.to_owned();
         for byte in &self.random[..6] {
             write!(building, "{byte:02x}").expect("writing to a String cannot fail");
         }
         let mut unfinished = Unfinished::new(target, building);
-        let error = match self.build(&maintenance, &mut unfinished).await {
+        let error = match self.build(&mut unfinished).await {
             Ok(outcome) => {
                 unfinished.keep();
                 return Ok(outcome);
@@ -111,16 +99,21 @@ impl Application<'_> {
         })
     }
 
-    async fn build(&self, maintenance: &Client, unfinished: &mut Unfinished) -> Result<Outcome> {
+    async fn build(&self, unfinished: &mut Unfinished) -> Result<Outcome> {
         let building = unfinished.name().to_owned();
         let statements = properties::read(self, &building).await?;
-        target::run(maintenance, &self.understood(statements.creation), &building).await?;
-        unfinished.created(maintenance).await?;
+        {
+            let maintenance = target::session(&self.plan.request.target).await?;
+            target::run(&maintenance, &self.understood(statements.creation), &building).await?;
+            unfinished.created(&maintenance).await?;
+        }
         let mut notices = self.fill(&building).await?;
         let checked = self.check(&building, &mut notices).await?;
+        // A connection that had been idle for all that time might have been closed by whatever stands between.
+        let maintenance = target::session(&self.plan.request.target).await?;
         // After the data, which a setting such as default_transaction_read_only would keep out.
-        notices.extend(properties::set(maintenance, &statements.properties, &building).await?);
-        target::rename(maintenance, &building, &self.plan.database).await?;
+        notices.extend(properties::set(&maintenance, &statements.properties, &building).await?);
+        target::rename(&maintenance, &building, &self.plan.database).await?;
         let shown = target::quoted(&self.plan.database);
         let notices =
             notices.into_iter().map(|notice| notice.replace(&target::quoted(&building), &shown)).collect();
@@ -147,9 +140,9 @@ impl Application<'_> {
             }
             (None, 1) => notices = self.pg_restore().run(self.arguments(), building).await?,
             (None, _) => {
-                for section in ["pre-data", "data", "post-data"] {
-                    self.section(section, jobs, building, &mut notices).await?;
-                }
+                self.section("pre-data", 1, building, &mut notices).await?;
+                self.data_of_archive(building, &mut notices).await?;
+                self.section("post-data", jobs, building, &mut notices).await?;
             }
         }
         Ok(notices)
@@ -166,6 +159,20 @@ impl Application<'_> {
     ) -> Result<()> {
         let mut arguments = self.arguments();
         arguments.push(&format!("--section={section}")).push(&format!("--jobs={jobs}"));
+        let definitions = self.pg_restore_of(self.prepared.archive.definitions());
+        add(notices, definitions.run(arguments, building).await?);
+        Ok(())
+    }
+
+    /// The data section of a dump that was copied.
+    async fn data_of_archive(&self, building: &str, notices: &mut Vec<String>) -> Result<()> {
+        if self.plan.request.scope == Scope::SchemaOnly {
+            return Ok(());
+        }
+        let mut arguments = self.arguments();
+        // Privileges come last, with the definitions.
+        arguments.push("--section=data").push("--no-privileges");
+        arguments.push(&format!("--jobs={}", self.plan.request.jobs));
         add(notices, self.pg_restore().run(arguments, building).await?);
         Ok(())
     }
@@ -186,6 +193,7 @@ impl Application<'_> {
             return Ok(request.jobs);
         }
         notices.push(format!("the target had {connections} connections instead of {wanted} to give"));
+        target::until_left(&request.target, building).await;
         Ok(u32::try_from(connections).unwrap_or(request.jobs))
     }
 

@@ -1,11 +1,15 @@
 //! Compares what was restored with what the backup's index says.
 
-use tokio_postgres::SimpleQueryMessage;
+use std::sync::{Mutex, PoisonError};
+
+use futures::future::try_join_all;
+use tokio_postgres::error::SqlState;
+use tokio_postgres::{Client, SimpleQueryMessage};
 use walwarden_archive::Toc;
 use walwarden_verify::Sha256;
 use walwarden_verify::index::{Index, Rows};
 
-use super::target;
+use super::{load, target};
 use crate::error::{Code, Error, Result};
 use crate::source::{self, Copied, CopyCounter, Dsn, Snapshot, TableName, TableSource};
 
@@ -48,6 +52,16 @@ impl CheckedTable {
 #[derive(Debug)]
 pub(super) struct Expectation {
     tables: Vec<(TableSource, Rows)>,
+    /// Tables that hold other rows, too, or the same ones elsewhere.
+    not_comparable: Vec<TableName>,
+}
+
+/// What a comparison found, none of it a difference.
+#[derive(Debug, Default)]
+pub(super) struct Found {
+    pub(super) checked: Vec<CheckedTable>,
+    /// Tables that were not compared, and why.
+    pub(super) notices: Vec<String>,
 }
 
 impl Expectation {
@@ -57,7 +71,7 @@ impl Expectation {
     /// # Errors
     /// `artifact-mismatch` when the two do not speak of the same tables.
     pub(super) fn new(index: &Index, toc: &Toc, restored: &Toc) -> Result<Expectation> {
-        let mut tables = Vec::new();
+        let (mut tables, mut not_comparable) = (Vec::new(), Vec::new());
         for entry in index.entries.iter().filter(|entry| entry.is_table_data()) {
             let Some(rows) = entry.data.as_ref().and_then(|data| data.rows) else { continue };
             let schema = entry.schema.clone().unwrap_or_default();
@@ -65,59 +79,78 @@ impl Expectation {
             let stated = i32::try_from(entry.dump_id).ok().and_then(|dump_id| toc.entry(dump_id));
             let columns =
                 stated.and_then(|entry| TableSource::columns_of(entry.copy_statement.as_ref()?.as_str()?));
-            let columns = columns.ok_or_else(|| {
+            let (Some(stated), Some(columns)) = (stated, columns) else {
                 let message =
                     format!("the dump's table of contents has no rows of a table in its index table={table}");
-                Error::new(Code::ArtifactMismatch, message)
-            })?;
-            if stated.is_some_and(|entry| restored.entry(entry.dump_id).is_some()) {
+                return Err(Error::new(Code::ArtifactMismatch, message));
+            };
+            if restored.entry(stated.dump_id).is_none() {
+                continue;
+            }
+            if load::is_made_by(toc, stated) && !load::is_loaded_via_root(stated) {
                 tables.push((TableSource { table, columns, condition: String::new() }, rows));
+            } else {
+                not_comparable.push(table);
             }
         }
-        Ok(Expectation { tables })
+        Ok(Expectation { tables, not_comparable })
     }
 
-    /// Looks at every table in one snapshot, over up to `jobs` connections.
+    /// Looks at every table, over up to `jobs` connections.
     ///
     /// # Errors
     /// `content-mismatch` naming the tables that differ; the target's own errors.
-    pub(super) async fn check(&self, database: &Dsn, check: Check, jobs: usize) -> Result<Vec<CheckedTable>> {
-        let checked = match check {
-            Check::None => return Ok(Vec::new()),
-            Check::Counts => self.counts(database).await,
+    pub(super) async fn check(&self, database: &Dsn, check: Check, jobs: usize) -> Result<Found> {
+        let mut found = match check {
+            Check::None => return Ok(Found::default()),
+            Check::Counts => self.counts(database, jobs).await,
             Check::Digests => self.digests(database, jobs).await,
-        };
+        }
         // Whatever else keeps a table from being read: it is not there, or other than it was.
-        let checked = checked.map_err(|error| match error.code() {
+        .map_err(|error| match error.code() {
             Code::DumpFailed => error.with_code(Code::ContentMismatch),
             _ => target::as_target(error),
         })?;
         let differing: Vec<String> =
-            checked.iter().filter(|table| !table.agrees()).map(CheckedTable::told).collect();
-        if differing.is_empty() {
-            return Ok(checked);
+            found.checked.iter().filter(|table| !table.agrees()).map(CheckedTable::told).collect();
+        if !differing.is_empty() {
+            let (shown, all) = (differing.len().min(TOLD), differing.len());
+            let message = format!(
+                "restored tables differ from the backup tables={all}: {}",
+                differing[..shown].join("; ")
+            );
+            return Err(Error::new(Code::ContentMismatch, message));
         }
-        let (shown, all) = (differing.len().min(TOLD), differing.len());
-        let message =
-            format!("restored tables differ from the backup tables={all}: {}", differing[..shown].join("; "));
-        Err(Error::new(Code::ContentMismatch, message))
+        let why = "their extension or partitioned table decides which rows they hold besides";
+        found.notices.extend(not_compared(&self.not_comparable, why));
+        Ok(found)
     }
 
-    async fn counts(&self, database: &Dsn) -> Result<Vec<CheckedTable>> {
-        let client = source::connect(database).await?;
-        let explain = |error: &_| source::explain(database, error);
-        let begin = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY; SET LOCAL row_security = off";
-        client.batch_execute(begin).await.map_err(|error| explain(&error))?;
-        let mut checked = Vec::with_capacity(self.tables.len());
-        for (source, expected) in &self.tables {
-            let sql = format!("SELECT count(*) FROM ONLY {}", source.table);
-            let messages = client.simple_query(&sql).await.map_err(|error| explain(&error))?;
-            let count = messages.iter().find_map(|message| match message {
-                SimpleQueryMessage::Row(row) => row.get(0)?.parse().ok(),
-                _ => None,
-            });
-            let actual_rows =
-                count.ok_or_else(|| Error::new(Code::Internal, "a count without a number came back"))?;
+    /// Each table in a transaction of its own: locks on thousands of them at once are more than a server has room for.
+    async fn counts(&self, database: &Dsn, jobs: usize) -> Result<Found> {
+        let mut sessions = Vec::new();
+        while sessions.len() < jobs.min(self.tables.len()).max(1) {
+            match reader(database).await {
+                Ok(client) => sessions.push(client),
+                Err(error) if !sessions.is_empty() && error.code() == Code::TargetUnreachable => break,
+                Err(error) => return Err(error),
+            }
+        }
+        let queue = Mutex::new(self.tables.iter());
+        let results = try_join_all(sessions.iter().map(|client| async {
+            let mut counted = Vec::new();
+            loop {
+                let next = queue.lock().unwrap_or_else(PoisonError::into_inner).next();
+                let Some((source, expected)) = next else { return Ok::<_, Error>(counted) };
+                counted.push((source, expected, count(client, database, source).await?));
+            }
+        }));
+        let (mut checked, mut unreadable) = (Vec::with_capacity(self.tables.len()), Vec::new());
+        for (source, expected, actual) in results.await?.into_iter().flatten() {
+            let Some(actual_rows) = actual else {
+                unreadable.push(source.table.clone());
+                continue;
+            };
             checked.push(CheckedTable {
                 table: source.table.clone(),
                 expected_rows: expected.count,
@@ -126,34 +159,86 @@ impl Expectation {
                 actual_digest: None,
             });
         }
-        Ok(checked)
+        checked.sort_by(|one, other| one.table.cmp(&other.table));
+        Ok(Found { checked, notices: not_compared(&unreadable, UNREADABLE) })
     }
 
-    async fn digests(&self, database: &Dsn, jobs: usize) -> Result<Vec<CheckedTable>> {
-        let sources: Vec<TableSource> = self.tables.iter().map(|(source, _)| source.clone()).collect();
-        let mut copies = Snapshot::export(database).await?.copy(&sources, jobs).await?;
-        let mut checked = Vec::with_capacity(self.tables.len());
-        let mut counter = CopyCounter::default();
-        while let Some(copied) = copies.next().await? {
-            let place = match copied {
-                Copied::Lines(_, lines) => {
-                    counter.take(&lines);
-                    continue;
-                }
-                Copied::End(place) => place,
-            };
-            let found = std::mem::take(&mut counter).finish();
-            let (source, expected) = &self.tables[place];
-            checked.push(CheckedTable {
-                table: source.table.clone(),
-                expected_rows: expected.count,
-                actual_rows: found.rows,
-                expected_digest: Some(expected.digest),
-                actual_digest: Some(found.digest),
-            });
+    async fn digests(&self, database: &Dsn, jobs: usize) -> Result<Found> {
+        let client = reader(database).await?;
+        let (mut tables, mut unreadable) = (Vec::new(), Vec::new());
+        for (source, expected) in &self.tables {
+            match is_readable(&client, database, source).await? {
+                true => tables.push((source.clone(), expected)),
+                false => unreadable.push(source.table.clone()),
+            }
         }
-        Ok(checked)
+        drop(client);
+        let mut checked = Vec::with_capacity(tables.len());
+        for group in tables.chunks(TABLES_IN_SNAPSHOT) {
+            let sources: Vec<TableSource> = group.iter().map(|(source, _)| source.clone()).collect();
+            let mut copies = Snapshot::export(database).await?.copy(&sources, jobs).await?;
+            let mut counter = CopyCounter::default();
+            while let Some(copied) = copies.next().await? {
+                let place = match copied {
+                    Copied::Lines(_, lines) => {
+                        counter.take(&lines);
+                        continue;
+                    }
+                    Copied::End(place) => place,
+                };
+                let found = std::mem::take(&mut counter).finish();
+                let (source, expected) = &group[place];
+                checked.push(CheckedTable {
+                    table: source.table.clone(),
+                    expected_rows: expected.count,
+                    actual_rows: found.rows,
+                    expected_digest: Some(expected.digest),
+                    actual_digest: Some(found.digest),
+                });
+            }
+        }
+        Ok(Found { checked, notices: not_compared(&unreadable, UNREADABLE) })
     }
+}
+
+/// A connection to which row security never shows a part for the whole.
+async fn reader(database: &Dsn) -> Result<Client> {
+    let client = target::session(database).await?;
+    let all_or_nothing = client.batch_execute("SET row_security = off").await;
+    all_or_nothing.map_err(|error| target::as_target(source::explain(database, &error)))?;
+    Ok(client)
+}
+
+/// How many rows the table has; none if the role may not read it.
+async fn count(client: &Client, database: &Dsn, source: &TableSource) -> Result<Option<u64>> {
+    let answer = client.simple_query(&format!("SELECT count(*) FROM ONLY {}", source.table)).await;
+    let messages = match answer {
+        Err(error) if error.code() == Some(&SqlState::INSUFFICIENT_PRIVILEGE) => return Ok(None),
+        answer => answer.map_err(|error| source::explain(database, &error))?,
+    };
+    let count = messages.iter().find_map(|message| match message {
+        SimpleQueryMessage::Row(row) => row.get(0)?.parse().ok(),
+        _ => None,
+    });
+    count.map(Some).ok_or_else(|| Error::new(Code::Internal, "a count without a number came back"))
+}
+
+async fn is_readable(client: &Client, database: &Dsn, source: &TableSource) -> Result<bool> {
+    let columns = &source.columns;
+    match client.simple_query(&format!("SELECT {columns} FROM ONLY {} LIMIT 0", source.table)).await {
+        Ok(_) => Ok(true),
+        Err(error) if error.code() == Some(&SqlState::INSUFFICIENT_PRIVILEGE) => Ok(false),
+        Err(error) => Err(source::explain(database, &error)),
+    }
+}
+
+fn not_compared(tables: &[TableName], why: &str) -> Vec<String> {
+    if tables.is_empty() {
+        return Vec::new();
+    }
+    let named: Vec<String> = tables.iter().take(TOLD).map(ToString::to_string).collect();
+    let further = if tables.len() > TOLD { ", …" } else { "" };
+    vec![format!("{} tables were not compared, {why}: {}{further}", tables.len(), named.join(", "))]
 }
 
 impl CheckedTable {
@@ -167,5 +252,8 @@ impl CheckedTable {
     }
 }
 
-/// So many differing tables are named in the error.
+/// So many tables are named.
 const TOLD: usize = 20;
+/// Each is locked until all of them have been read.
+const TABLES_IN_SNAPSHOT: usize = 200;
+const UNREADABLE: &str = "for the role may not read all of their rows";

@@ -4,7 +4,7 @@ use std::io;
 
 use bytes::{Bytes, BytesMut};
 use tokio::sync::mpsc::{self, Receiver, Sender};
-use tokio::task::JoinHandle;
+use tokio::sync::oneshot;
 use walwarden_archive::{BlockReader, Content, Entry};
 use walwarden_verify::index::Block;
 
@@ -23,17 +23,18 @@ pub(super) enum Piece {
     LargeObjectEnd,
 }
 
-/// A block that is being read and decoded. Memory: what [`Reading`] has ahead, and 2 MiB of pieces.
+/// A block that is being read and decoded. Memory: a chunk of the dump that is being decoded, one that waits, one that is being
+/// fetched, and 2 MiB of pieces.
 #[derive(Debug)]
 pub(super) struct Decoding<'a> {
     reading: Reading,
     progress: &'a Progress<'a>,
     stored: Option<Sender<Bytes>>,
-    /// Read, and not taken by the decoder yet.
-    waiting: Option<Bytes>,
     pieces: Receiver<Piece>,
-    outcome: Option<JoinHandle<std::result::Result<(), walwarden_archive::Error>>>,
+    outcome: Option<oneshot::Receiver<Outcome>>,
 }
+
+type Outcome = std::result::Result<(), walwarden_archive::Error>;
 
 impl<'a> Decoding<'a> {
     /// Begins with the block of this entry, which `reading` delivers.
@@ -44,14 +45,24 @@ impl<'a> Decoding<'a> {
         reading: Reading,
         progress: &'a Progress<'a>,
     ) -> Result<Self> {
-        let reader = BlockReader::of_compared(&dump.head.header, entry, block).map_err(undecodable)?;
+        let reader = BlockReader::of_verified_bytes(&dump.head.header, entry, block).map_err(undecodable)?;
         let (stored, input) = mpsc::channel(1);
         let (output, pieces) = mpsc::channel(PIECES_AHEAD);
-        let outcome = Some(tokio::task::spawn_blocking(move || decode(reader, input, &output)));
-        Ok(Decoding { reading, progress, stored: Some(stored), waiting: None, pieces, outcome })
+        let (tell, outcome) = oneshot::channel();
+        // Not one of the runtime's: those are counted, and whoever feeds this one needs some.
+        let decoder = std::thread::Builder::new().name("walwarden-decode".to_owned());
+        let decoder = decoder.spawn(move || {
+            // Nobody may want to hear of it any more.
+            let _unheard = tell.send(decode(reader, input, &output));
+        });
+        decoder.map_err(|error| {
+            Error::new(Code::Internal, "no thread to decode on can be started").with_source(error)
+        })?;
+        Ok(Decoding { reading, progress, stored: Some(stored), pieces, outcome: Some(outcome) })
     }
 
-    /// The next piece; none once the block was complete and nothing but what it should be.
+    /// The next piece; none once the block was complete and nothing but what it should be. Nothing is lost when the future
+    /// is dropped.
     ///
     /// # Errors
     /// As [`Reading::next`]; `archive-invalid` when the bytes that were stored cannot be decoded.
@@ -63,7 +74,7 @@ impl<'a> Decoding<'a> {
                     Some(piece) => return Ok(Some(piece)),
                     None => return self.ended().await.map(|()| None),
                 },
-                fed = feed(&mut self.reading, &mut self.waiting, &self.stored), if self.stored.is_some() => {
+                fed = feed(&mut self.reading, &self.stored), if self.stored.is_some() => {
                     match fed? {
                         Some(bytes) => self.progress.add(bytes),
                         None => self.stored = None,
@@ -82,30 +93,18 @@ impl<'a> Decoding<'a> {
     }
 }
 
-/// Gives the decoder what is read next, and says how many bytes that are; none at the end. Nothing is lost when the future
-/// is dropped.
-async fn feed(
-    reading: &mut Reading,
-    waiting: &mut Option<Bytes>,
-    stored: &Option<Sender<Bytes>>,
-) -> Result<Option<usize>> {
-    if waiting.is_none() {
-        *waiting = reading.next().await?;
-    }
-    let Some(stored) = stored.as_ref().filter(|_| waiting.is_some()) else { return Ok(None) };
+/// Gives the decoder what is read next, and says how many bytes that are; none at the end.
+async fn feed(reading: &mut Reading, stored: &Option<Sender<Bytes>>) -> Result<Option<usize>> {
+    let Some(stored) = stored else { return Ok(None) };
     // A decoder that has failed takes nothing more, and says why in the end.
     let Ok(permit) = stored.reserve().await else { return Ok(None) };
-    let Some(bytes) = waiting.take() else { return Ok(None) };
+    let Some(bytes) = reading.next().await? else { return Ok(None) };
     let length = bytes.len();
     permit.send(bytes);
     Ok(Some(length))
 }
 
-fn decode(
-    mut reader: BlockReader,
-    mut stored: Receiver<Bytes>,
-    pieces: &Sender<Piece>,
-) -> std::result::Result<(), walwarden_archive::Error> {
+fn decode(mut reader: BlockReader, mut stored: Receiver<Bytes>, pieces: &Sender<Piece>) -> Outcome {
     let send = |piece| pieces.blocking_send(piece).map_err(|_| unwanted());
     let mut gathered = BytesMut::with_capacity(PIECE_BYTES);
     let mut put = |content: Content<'_>| {

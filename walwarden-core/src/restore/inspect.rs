@@ -24,6 +24,13 @@ pub(super) async fn plan(request: RestoreRequest, manifest: VerifiedManifest) ->
     let connection = connect(&request.target).await?;
     let server = Server::of(&connection, &request.target).await.map_err(target::as_target)?;
     let mut notices = Vec::new();
+    if let Some(stored) = &stored {
+        let left_out = stored.head.toc.select_and_tell(&request.whole_selection()).left_out;
+        if !left_out.is_empty() {
+            let named = left_out.join(", ");
+            notices.push(format!("left out, for it needs what was not selected: {named}"));
+        }
+    }
     let (dump_major, codec) = (major(&body.dump_version)?, body.compression.into());
     let choice = request.clients.choose_for_restore(dump_major, server.major, codec)?;
     if choice.expects_transaction_timeout_error {
@@ -66,7 +73,7 @@ pub(super) async fn plan(request: RestoreRequest, manifest: VerifiedManifest) ->
             }
             let mut relations = if drops { target::relations(&connection).await? } else { Vec::new() };
             if let Some(stored) = &stored {
-                let selected = names(&stored.head.toc.select(&request.selection));
+                let selected = names(&stored.head.toc.select(&request.whole_selection()));
                 relations.retain(|(name, _)| selected.contains(name));
             }
             (database, relations.into_iter().map(|(_, shown)| shown).collect())

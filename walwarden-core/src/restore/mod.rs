@@ -105,8 +105,8 @@ pub struct RestoreRequest {
     pub no_owner: bool,
     /// Leave privileges out.
     pub no_privileges: bool,
-    /// Which tables or schemas of the backup; into a new database, with the definitions that they depend on. It takes an
-    /// index.
+    /// Which tables or schemas of the backup: tables with their indexes, constraints, triggers, policies and own sequences, and into
+    /// a new database with the definitions that all those depend on. It takes an index.
     pub selection: Selection,
     /// What of them.
     pub scope: Scope,

@@ -3,13 +3,13 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use walwarden_archive::Toc;
+use walwarden_archive::{Selection, Toc};
 use walwarden_verify::index::Index;
 
 use super::check::Expectation;
 use super::spool::{self, SpooledDump, VerifiedArchive};
 use super::stored::StoredDump;
-use super::{Check, Mode, RestorePlan, Scope, contents};
+use super::{Check, Mode, RestorePlan, RestoreRequest, Scope, contents};
 use crate::error::Result;
 use crate::watch::Watch;
 
@@ -67,12 +67,13 @@ impl Fetched {
         match self {
             Fetched::Whole(dump) => {
                 let archive = dump.verify(plan.manifest.body(), &request.cancel).await?;
+                let head = archive.head().await?;
+                archive.cut_definitions(&head).await?;
                 // An index that was altered is found before the target is touched.
                 let expectation = match plan.manifest.body().index {
                     Some(_) if plan.compares() => {
                         let index = contents::index(request.from.as_ref(), &plan.manifest).await?;
-                        let toc = archive.toc().await?;
-                        Some(Expectation::new(&index, &toc, &toc)?)
+                        Some(Expectation::new(&index, &head.toc, &head.toc)?)
                     }
                     _ => None,
                 };
@@ -96,13 +97,18 @@ impl RestorePlan {
 
     /// The entries that are restored.
     fn selected(&self, toc: &Toc) -> Toc {
-        let selection = &self.request.selection;
-        if selection.is_everything() {
-            return toc.clone();
-        }
-        match self.request.mode {
-            Mode::NewDatabase => toc.select(&selection.clone().with_dependencies()),
-            Mode::InPlace => toc.select(selection),
+        toc.select(&self.request.whole_selection())
+    }
+}
+
+impl RestoreRequest {
+    /// The selection with all that makes a table whole and, in a new database, possible.
+    pub(super) fn whole_selection(&self) -> Selection {
+        let selection = self.selection.clone();
+        match (self.mode, self.scope) {
+            (_, Scope::DataOnly) => selection,
+            (Mode::NewDatabase, _) => selection.with_belongings().with_dependencies(),
+            (Mode::InPlace, _) => selection.with_belongings(),
         }
     }
 }

@@ -10,7 +10,7 @@ use walwarden_verify::manifest::ManifestBody;
 
 use super::folder::{self, ARCHIVE, PrivateFolder};
 use super::progress::Progress;
-use super::stored::StoredDump;
+use super::stored::{Head, StoredDump, changed};
 use crate::error::{Code, Error, Result};
 use crate::pipeline::{Measure, Measured};
 use crate::storage::{ObjectName, Storage};
@@ -41,27 +41,37 @@ impl VerifiedArchive {
         VerifiedPath(self.0.archive_path())
     }
 
+    /// An archive with the definitions, for the sections around the data.
+    pub(super) fn definitions(&self) -> VerifiedPath {
+        VerifiedPath(self.folder().join(DEFINITIONS))
+    }
+
     /// Of one [without rows](without_rows), what is left for `--section=data`.
     pub(super) fn rest_of_data(&self) -> VerifiedPath {
         VerifiedPath(self.folder().join(REST_OF_DATA))
     }
 
-    /// Its table of contents.
-    pub(super) async fn toc(&self) -> Result<Toc> {
+    /// Header and table of contents.
+    pub(super) async fn head(&self) -> Result<Head> {
         let path = self.0.archive_path();
         let read = move || {
             let file = std::fs::File::open(&path).map_err(|error| {
                 Error::new(Code::FileFailed, "the spooled dump cannot be read").with_source(error)
             })?;
-            let (_, toc) = walwarden_archive::read_toc(file).map_err(|error| {
+            let (header, toc) = walwarden_archive::read_toc(file).map_err(|error| {
                 Error::new(Code::ArchiveInvalid, "the dump's table of contents cannot be read")
                     .with_source(error)
             })?;
-            Ok(toc)
+            Ok(Head { header, toc })
         };
         tokio::task::spawn_blocking(read).await.map_err(|error| {
             Error::new(Code::Internal, "the thread that reads the dump broke down").with_source(error)
         })?
+    }
+
+    /// Makes [`definitions`](Self::definitions) of the dump.
+    pub(super) async fn cut_definitions(&self, head: &Head) -> Result<()> {
+        keep_definitions(&self.0, head, &head.toc).await
     }
 
     /// The private folder around it, for lists that accompany the archive.
@@ -89,7 +99,7 @@ pub(super) async fn fetch(
             chunk = body.next() => chunk,
             () = cancel.cancelled() => return Err(cancelled()),
         };
-        let Some(chunk) = chunk.transpose()? else { break };
+        let Some(chunk) = chunk.transpose().map_err(changed)? else { break };
         file.write_all(&chunk).await.map_err(|error| folder::failed(spool_dir, error))?;
         done_bytes += chunk.len() as u64;
         if done_bytes > manifest.size_bytes {
@@ -130,10 +140,16 @@ impl SpooledDump {
 /// else is in the data section.
 pub(super) async fn without_rows(dump: &StoredDump, toc: &Toc, spool_dir: &Path) -> Result<VerifiedArchive> {
     let folder = PrivateFolder::begin(spool_dir).await?;
-    let (header, toc) = (&dump.head.header, privileges_last(toc));
-    keep(&folder, ARCHIVE, toc.without_data(DataEntries::Keep).to_bytes(header)).await?;
-    keep(&folder, REST_OF_DATA, toc.without_data(DataEntries::Remove).to_bytes(header)).await?;
+    keep_definitions(&folder, &dump.head, toc).await?;
+    let rest = privileges_last(toc).without_data(DataEntries::Remove);
+    keep(&folder, REST_OF_DATA, rest.to_bytes(&dump.head.header)).await?;
+    keep(&folder, ARCHIVE, toc.without_data(DataEntries::Keep).to_bytes(&dump.head.header)).await?;
     Ok(VerifiedArchive(folder))
+}
+
+async fn keep_definitions(folder: &PrivateFolder, head: &Head, toc: &Toc) -> Result<()> {
+    let definitions = privileges_last(toc).without_data(DataEntries::Keep);
+    keep(folder, DEFINITIONS, definitions.to_bytes(&head.header)).await
 }
 
 /// The same entries, privileges last and in the last section. They belong to none, and `pg_restore --section` would set a table's
@@ -172,8 +188,7 @@ pub(super) async fn with_blocks(
     let head = toc.without_offsets().to_bytes(&dump.head.header);
     written.update(&head);
     file.write_all(&head).await.map_err(|error| folder::failed(spool_dir, error))?;
-    for (_, block) in blocks {
-        let mut reading = dump.read_block(block);
+    for mut reading in dump.readings(&blocks) {
         loop {
             let piece = tokio::select! {
                 piece = reading.next() => piece?,
@@ -226,5 +241,6 @@ fn cancelled() -> Error {
     Error::new(Code::Cancelled, "the restore was cancelled before the dump was verified")
 }
 
+const DEFINITIONS: &str = "definitions.dump";
 const REST_OF_DATA: &str = "rest-of-data.dump";
 const PIECE_BYTES: usize = 1 << 20;

@@ -1,6 +1,6 @@
 //! A dump as it lies in the store, read in ranges. Every byte is compared with the index before it is handed on.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::io::Cursor;
 use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -30,6 +30,8 @@ pub(super) struct Head {
 pub(super) struct StoredDump {
     pub(super) head: Arc<Head>,
     pub(super) index: Arc<Index>,
+    /// dumpId → place in the index.
+    places: Arc<HashMap<u64, usize>>,
     object: Arc<Object>,
 }
 
@@ -64,10 +66,11 @@ impl StoredDump {
             size_bytes,
             index: Arc::clone(&index),
             recent: Mutex::default(),
-            kept_chunks: 2 * readers as usize + 1,
+            kept_chunks: (2 * readers as usize + 1).min(MOST_KEPT_CHUNKS),
         });
         let head = Arc::new(read_head(&object).await?);
-        Ok(StoredDump { head, index, object })
+        let places = index.entries.iter().enumerate().map(|(place, entry)| (entry.dump_id, place)).collect();
+        Ok(StoredDump { head, index, places: Arc::new(places), object })
     }
 
     /// The entries of a table of contents that have data, and where that lies, in the order in which it lies there.
@@ -77,37 +80,51 @@ impl StoredDump {
     pub(super) fn blocks<'a>(&'a self, toc: &'a Toc) -> Result<Vec<(&'a Entry, &'a Block)>> {
         let mut blocks = Vec::new();
         for entry in toc.entries().iter().filter(|entry| entry.has_block()) {
-            let stated = self.index.entries.iter().find(|stated| stated.dump_id == entry.dump_id as u64);
-            let block = stated.and_then(|stated| stated.data.as_ref()).ok_or_else(|| {
-                let message = format!(
-                    "the index has no data of an entry in the dump's table of contents name={} dumpId={}",
-                    self.object.name, entry.dump_id
-                );
-                Error::new(Code::ArtifactMismatch, message)
-            })?;
+            let dump_id = u64::try_from(entry.dump_id).ok();
+            let place = dump_id.and_then(|dump_id| self.places.get(&dump_id));
+            let block =
+                place.and_then(|place| self.index.entries[*place].data.as_ref()).ok_or_else(|| {
+                    let message = format!(
+                        "the index has no data of an entry in the dump's table of contents name={} dumpId={}",
+                        self.object.name, entry.dump_id
+                    );
+                    Error::new(Code::ArtifactMismatch, message)
+                })?;
             blocks.push((entry, block));
         }
         blocks.sort_by_key(|(_, block)| block.offset);
         Ok(blocks)
     }
 
-    /// The bytes of a block. A small one is read by itself and compared by its own digest, so that one table out of many
-    /// costs no more than its bytes; of a larger one, the chunks that it lies in are.
-    pub(super) fn read_block(&self, block: &Block) -> Reading {
-        if block.length <= CHUNK_SIZE_BYTES {
-            Reading {
-                object: Arc::clone(&self.object),
-                rest: 0..0,
-                alone: Some(block.clone()),
-                ahead: JoinSet::new(),
-            }
-        } else {
-            self.read_chunks(block)
-        }
+    /// The bytes of each of these blocks, in the order in which they lie there. A small one that lies alone is read by itself and
+    /// compared by its own digest, so that one table out of many costs no more than its bytes; else the chunks are that blocks
+    /// lie in, which neighbours share.
+    pub(super) fn readings<'a>(&self, blocks: &[(&'a Entry, &'a Block)]) -> Vec<Reading> {
+        let chunks = |block: &Block| {
+            let last = (block.offset + block.length).saturating_sub(1).max(block.offset);
+            (block.offset / CHUNK_SIZE_BYTES, last / CHUNK_SIZE_BYTES)
+        };
+        let is_alone = |place: usize| {
+            let (first, last) = chunks(blocks[place].1);
+            let before = place.checked_sub(1).map(|before| chunks(blocks[before].1).1);
+            let after = blocks.get(place + 1).map(|(_, after)| chunks(after).0);
+            before != Some(first) && after != Some(last)
+        };
+        let reading = |(place, (_, block)): (usize, &(&Entry, &Block))| match block.length <= CHUNK_SIZE_BYTES
+            && is_alone(place)
+        {
+            true => self.read_block(block),
+            false => self.read_chunks(block),
+        };
+        blocks.iter().enumerate().map(reading).collect()
     }
 
-    /// The same, always by chunks, which neighbours may want, too.
-    pub(super) fn read_chunks(&self, block: &Block) -> Reading {
+    fn read_block(&self, block: &Block) -> Reading {
+        let object = Arc::clone(&self.object);
+        Reading { object, rest: 0..0, alone: Some(block.clone()), ahead: JoinSet::new() }
+    }
+
+    fn read_chunks(&self, block: &Block) -> Reading {
         let rest = block.offset..block.offset + block.length;
         Reading { object: Arc::clone(&self.object), rest, alone: None, ahead: JoinSet::new() }
     }
@@ -228,10 +245,10 @@ impl Object {
             // It is shorter, or longer.
             Ok(_) => return Err(altered()),
             Err(error) if error.code() == Code::ArgumentInvalid => return Err(altered()),
-            Err(error) => return Err(error),
+            Err(error) => return Err(changed(error)),
         };
         let mut bytes = BytesMut::with_capacity(length);
-        while let Some(piece) = body.try_next().await? {
+        while let Some(piece) = body.try_next().await.map_err(changed)? {
             if bytes.len() + piece.len() > length {
                 return Err(altered());
             }
@@ -246,6 +263,17 @@ impl Object {
         if bytes.len() == length && Some(digest) == expected { Ok(bytes) } else { Err(altered()) }
     }
 }
+
+/// What a store says that returns other bytes than it announced, or another object than before, speaks of a backup.
+pub(super) fn changed(error: Error) -> Error {
+    match error.code() {
+        Code::ReadBackMismatch => error.with_code(Code::ArtifactMismatch),
+        _ => error,
+    }
+}
+
+/// 128 MiB.
+const MOST_KEPT_CHUNKS: usize = 16;
 
 #[cfg(test)]
 mod tests;

@@ -1,9 +1,11 @@
 //! Looks at the target, and creates, renames and drops databases there.
 
+use std::time::Duration;
+
 use tokio_postgres::{Client, Row};
 
 use crate::error::{Code, Error, Result};
-use crate::source::TableName;
+use crate::source::{self, Dsn, TableName};
 
 /// An error of connecting, which speaks of a source, said of the target.
 pub(super) fn as_target(error: Error) -> Error {
@@ -16,6 +18,35 @@ pub(super) fn as_target(error: Error) -> Error {
         other => other,
     };
     error.with_code(code)
+}
+
+/// A connection for work that takes as long as it takes, whatever role, database or server say about that. Its commits wait for
+/// the WAL, their own and that of all before them.
+pub(super) async fn session(dsn: &Dsn) -> Result<Client> {
+    let client = source::connect(dsn).await.map_err(as_target)?;
+    client.batch_execute(PATIENT).await.map_err(|error| as_target(source::explain(dsn, &error)))?;
+    Ok(client)
+}
+
+const PATIENT: &str = "
+    SELECT pg_catalog.set_config(name, '0', false) FROM pg_catalog.pg_settings WHERE name IN
+        ('statement_timeout', 'lock_timeout', 'idle_in_transaction_session_timeout', 'idle_session_timeout',
+         'transaction_timeout');
+    SET synchronous_commit = on";
+
+/// Waits until nobody is connected to a database, or for five seconds: connections that are being closed count until the server
+/// has noticed, and it may have none to give before.
+pub(super) async fn until_left(server: &Dsn, database: &str) {
+    let sql = "select exists (select from pg_catalog.pg_stat_activity where datname = $1)";
+    for _ in 0..100 {
+        if let Ok(client) = session(server).await
+            && let Ok(row) = client.query_one(sql, &[&database]).await
+            && !row.get::<_, bool>(0)
+        {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
 }
 
 /// Names that a restore gives to a database until it is complete.

@@ -3,7 +3,7 @@
 use tokio_postgres::Client;
 
 use crate::error::Result;
-use crate::source::{self, Dsn};
+use crate::source::Dsn;
 
 use super::target;
 
@@ -64,7 +64,7 @@ impl Drop for Unfinished {
 
 /// Over a new connection: the one at work may be what broke.
 async fn remove(server: &Dsn, name: &str, oid: Option<u32>) -> Result<()> {
-    let connection = source::connect(server).await.map_err(target::as_target)?;
+    let connection = target::session(server).await?;
     let Some(oid) = oid else { return target::drop(&connection, name).await };
     // Its name may change once more, while a backend whose connection broke carries out the rename.
     while let Some(present) = target::name(&connection, oid).await? {
