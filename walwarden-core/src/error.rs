@@ -199,7 +199,7 @@ codes! {
     /// The manifest is not signed by a key the caller trusts.
     SignatureInvalid "signature-invalid" Damaged Terminal "Do not restore from it: check the public key, then treat the manifest as forged.";
     /// The stored dump is not what the manifest says.
-    ArtifactMismatch "artifact-mismatch" Damaged Terminal "Do not restore from it: the dump was altered or cut. A restore that says this has changed nothing in the target. Use another copy or another backup.";
+    ArtifactMismatch "artifact-mismatch" Damaged Terminal "Do not restore from it: the dump was altered or cut. A restore that says this has replaced nothing in the target, and completed nothing there. Use another copy or another backup.";
 
     /// A backup has no archive index.
     IndexMissing "index-missing" Invalid UserError "Index the dump itself: `walwarden archive index FILE` works with any custom-format archive.";
