@@ -29,7 +29,7 @@ use walwarden_testkit::torture::Torture;
 /// A database as SQL, but for its name and the random word that newer versions begin and end with.
 fn as_sql(server: &Postgres, database: &str) -> String {
     let output = Command::new(bin_dir(server.major()).join("pg_dump"))
-        .arg("--dbname")
+        .args(["--encoding=UTF8", "--dbname"])
         .arg(server.dsn(database))
         .output()
         .unwrap();
@@ -137,6 +137,55 @@ async fn an_owner_who_has_revoked_its_own_rights_restores_its_database() {
                 .await
                 .unwrap_or_else(|e| panic!("{copy}: {e:?}"));
             assert_eq!(as_sql(&server, &copy), as_sql(&server, name), "{copy}");
+        }
+    }
+}
+
+/// Owners, privileges and comments of large objects, in a database that is not UTF-8.
+#[tokio::test(flavor = "multi_thread")]
+async fn large_objects_have_their_owners_and_text_its_encoding() {
+    for major in MAJORS {
+        let server = Postgres::start(major);
+        server.sql("postgres", "create role keeper; create role reader").await;
+        server
+            .sql(
+                "postgres",
+                "create database latin encoding 'LATIN1' template template0 lc_collate 'C' lc_ctype 'C'",
+            )
+            .await;
+        server
+            .sql(
+                "latin",
+                "create table \"Straße\" (name text); insert into \"Straße\" values ('Königsallee'), ('rue de l''été');
+                 select lo_from_bytea(4001, decode(repeat('c0ffee', 300000), 'hex')), lo_create(4002),
+                        lo_from_bytea(4003, 'öffentlich'::bytea);
+                 alter large object 4001 owner to keeper; grant select on large object 4001 to reader;
+                 comment on large object 4001 is 'für später'; revoke all on large object 4003 from postgres;
+                 select lo_from_bytea(5000 + n, n::text::bytea) from generate_series(1, 1200) n;",
+            )
+            .await;
+        let folder = tempfile::tempdir().unwrap();
+        let home = Home::open(folder.path()).await;
+        let sealed = home.backup(&server.dsn("latin")).await.unwrap();
+        for jobs in [1, 3] {
+            let copy = format!("copy_{jobs}");
+            let mut request = RestoreRequest::new(
+                sealed.manifest_sha256,
+                Arc::clone(&home.storage),
+                vec![*home.signer.public_key()],
+                Dsn::parse(&server.dsn("postgres")).unwrap(),
+                Mode::NewDatabase,
+                clients().await,
+            );
+            request.created_database = Some(copy.clone());
+            (request.jobs, request.spooling, request.check) = (jobs, Spooling::Never, Check::Digests);
+            let plan = home.engine.restore().plan(request).await.unwrap();
+            home.engine
+                .restore()
+                .apply(plan, &Diary::default())
+                .await
+                .unwrap_or_else(|e| panic!("{major}: {e:?}"));
+            assert!(as_sql(&server, &copy) == as_sql(&server, "latin"), "{major} over {jobs}");
         }
     }
 }
@@ -572,6 +621,45 @@ async fn a_restore_that_is_stopped_or_loses_its_server_midway_says_so() {
     let error = scene.home.engine.restore().apply(plan, &midway).await.unwrap_err();
     assert_eq!(error.code(), Code::TargetConnectionLost, "{error:?}");
     assert!(error.message().contains("by hand"), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_that_is_cut_and_a_store_that_stalls_end_the_restore_by_their_names() {
+    let scene = wide().await;
+    let server: &'static Postgres = Box::leak(Box::new(Postgres::start(17)));
+    let request = straight_into(server, &scene, "cut", 2).await;
+    let plan = scene.home.engine.restore().plan(request).await.unwrap();
+    let terminate = || {
+        let sql = "select pg_terminate_backend(pid) from pg_stat_activity where query like 'COPY%' limit 1";
+        let psql = bin_dir(17).join("psql");
+        let ended =
+            Command::new(psql).args(["-qXAt", "-c", sql, "-d", &server.dsn("postgres")]).output().unwrap();
+        assert_eq!(String::from_utf8_lossy(&ended.stdout).trim(), "t");
+    };
+    let midway = Midway(std::sync::Mutex::new(Some(Box::new(terminate))));
+    let error = scene.home.engine.restore().apply(plan, &midway).await.unwrap_err();
+    assert_eq!(
+        (error.code(), error.code().exit()),
+        (Code::TargetConnectionLost, Exit::Retryable),
+        "{error:?}"
+    );
+    assert_eq!(Scene::databases(server).await, EMPTY_SERVER);
+
+    let faulty = FaultyStorage::new(Arc::clone(&scene.home.storage));
+    faulty.misbehave(Call::Get, 4, Misbehaviour::Hang);
+    let mut request = straight_into(server, &scene, "stalled", 2).await;
+    request.from = Arc::new(faulty.clone());
+    let cancel = request.cancel.clone();
+    let plan = scene.home.engine.restore().plan(request).await.unwrap();
+    let apply = scene.home.engine.restore();
+    let restoring = tokio::spawn(async move { apply.apply(plan, &Diary::default()).await });
+    while faulty.calls(Call::Get) < 4 {
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    cancel.cancel();
+    let error = restoring.await.unwrap().unwrap_err();
+    assert_eq!(error.code(), Code::Cancelled, "{error:?}");
+    assert_eq!(Scene::databases(server).await, EMPTY_SERVER);
 }
 
 #[tokio::test(flavor = "multi_thread")]
