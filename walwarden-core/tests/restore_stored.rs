@@ -386,6 +386,12 @@ async fn a_table_comes_with_what_it_needs_and_costs_little_more_than_its_own_byt
         assert!(!there.contains_key(&table("other")), "{there:?}");
     }
 
+    let name = unique("one_spooled_table");
+    let mut request = scene.named(&name).await;
+    request.selection = Selection::everything().with_table(Some("crm"), "small");
+    (request.spooling, request.jobs) = (Spooling::Always, 3);
+    assert_eq!(scene.run(request).await.unwrap().checked.unwrap().len(), 1);
+
     let mut request = straight(&scene, &unique("misspelt"), 1).await;
     request.selection = Selection::everything().with_table(Some("crm"), "smal").with_schema("crn");
     let error = scene.home.engine.restore().plan(request).await.unwrap_err();

@@ -183,9 +183,8 @@ impl Application<'_> {
         let request = &self.plan.request;
         let mut arguments = self.arguments();
         arguments.push("--section=data");
-        let rest = self.pg_restore_of(self.prepared.archive.rest_of_data());
-        add(notices, rest.run(arguments, building).await?);
-        let StoredRows { dump, toc } = rows;
+        let StoredRows { dump, toc, rest } = rows;
+        add(notices, self.pg_restore_of(rest.clone()).run(arguments, building).await?);
         let jobs = request.jobs as usize;
         let load = Load { dump, toc, jobs, cancel: &request.cancel, watch: self.watch };
         let Filled { connections, wanted } = load.fill(&request.target.with_database(building)).await?;

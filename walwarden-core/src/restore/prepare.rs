@@ -4,10 +4,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use walwarden_archive::{Selection, Toc};
-use walwarden_verify::index::Index;
 
 use super::check::Expectation;
-use super::spool::{self, SpooledDump, VerifiedArchive};
+use super::spool::{self, SpooledDump, VerifiedArchive, VerifiedPath};
 use super::stored::StoredDump;
 use super::{Check, Mode, RestorePlan, RestoreRequest, Scope, contents};
 use crate::error::Result;
@@ -29,6 +28,8 @@ pub(super) struct Prepared {
 pub(super) struct StoredRows {
     pub(super) dump: StoredDump,
     pub(super) toc: Toc,
+    /// An archive with what else is in the data section.
+    pub(super) rest: VerifiedPath,
 }
 
 /// What was fetched of a dump.
@@ -37,7 +38,7 @@ pub(super) enum Fetched {
     /// All, not compared yet.
     Whole(SpooledDump),
     /// Some of it, or nothing but its definitions; compared piece by piece.
-    Part { archive: VerifiedArchive, rows: StoredRows },
+    Part { archive: VerifiedArchive, dump: StoredDump, toc: Toc, rest: Option<VerifiedPath> },
 }
 
 /// Fetches what has to be there before the target is touched.
@@ -52,12 +53,13 @@ pub(super) async fn fetch(plan: &RestorePlan, spool_dir: &Path, watch: &dyn Watc
         None => StoredDump::open(Arc::clone(&request.from), &plan.manifest, request.jobs).await?,
     };
     let toc = plan.selected(&dump.head.toc);
-    let archive = if plan.spools && request.scope != Scope::SchemaOnly {
-        spool::with_blocks(&dump, &toc, spool_dir, &request.cancel, watch).await?
+    let (archive, rest) = if plan.spools && request.scope != Scope::SchemaOnly {
+        (spool::with_blocks(&dump, &toc, spool_dir, &request.cancel, watch).await?, None)
     } else {
-        spool::without_rows(&dump, &toc, spool_dir).await?
+        let (archive, rest) = spool::without_rows(&dump, &toc, spool_dir).await?;
+        (archive, (request.scope == Scope::All).then_some(rest))
     };
-    Ok(Fetched::Part { archive, rows: StoredRows { dump, toc } })
+    Ok(Fetched::Part { archive, dump, toc, rest })
 }
 
 impl Fetched {
@@ -79,11 +81,11 @@ impl Fetched {
                 };
                 Ok(Prepared { archive, rows: None, expectation })
             }
-            Fetched::Part { archive, rows } => {
-                let expects = |index: &Index| Expectation::new(index, &rows.dump.head.toc, &rows.toc);
-                let expectation = plan.compares().then(|| expects(&rows.dump.index)).transpose()?;
-                let straight = !plan.spools && request.scope == Scope::All;
-                Ok(Prepared { archive, rows: straight.then_some(rows), expectation })
+            Fetched::Part { archive, dump, toc, rest } => {
+                let expected = plan.compares().then(|| Expectation::new(&dump.index, &dump.head.toc, &toc));
+                let expectation = expected.transpose()?;
+                let rows = rest.map(|rest| StoredRows { dump, toc, rest });
+                Ok(Prepared { archive, rows, expectation })
             }
         }
     }

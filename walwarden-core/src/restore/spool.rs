@@ -46,11 +46,6 @@ impl VerifiedArchive {
         VerifiedPath(self.folder().join(DEFINITIONS))
     }
 
-    /// Of one [without rows](without_rows), what is left for `--section=data`.
-    pub(super) fn rest_of_data(&self) -> VerifiedPath {
-        VerifiedPath(self.folder().join(REST_OF_DATA))
-    }
-
     /// Header and table of contents.
     pub(super) async fn head(&self) -> Result<Head> {
         let path = self.0.archive_path();
@@ -136,15 +131,19 @@ impl SpooledDump {
     }
 }
 
-/// Two small archives with all of a dump but its rows and large objects: one for the sections around the data, one with what
-/// else is in the data section.
-pub(super) async fn without_rows(dump: &StoredDump, toc: &Toc, spool_dir: &Path) -> Result<VerifiedArchive> {
+/// A small archive with all of a dump but its rows and large objects, and another one with what else is in the data section.
+pub(super) async fn without_rows(
+    dump: &StoredDump,
+    toc: &Toc,
+    spool_dir: &Path,
+) -> Result<(VerifiedArchive, VerifiedPath)> {
     let folder = PrivateFolder::begin(spool_dir).await?;
     keep_definitions(&folder, &dump.head, toc).await?;
     let rest = privileges_last(toc).without_data(DataEntries::Remove);
     keep(&folder, REST_OF_DATA, rest.to_bytes(&dump.head.header)).await?;
     keep(&folder, ARCHIVE, toc.without_data(DataEntries::Keep).to_bytes(&dump.head.header)).await?;
-    Ok(VerifiedArchive(folder))
+    let rest = VerifiedPath(folder.path().join(REST_OF_DATA));
+    Ok((VerifiedArchive(folder), rest))
 }
 
 async fn keep_definitions(folder: &PrivateFolder, head: &Head, toc: &Toc) -> Result<()> {
@@ -201,6 +200,7 @@ pub(super) async fn with_blocks(
         }
     }
     file.flush().await.map_err(|error| folder::failed(spool_dir, error))?;
+    keep_definitions(&folder, &dump.head, toc).await?;
     if measured(&folder, cancel).await? == written.finish() {
         return Ok(VerifiedArchive(folder));
     }
