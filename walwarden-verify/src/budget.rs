@@ -22,6 +22,9 @@ pub struct Budget {
     pub index_bytes: u64,
     /// Failures told for each reason; more are counted only: 1,000.
     pub failures_told: usize,
+    /// Hashes of rows held in memory, 40 bytes each, of which each manifest names one; with more the chain is read
+    /// again: 500,000.
+    pub row_hashes: usize,
     /// Bytes of documents held in memory; with more the bundle is read twice: 24 MiB.
     pub retained_bytes: u64,
 }
@@ -39,6 +42,7 @@ impl Default for Budget {
             disclosure_bytes: 16 << 20,
             index_bytes: 256 << 20,
             failures_told: 1000,
+            row_hashes: 500_000,
             retained_bytes: 24 << 20,
         }
     }

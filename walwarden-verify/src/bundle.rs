@@ -12,7 +12,7 @@ use crate::budget::Budget;
 use crate::reason::Reason;
 
 pub(crate) use path::BundlePath;
-pub(crate) use rows::RowStream;
+pub(crate) use rows::{HashedRow, RowStream};
 pub(crate) use tar::Entry;
 
 /// Why reading ended before the end.

@@ -1,6 +1,7 @@
 //! SHA-256 digests.
 
 use std::fmt;
+use std::ops::Range;
 use std::str::FromStr;
 
 /// A SHA-256 digest; its text form is 64 lower-case hex digits, and no other spelling is read.
@@ -57,6 +58,33 @@ impl Sha256 {
             pair[1] = DIGITS[usize::from(byte & 15)];
         }
         text
+    }
+}
+
+/// Digests of messages that lie in `data`.
+#[derive(Debug)]
+pub(crate) struct ManyHasher {
+    #[cfg(feature = "lanes")]
+    lanes: crate::lanes::LaneHasher,
+}
+
+impl ManyHasher {
+    pub(crate) fn new() -> Self {
+        ManyHasher {
+            #[cfg(feature = "lanes")]
+            lanes: crate::lanes::LaneHasher::new(),
+        }
+    }
+
+    /// Replaces `digests`.
+    pub(crate) fn digest(&self, data: &[u8], messages: &[Range<usize>], digests: &mut Vec<Sha256>) {
+        #[cfg(feature = "lanes")]
+        self.lanes.digest(data, messages, digests);
+        #[cfg(not(feature = "lanes"))]
+        {
+            digests.clear();
+            digests.extend(messages.iter().map(|message| Sha256::of(&data[message.clone()])));
+        }
     }
 }
 
@@ -154,6 +182,19 @@ mod backend {
     }
 }
 
+pub(crate) const NO_DIGIT: u8 = 0x80;
+
+/// What each lower-case hex digit stands for.
+pub(crate) const HEX_VALUES: [u8; 256] = {
+    let mut values = [NO_DIGIT; 256];
+    let mut value = 0;
+    while value < 16 {
+        values[b"0123456789abcdef"[value as usize] as usize] = value;
+        value += 1;
+    }
+    values
+};
+
 /// The text is not 64 lower-case hex digits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct HashTextError;
@@ -170,20 +211,16 @@ impl FromStr for Sha256 {
     type Err = HashTextError;
 
     fn from_str(text: &str) -> Result<Self, HashTextError> {
-        let digit = |byte: u8| match byte {
-            b'0'..=b'9' => Ok(byte - b'0'),
-            b'a'..=b'f' => Ok(byte - b'a' + 10),
-            _ => Err(HashTextError),
-        };
-        let (pairs, []) = text.as_bytes().as_chunks::<2>() else { return Err(HashTextError) };
-        if pairs.len() != 32 {
-            return Err(HashTextError);
-        }
+        let digits: &[u8; 64] = text.as_bytes().try_into().map_err(|_| HashTextError)?;
         let mut bytes = [0; 32];
-        for (byte, [high, low]) in bytes.iter_mut().zip(pairs) {
-            *byte = digit(*high)? << 4 | digit(*low)?;
+        // Asked for once, at the end: a chain has two of these in each row.
+        let mut wrong = 0;
+        for (byte, [high, low]) in bytes.iter_mut().zip(digits.as_chunks::<2>().0) {
+            let (high, low) = (HEX_VALUES[usize::from(*high)], HEX_VALUES[usize::from(*low)]);
+            wrong |= high | low;
+            *byte = high << 4 | low & 15;
         }
-        Ok(Sha256(bytes))
+        if wrong & NO_DIGIT == 0 { Ok(Sha256(bytes)) } else { Err(HashTextError) }
     }
 }
 

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use crate::hash::{HEX_VALUES, NO_DIGIT};
+
 /// The text is not an id of the expected form.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct IdError(&'static str);
@@ -129,26 +131,23 @@ fn uuid_v7(unix_millis: i64, random: [u8; 10]) -> [u8; 16] {
     bytes
 }
 
+/// Where the two digits of each byte stand.
+const UUID_DIGITS: [usize; 16] = [0, 2, 4, 6, 9, 11, 14, 16, 19, 21, 24, 26, 28, 30, 32, 34];
+
 fn read_uuid_v7(text: &str) -> Result<[u8; 16], IdError> {
     let text: &[u8; 36] = text.as_bytes().try_into().map_err(|_| UUID_RULE)?;
-    let mut digits = [0_u8; 32];
-    let mut count = 0;
-    for (at, byte) in text.iter().enumerate() {
-        let digit = match (at, byte) {
-            (8 | 13 | 18 | 23, b'-') => continue,
-            (8 | 13 | 18 | 23, _) => return Err(UUID_RULE),
-            (_, b'0'..=b'9') => byte - b'0',
-            (_, b'a'..=b'f') => byte - b'a' + 10,
-            _ => return Err(UUID_RULE),
-        };
-        digits[count] = digit;
-        count += 1;
-    }
+    let [_, _, _, _, _, _, _, _, b'-', _, _, _, _, b'-', _, _, _, _, b'-', _, _, _, _, b'-', ..] = text
+    else {
+        return Err(UUID_RULE);
+    };
     let mut bytes = [0; 16];
-    for (byte, [high, low]) in bytes.iter_mut().zip(digits.as_chunks::<2>().0) {
-        *byte = high << 4 | low;
+    let mut wrong = 0;
+    for (byte, at) in bytes.iter_mut().zip(UUID_DIGITS) {
+        let (high, low) = (HEX_VALUES[usize::from(text[at])], HEX_VALUES[usize::from(text[at + 1])]);
+        wrong |= high | low;
+        *byte = high << 4 | low & 15;
     }
-    if bytes[6] >> 4 == 7 && bytes[8] >> 6 == 2 { Ok(bytes) } else { Err(UUID_RULE) }
+    if wrong & NO_DIGIT == 0 && bytes[6] >> 4 == 7 && bytes[8] >> 6 == 2 { Ok(bytes) } else { Err(UUID_RULE) }
 }
 
 fn write_uuid(bytes: &[u8; 16], f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -43,6 +43,8 @@ mod id;
 pub mod index;
 pub mod json;
 pub mod key;
+#[cfg(feature = "lanes")]
+pub mod lanes;
 pub mod layout;
 pub mod manifest;
 pub mod merkle;
@@ -58,6 +60,7 @@ mod witness_policy;
 pub use budget::Budget;
 pub use event::{EventKind, Head, Row};
 pub use form::FormError;
+pub(crate) use hash::ManyHasher;
 pub use hash::{HashTextError, Hasher, Sha256};
 pub use id::{ChainId, DatabaseId, DestinationId, IdError, JobId, OrgId, TokenId};
 pub use key::KeyId;

@@ -3,7 +3,7 @@
 mod proof;
 mod range;
 
-use crate::Sha256;
+use crate::{ManyHasher, Sha256};
 
 pub use proof::{ProofError, consistency_proof, inclusion_proof, verify_consistency, verify_inclusion};
 pub use range::{RangeRoots, consistency_ranges};
@@ -54,6 +54,33 @@ impl Tree {
     /// Adds a leaf by its [`leaf_hash`].
     pub fn push_hash(&mut self, leaf: Sha256) {
         self.push_node(0, leaf);
+    }
+
+    /// Adds leaves by their hashes, whole subtrees at a time.
+    pub(crate) fn push_hashes(&mut self, leaves: &[Sha256], hasher: &ManyHasher) {
+        let (mut rest, mut data, mut messages) = (leaves, Vec::new(), Vec::new());
+        while !rest.is_empty() {
+            // As many as are a whole subtree in this place.
+            let fitting = 1 << rest.len().ilog2();
+            let here = if self.size == 0 { fitting } else { 1 << self.size.trailing_zeros().min(31) };
+            let (subtree, after) = rest.split_at(fitting.min(here));
+            let mut nodes = subtree.to_vec();
+            let mut above = Vec::new();
+            while nodes.len() > 1 {
+                data.clear();
+                messages.clear();
+                for pair in nodes.as_chunks::<2>().0 {
+                    messages.push(data.len()..data.len() + 65);
+                    data.push(1);
+                    data.extend_from_slice(pair[0].as_bytes());
+                    data.extend_from_slice(pair[1].as_bytes());
+                }
+                hasher.digest(&data, &messages, &mut above);
+                std::mem::swap(&mut nodes, &mut above);
+            }
+            self.push_node(subtree.len().trailing_zeros(), nodes[0]);
+            rest = after;
+        }
     }
 
     /// Adds as many leaves as stand below a node, by its hash. Whether the node can stand here is the answer: the number

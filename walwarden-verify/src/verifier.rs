@@ -144,7 +144,7 @@ impl Verifier {
         let mut findings = Findings::new(self.budget.failures_told);
         let input_bytes = input.seek(SeekFrom::End(0))?;
         let kept = self.kept_checkpoint.as_deref().and_then(|note| KeptCheckpoint::read(note, &mut findings));
-        let walk = ChainWalk::new(kept.as_ref().map(KeptCheckpoint::size));
+        let walk = ChainWalk::new(kept.as_ref().map(KeptCheckpoint::size), self.budget.row_hashes);
         let mut survey = Survey::new(walk, Keyring::new(&self.keys));
         let mut report = self.empty_report();
         let judged = survey
@@ -187,6 +187,11 @@ impl Verifier {
             documents.visit(path, bytes, findings);
         })?;
         documents.conclude(findings);
+        let asked_for = documents.rows_asked_for();
+        if !asked_for.is_empty() {
+            let hashes = survey.row_hashes(input, input_bytes, &self.budget, &asked_for)?;
+            documents.judge_anchors(&hashes, findings);
+        }
         if documents.has_chunks() {
             survey.visit_chunks(
                 input,

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value as Json;
 use walwarden_verify::key::PublicKey;
-use walwarden_verify::{Level, Policy, Report, Status, Verifier, WitnessPolicy};
+use walwarden_verify::{Budget, Level, Policy, Report, Status, Verifier, WitnessPolicy};
 
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../spec/vectors")
@@ -70,6 +70,18 @@ fn flaws(case: &Json, report: &Report) -> Vec<String> {
 
 #[test]
 fn every_case_has_its_outcome() {
+    judge_all(Budget::default());
+}
+
+/// The bundle is read several times then, and must be judged alike.
+#[test]
+fn every_case_has_its_outcome_where_next_to_nothing_is_held() {
+    let mut budget = Budget::default();
+    (budget.retained_bytes, budget.row_hashes) = (0, 0);
+    judge_all(budget);
+}
+
+fn judge_all(budget: Budget) {
     let list = folder().join("cases.json");
     let text = fs::read(&list).unwrap_or_else(|error| panic!("{}: {error}", list.display()));
     let cases: Vec<Json> = serde_json::from_slice(&text).unwrap();
@@ -83,7 +95,7 @@ fn every_case_has_its_outcome() {
             }
             continue;
         };
-        let report = verifier.verify(BufReader::new(file)).unwrap();
+        let report = verifier.with_budget(budget).verify(BufReader::new(file)).unwrap();
         let flaws = flaws(case, &report);
         if !flaws.is_empty() {
             let lines: Vec<String> = report

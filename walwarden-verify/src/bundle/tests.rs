@@ -33,7 +33,12 @@ fn rows_are_found_however_the_text_is_cut() {
     for piece in [1, 2, 7, 100, text.len()] {
         let mut rows = RowStream::new(400);
         let mut seen = Vec::new();
-        let mut each = |row: &crate::event::RowText<'_>| seen.push(row.seq);
+        let mut each = |rows: &[HashedRow<'_>]| {
+            for HashedRow { row, expected_hash, leaf } in rows {
+                assert_eq!((*expected_hash, *leaf), (row.hash, crate::merkle::leaf_hash(row.text)));
+                seen.push(row.seq);
+            }
+        };
         for piece in text.chunks(piece) {
             rows.feed(piece, &mut each).unwrap();
         }

@@ -164,6 +164,11 @@ impl Replay {
         &self.jobs
     }
 
+    /// Whether a backup was queued and has not ended.
+    pub(crate) fn has_open_backup(&self) -> bool {
+        !self.queued.is_empty()
+    }
+
     /// Every completed backup, in order of job ids.
     pub const fn completed(&self) -> &BTreeMap<JobId, Completed> {
         &self.completed
@@ -216,14 +221,14 @@ impl Replay {
     ///
     /// As [`Row::parse`]; the row is not taken then.
     pub fn push_canonical(&mut self, row: &[u8]) -> Result<Vec<Violation>, FormError> {
-        RowText::parse(row).map(|row| self.push_text(&row))
+        RowText::parse(row).map(|row| self.push_text(&row, row.expected_hash()))
     }
 
     /// As [`push`](Self::push), of a row whose hash was computed over the bytes that were read.
-    pub(crate) fn push_text(&mut self, row: &RowText<'_>) -> Vec<Violation> {
+    pub(crate) fn push_text(&mut self, row: &RowText<'_>, expected_hash: Sha256) -> Vec<Violation> {
         let event =
             Event { seq: row.seq, at: row.at, job_id: row.job_id, kind: row.kind, payload: &row.payload };
-        self.take(event, row.prev_hash, row.hash, row.expected_hash)
+        self.take(event, row.prev_hash, row.hash, expected_hash)
     }
 
     fn take(&mut self, event: Event<'_>, prev: Sha256, hash: Sha256, expected: Sha256) -> Vec<Violation> {

@@ -122,7 +122,7 @@ impl Row {
     }
 }
 
-/// A row as text: found to be canonical and typed, its hash computed over the very bytes that were read.
+/// A row as text: found to be canonical and typed.
 pub(crate) struct RowText<'a> {
     pub(crate) text: &'a [u8],
     pub(crate) seq: u64,
@@ -132,7 +132,9 @@ pub(crate) struct RowText<'a> {
     pub(crate) payload: Object,
     pub(crate) prev_hash: Sha256,
     pub(crate) hash: Sha256,
-    pub(crate) expected_hash: Sha256,
+    // What the hash covers after prevHash, as it was read: `{"at":…` and `"jobId":…` to the end of the payload.
+    at_text: &'a [u8],
+    rest_text: &'a [u8],
 }
 
 impl<'a> RowText<'a> {
@@ -167,9 +169,22 @@ impl<'a> RowText<'a> {
         let text = &text.as_bytes()[..scanner.position()];
         check_payload(kind, job_id, &payload)?;
 
-        let (at_text, rest) = (&text[..after_at], &text[job_start..payload_end]);
-        let expected_hash = Sha256::of_parts([&prev_hash.hex(), at_text, b",", rest, b"}"]);
-        Ok(RowText { text, seq, at, job_id, kind, payload, prev_hash, hash, expected_hash })
+        let (at_text, rest_text) = (&text[..after_at], &text[job_start..payload_end]);
+        Ok(RowText { text, seq, at, job_id, kind, payload, prev_hash, hash, at_text, rest_text })
+    }
+
+    /// The hash that the row must have, computed over the very bytes that were read.
+    pub(crate) fn expected_hash(&self) -> Sha256 {
+        Sha256::of_parts([&self.prev_hash.hex(), self.at_text, b",", self.rest_text, b"}"])
+    }
+
+    /// Appends the bytes that the hash covers.
+    pub(crate) fn append_hashed(&self, bytes: &mut Vec<u8>) {
+        bytes.extend_from_slice(&self.prev_hash.hex());
+        bytes.extend_from_slice(self.at_text);
+        bytes.push(b',');
+        bytes.extend_from_slice(self.rest_text);
+        bytes.push(b'}');
     }
 
     fn into_row(self) -> Row {

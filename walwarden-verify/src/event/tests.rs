@@ -18,7 +18,7 @@ fn a_row_survives_its_canonical_form() {
     let row = row();
     let text = row.to_canonical();
     assert_eq!(Row::parse(&text), Ok(row.clone()));
-    assert_eq!(RowText::parse(&text).unwrap().expected_hash, row.hash);
+    assert_eq!(RowText::parse(&text).unwrap().expected_hash(), row.hash);
 }
 
 #[test]

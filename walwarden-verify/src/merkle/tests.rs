@@ -1,6 +1,19 @@
 use super::*;
 
 #[test]
+fn leaves_together_make_the_tree_they_make_one_by_one() {
+    let leaves: Vec<_> = (0..200_u8).map(|at| leaf_hash(&[at])).collect();
+    for step in [1, 2, 3, 7, 64, 200] {
+        let (mut one_by_one, mut together) = (Tree::new(), Tree::new());
+        for some in leaves.chunks(step) {
+            some.iter().for_each(|leaf| one_by_one.push_hash(*leaf));
+            together.push_hashes(some, &ManyHasher::new());
+            assert_eq!(one_by_one, together, "{step} at a time");
+        }
+    }
+}
+
+#[test]
 fn every_proof_of_small_trees_holds_and_no_changed_one_does() {
     let leaves: Vec<_> = (0..33_u8).map(|at| leaf_hash(&[at])).collect();
     for size in 1..=leaves.len() {

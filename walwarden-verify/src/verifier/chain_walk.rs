@@ -1,10 +1,22 @@
 use std::collections::BTreeMap;
 
+use crate::bundle::HashedRow;
 use crate::chain::{Replay, Violation};
 use crate::disclosure::Disclosure;
-use crate::event::RowText;
 use crate::merkle::Tree;
-use crate::{EventKind, KeyId, Sha256};
+use crate::{EventKind, KeyId, ManyHasher, Sha256};
+
+/// What is known of a row's hash.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum RowHash {
+    Known(Sha256),
+    /// The row is not shown.
+    NotShown,
+    /// Not held: the chain has to be read again.
+    LeftOut,
+    /// There is no such row, or no backup was under way.
+    None,
+}
 
 /// What is known of a chain that is shown in part.
 #[derive(Debug, Default)]
@@ -18,8 +30,12 @@ struct Shown {
 pub(super) struct ChainWalk {
     pub(super) replay: Replay,
     tree: Tree,
-    // The hash of row n stands at n-1.
-    hashes: Vec<Sha256>,
+    hasher: ManyHasher,
+    // Hashes of rows in which a manifest may be anchored, in order.
+    anchors: Vec<(u64, Sha256)>,
+    // Whether there were more of them than are held.
+    anchors_left_out: bool,
+    most_anchors: usize,
     // Where not all rows are shown: how many are, and the hashes that are known.
     shown: Option<Shown>,
     backups: u64,
@@ -29,12 +45,15 @@ pub(super) struct ChainWalk {
 }
 
 impl ChainWalk {
-    /// Notes the root over the first `kept_size` rows.
-    pub(super) fn new(kept_size: Option<u64>) -> Self {
+    /// Notes the root over the first `kept_size` rows, and holds so many hashes of rows at most.
+    pub(super) fn new(kept_size: Option<u64>, most_anchors: usize) -> Self {
         ChainWalk {
             replay: Replay::new(),
             tree: Tree::new(),
-            hashes: Vec::new(),
+            hasher: ManyHasher::new(),
+            anchors: Vec::new(),
+            anchors_left_out: false,
+            most_anchors,
             shown: None,
             backups: 0,
             drills_passed: 0,
@@ -43,17 +62,31 @@ impl ChainWalk {
         }
     }
 
-    pub(super) fn push(&mut self, row: &RowText<'_>) -> Vec<Violation> {
-        self.tree.push(row.text);
-        self.hashes.push(row.hash);
-        self.note(row.kind);
-        self.replay.push_text(row)
+    pub(super) fn push(&mut self, rows: &[HashedRow<'_>]) -> Vec<Violation> {
+        let leaves: Vec<Sha256> = rows.iter().map(|row| row.leaf).collect();
+        let kept_among = self.kept_size.and_then(|kept| kept.checked_sub(self.tree.size()));
+        let before = kept_among.and_then(|count| usize::try_from(count).ok()).unwrap_or(0).min(leaves.len());
+        let (before, after) = leaves.split_at(before);
+        self.tree.push_hashes(before, &self.hasher);
+        self.note_kept();
+        self.tree.push_hashes(after, &self.hasher);
+        let mut violations = Vec::new();
+        for HashedRow { row, expected_hash, .. } in rows {
+            self.count(row.kind);
+            violations.append(&mut self.replay.push_text(row, *expected_hash));
+            if self.replay.has_open_backup() {
+                self.anchors_left_out |= self.anchors.len() == self.most_anchors;
+                if !self.anchors_left_out {
+                    self.anchors.push((self.replay.head().seq, row.hash));
+                }
+            }
+        }
+        violations
     }
 
-    fn note(&mut self, kind: EventKind) {
+    fn count(&mut self, kind: EventKind) {
         self.backups += u64::from(kind == EventKind::BackupCompleted);
         self.drills_passed += u64::from(kind == EventKind::DrillPassed);
-        self.note_kept();
     }
 
     fn note_kept(&mut self) {
@@ -79,7 +112,8 @@ impl ChainWalk {
                 // Its own hash covers what it says of the row before.
                 shown.hashes.insert(row.seq - 1, row.prev_hash);
                 self.replay.push(row).into_iter().for_each(&mut each);
-                self.note(row.kind);
+                self.count(row.kind);
+                self.note_kept();
             } else {
                 let node = hidden.next_if(|node| node.first_seq == next)?;
                 if !self.tree.push_subtree(node.rows, node.hash) {
@@ -123,13 +157,16 @@ impl ChainWalk {
         self.drills_passed
     }
 
-    /// The hash of a row.
-    pub(super) fn hash_at(&self, seq: u64) -> Option<Sha256> {
+    /// The hash of a row in which a manifest may be anchored.
+    pub(super) fn hash_at(&self, seq: u64) -> RowHash {
         if let Some(shown) = &self.shown {
-            return shown.hashes.get(&seq).copied();
+            return shown.hashes.get(&seq).map_or(RowHash::NotShown, |hash| RowHash::Known(*hash));
         }
-        let at = usize::try_from(seq.checked_sub(1)?).ok()?;
-        self.hashes.get(at).copied()
+        match self.anchors.binary_search_by_key(&seq, |(seq, _)| *seq) {
+            Ok(at) => RowHash::Known(self.anchors[at].1),
+            Err(_) if self.anchors_left_out && seq <= self.events() => RowHash::LeftOut,
+            Err(_) => RowHash::None,
+        }
     }
 
     /// The chain's key at a row, with whether it was revoked by then.

@@ -1,5 +1,6 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use super::chain_walk::RowHash;
 use super::survey::{Survey, form_reason};
 use crate::bundle::BundlePath;
 use crate::chain::Completed;
@@ -16,6 +17,8 @@ pub(super) struct Documents<'a> {
     manifests: BTreeMap<JobId, ManifestFacts>,
     // Of indexes whose artifact is in the bundle: the digests its chunks must have.
     chunks: BTreeMap<JobId, Vec<Sha256>>,
+    // Rows that are not held, and the manifests anchored in them with the hash they name.
+    anchors_open: BTreeMap<u64, Vec<(JobId, Sha256)>>,
     pub(super) manifests_verified: u64,
     pub(super) receipts_verified: u64,
     pub(super) artifacts_checked: u64,
@@ -36,6 +39,7 @@ impl<'a> Documents<'a> {
             survey,
             manifests: BTreeMap::new(),
             chunks: BTreeMap::new(),
+            anchors_open: BTreeMap::new(),
             manifests_verified: 0,
             receipts_verified: 0,
             artifacts_checked: 0,
@@ -103,7 +107,7 @@ impl<'a> Documents<'a> {
                 }
                 if let Some(flaw) = self.anchor_flaw(manifest, completed) {
                     fail(Reason::ManifestAnchor, flaw);
-                } else if walk.hash_at(body.audit_anchor.seq).is_none() {
+                } else if walk.hash_at(body.audit_anchor.seq) == RowHash::NotShown {
                     let detail = format!("manifest's anchor is not shown for backup_job={job_id}");
                     findings.skip(Reason::ManifestAnchor, detail);
                 }
@@ -125,7 +129,7 @@ impl<'a> Documents<'a> {
         );
     }
 
-    fn anchor_flaw(&self, manifest: &Manifest, completed: &Completed) -> Option<&'static str> {
+    fn anchor_flaw(&mut self, manifest: &Manifest, completed: &Completed) -> Option<&'static str> {
         let (walk, anchor) = (&self.survey.walk, manifest.body().audit_anchor);
         if walk.replay.genesis().is_some_and(|genesis| genesis.chain_id != anchor.chain_id) {
             return Some("manifest is anchored in another chain");
@@ -133,9 +137,15 @@ impl<'a> Documents<'a> {
         if !(completed.queued_seq..completed.seq).contains(&anchor.seq) {
             return Some("manifest is not anchored between the job's queued and completed rows");
         }
-        let hidden = walk.shown().is_some() && walk.hash_at(anchor.seq).is_none();
-        (!hidden && walk.hash_at(anchor.seq) != Some(anchor.hash))
-            .then_some("manifest's anchor is not the chain's row")
+        match walk.hash_at(anchor.seq) {
+            RowHash::Known(hash) if hash == anchor.hash => None,
+            RowHash::Known(_) | RowHash::None => Some("manifest's anchor is not the chain's row"),
+            RowHash::NotShown => None,
+            RowHash::LeftOut => {
+                self.anchors_open.entry(anchor.seq).or_default().push((manifest.body().job_id, anchor.hash));
+                None
+            }
+        }
     }
 
     fn manifest_signature(&mut self, job_id: JobId, manifest: &Manifest, findings: &mut Findings) {
@@ -316,6 +326,24 @@ impl<'a> Documents<'a> {
                         &found[..10]
                     ),
                 );
+            }
+        }
+    }
+
+    /// Rows whose hash is still asked for.
+    pub(super) fn rows_asked_for(&self) -> BTreeSet<u64> {
+        self.anchors_open.keys().copied().collect()
+    }
+
+    /// Compares the anchors that were left open with the chain's rows.
+    pub(super) fn judge_anchors(&self, hashes: &BTreeMap<u64, Sha256>, findings: &mut Findings) {
+        for (seq, anchored) in &self.anchors_open {
+            for (job_id, hash) in anchored {
+                if hashes.get(seq) != Some(hash) {
+                    findings.about(BundlePath::Manifest(*job_id));
+                    let detail = format!("manifest's anchor is not the chain's row for backup_job={job_id}");
+                    findings.fail(Reason::ManifestAnchor, detail);
+                }
             }
         }
     }

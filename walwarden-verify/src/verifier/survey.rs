@@ -4,7 +4,7 @@ use std::io::{self, Read, Seek, SeekFrom};
 use super::chain_walk::ChainWalk;
 use super::keyring::Keyring;
 use crate::budget::Budget;
-use crate::bundle::{BundlePath, BundleReader, Fault, RowStream};
+use crate::bundle::{BundlePath, BundleReader, Fault, HashedRow, RowStream};
 use crate::disclosure::Disclosure;
 use crate::form::FormError;
 use crate::index::CHUNK_SIZE_BYTES;
@@ -117,8 +117,8 @@ impl Survey {
         findings: &mut Findings,
     ) -> Result<FileFacts, Fault> {
         let walk = &mut self.walk;
-        let mut take = |row: &crate::event::RowText<'_>| {
-            for violation in walk.push(row) {
+        let mut take = |rows: &[HashedRow<'_>]| {
+            for violation in walk.push(rows) {
                 findings.about(format_args!("row {}", violation.seq));
                 findings.fail(violation.reason, violation.to_string());
             }
@@ -298,6 +298,40 @@ impl Survey {
                 visit(job_id, &chunks);
             }
         })
+    }
+
+    /// Reads the chain again for the hashes of these rows, by their places.
+    pub(super) fn row_hashes<R: Read + Seek>(
+        &self,
+        input: &mut R,
+        input_bytes: u64,
+        budget: &Budget,
+        wanted: &BTreeSet<u64>,
+    ) -> Result<BTreeMap<u64, Sha256>, Fault> {
+        let mut found = BTreeMap::new();
+        let chain = |path| path == BundlePath::AuditEvents;
+        let read = |bundle: &mut BundleReader<&mut R>, _size| {
+            let mut hashes = BTreeMap::new();
+            let mut seq = 0;
+            let mut take = |rows: &[HashedRow<'_>]| {
+                for row in rows {
+                    seq += 1;
+                    if wanted.contains(&seq) {
+                        hashes.insert(seq, row.row.hash);
+                    }
+                }
+            };
+            // What breaks the form was told at the first reading.
+            let mut rows = RowStream::new(usize::try_from(budget.document_bytes).unwrap_or(usize::MAX));
+            let mut broken = false;
+            let facts = read_file(bundle, |piece| broken = broken || rows.feed(piece, &mut take).is_err())?;
+            if !broken {
+                let _ = rows.finish(&mut take);
+            }
+            Ok((facts, hashes))
+        };
+        self.read_again(input, input_bytes, budget, chain, read, |_, hashes| found = hashes)?;
+        Ok(found)
     }
 
     /// Reads these files once more. Whatever is there is compared with the first reading, so that a bundle that changes

@@ -2,9 +2,9 @@
 
 use std::ops::Range;
 
+use crate::Sha256;
 use fearless_simd::prelude::*;
 use fearless_simd::u32x8;
-use walwarden_verify::Sha256;
 
 const LANES: usize = 8;
 const BLOCK_BYTES: usize = 64;

@@ -8,7 +8,10 @@ use super::*;
 
 fn digests(data: &[u8], messages: &[Range<usize>]) -> Vec<Sha256> {
     let mut digests = vec![Sha256::of(b"left from before")];
-    LaneHasher::new().digest(data, messages, &mut digests);
+    LaneHasher { one_by_one: false, ..LaneHasher::new() }.digest(data, messages, &mut digests);
+    let mut again = Vec::new();
+    LaneHasher { one_by_one: true, ..LaneHasher::new() }.digest(data, messages, &mut again);
+    assert_eq!(digests, again);
     digests
 }
 
