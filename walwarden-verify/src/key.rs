@@ -3,7 +3,7 @@
 //! A weak (low-order) or oddly encoded key is refused when it is read; a signature needs canonical S and R of large
 //! order (RFC 8032, as `verify_strict` of `ed25519-dalek` has it).
 
-mod pem;
+pub(crate) mod pem;
 
 use std::fmt;
 use std::str::FromStr;

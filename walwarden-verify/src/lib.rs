@@ -54,6 +54,8 @@ pub mod receipt;
 mod report;
 pub mod statement;
 mod time;
+#[cfg(feature = "timestamps")]
+pub mod timestamp;
 mod verifier;
 mod witness_policy;
 

@@ -202,6 +202,12 @@ reasons! {
     CheckpointRoot "checkpoint-root" Contradiction;
     /// The checkpoint is signed by the chain's key, and no signature by a known key fails.
     CheckpointSignature "checkpoint-signature" Contradiction;
+    /// `checkpoint.tsr` is a granted response of RFC 3161, with algorithms that are read.
+    TimestampForm "timestamp-form" Malformed;
+    /// The timestamp is over the checkpoint's three lines, and signed by the certificate it names.
+    TimestampSignature "timestamp-signature" Contradiction;
+    /// The timestamp's certificate leads to an authority of the auditor's choice.
+    TimestampAuthority "timestamp-authority" Undecided;
     /// No cosignature by a witness of the auditor's choice fails.
     WitnessSignature "witness-signature" Contradiction;
     /// The chain is one of the logs the witness policy names, by its origin and a key of its own.

@@ -133,6 +133,8 @@ pub struct Report {
     pub keys: Vec<ChainKey>,
     /// The witnesses that cosigned the checkpoint.
     pub witnesses: Vec<Cosignature>,
+    /// When an authority of the auditor's choice stamped the checkpoint.
+    pub stamped_at: Option<Timestamp>,
     /// Rows that were read.
     pub events: u64,
     /// Rows of the chain that the bundle does not show: it holds part of the chain, and reaches level 1 at most.

@@ -3,6 +3,11 @@ mod closing;
 mod demands;
 mod documents;
 mod keyring;
+#[cfg(feature = "timestamps")]
+mod stamps;
+#[cfg(not(feature = "timestamps"))]
+#[path = "verifier/stamps_unread.rs"]
+mod stamps;
 mod survey;
 mod witnesses;
 
@@ -43,6 +48,8 @@ pub struct Verifier {
     witness_policy: Option<WitnessPolicy>,
     policy: Option<Policy>,
     kept_checkpoint: Option<Vec<u8>>,
+    #[cfg(feature = "timestamps")]
+    authorities: Option<crate::timestamp::Authorities>,
     level: Level,
     now: Option<Timestamp>,
     budget: Budget,
@@ -64,6 +71,8 @@ impl Verifier {
             witness_policy: None,
             policy: None,
             kept_checkpoint: None,
+            #[cfg(feature = "timestamps")]
+            authorities: None,
             level: Level::Complete,
             now: None,
             budget: Budget::default(),
@@ -111,6 +120,14 @@ impl Verifier {
     #[must_use]
     pub fn with_kept_checkpoint(mut self, note: impl Into<Vec<u8>>) -> Self {
         self.kept_checkpoint = Some(note.into());
+        self
+    }
+
+    /// Demands a timestamp over the checkpoint by one of these authorities.
+    #[cfg(feature = "timestamps")]
+    #[must_use]
+    pub fn with_authorities(mut self, authorities: crate::timestamp::Authorities) -> Self {
+        self.authorities = Some(self.authorities.unwrap_or_default().and(authorities));
         self
     }
 
@@ -201,6 +218,11 @@ impl Verifier {
                 |job_id, chunks| documents.judge_chunks(job_id, chunks, findings),
             )?;
         }
+        #[cfg(feature = "timestamps")]
+        let stamped_at = stamps::judge(survey, self.authorities.as_ref(), findings);
+        #[cfg(not(feature = "timestamps"))]
+        let stamped_at = stamps::judge(survey, findings);
+        report.stamped_at = stamped_at;
         let witnessed = closing::judge(survey, &self.witnesses, findings);
         report.witnesses = witnessed.iter().map(Witnessed::cosignature).collect();
         report.witnessed = match &self.witness_policy {
@@ -249,6 +271,7 @@ impl Verifier {
             chain_id: None,
             keys: Vec::new(),
             witnesses: Vec::new(),
+            stamped_at: None,
             events: 0,
             hidden: 0,
             backups: 0,

@@ -12,10 +12,10 @@ MAX_PATH, MAX_DEPTH, MAX_NOTE_LINES, MAX_INTEGER = 255, 64, 1000, 2**53 - 1
 
 UUID7 = "[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}"
 PATH = re.compile(
-    rf"audit_events\.json|disclosure\.json|checkpoint|bundle\.json|README\.txt|backups/{UUID7}/(manifest\.json|index\.json|artifact\.dump)"
+    rf"audit_events\.json|disclosure\.json|checkpoint|checkpoint\.tsr|bundle\.json|README\.txt|backups/{UUID7}/(manifest\.json|index\.json|artifact\.dump)"
     rf"|drills/{UUID7}/receipt\.json|keys/[0-9a-f]{{64}}\.pem"
 )
-SMALL = re.compile(r"checkpoint|README\.txt|.*/(manifest|receipt)\.json")
+SMALL = re.compile(r"checkpoint|checkpoint\.tsr|README\.txt|.*/(manifest|receipt)\.json")
 
 
 # The caller knows which document it reads, and puts that document's code in the place of this one.

@@ -38,6 +38,9 @@ pub(crate) struct EvidenceExport {
     /// End the bundle with the last row of this checkpoint, and put it in: one that witnesses cosigned
     #[arg(long, value_name = "FILE")]
     pub(crate) checkpoint: Option<PathBuf>,
+    /// Put in a timestamp over the first three lines of that checkpoint: what an authority answered (RFC 3161, DER)
+    #[arg(long, value_name = "FILE", requires = "checkpoint")]
+    pub(crate) timestamp: Option<PathBuf>,
     /// Show only this job, and hashes for all other rows; may be repeated. Such a bundle reaches level 1 at most
     #[arg(long, value_name = "ID", help_heading = PART)]
     pub(crate) job: Vec<JobId>,

@@ -1,6 +1,7 @@
 //! `walwarden evidence`.
 
 use std::io::Write as _;
+use std::path::PathBuf;
 
 use serde_json::{Value, json};
 use walwarden_core::export::{ExportRequest, Exported, Missing, Part};
@@ -85,13 +86,14 @@ async fn request(export: &EvidenceExport, home: &Home) -> Result<ExportRequest> 
         let message = "--since concerns a part of the chain: give --job, --from-time or --to-time too";
         return Err(Error::new(Code::ArgumentInvalid, message));
     }
-    if let Some(path) = &export.checkpoint {
-        let note = std::fs::read(path).map_err(|error| {
-            let message = format!("checkpoint cannot be read path={}", path.display());
+    let read = |path: &PathBuf| {
+        std::fs::read(path).map_err(|error| {
+            let message = format!("file cannot be read path={}", path.display());
             Error::new(Code::FileFailed, message).with_source(error)
-        })?;
-        request.checkpoint = Some(note);
-    }
+        })
+    };
+    request.checkpoint = export.checkpoint.as_ref().map(read).transpose()?;
+    request.timestamp = export.timestamp.as_ref().map(read).transpose()?;
     Ok(request)
 }
 

@@ -28,6 +28,10 @@ pub(crate) struct VerifyArguments {
     /// A checkpoint of this chain that you kept from an earlier time: the chain must go on from there
     #[arg(long, value_name = "CHECKPOINT")]
     pub(crate) since: Option<PathBuf>,
+    /// Demand a timestamp over the checkpoint (RFC 3161) by an authority with this certificate, PEM; may be repeated
+    #[cfg(feature = "timestamps")]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) tsa_ca: Vec<PathBuf>,
     /// The level to reach [default: 2]
     ///
     /// 0 self-consistent; 1 authentic: manifests signed by a key you trust; 2 complete: nothing missing or

@@ -104,6 +104,13 @@ pub(crate) fn verify(arguments: &VerifyArguments) -> Result<Report, Unusable> {
         let policy = Policy::parse(&text).map_err(|error| Unusable::file("policy", path, error))?;
         verifier = verifier.with_policy(policy);
     }
+    #[cfg(feature = "timestamps")]
+    for path in &arguments.tsa_ca {
+        let text = fs::read_to_string(path).map_err(|error| Unusable::file("authority", path, error))?;
+        let authorities = walwarden_verify::timestamp::Authorities::from_pem(&text);
+        let authorities = authorities.map_err(|error| Unusable::file("authority", path, error))?;
+        verifier = verifier.with_authorities(authorities);
+    }
     if let Some(path) = &arguments.since {
         let note = fs::read(path).map_err(|error| Unusable::file("kept checkpoint", path, error))?;
         verifier = verifier.with_kept_checkpoint(note);

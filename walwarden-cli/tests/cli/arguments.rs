@@ -67,6 +67,7 @@ fn every_published_flag_of_verify_is_there_in_both_commands() {
         "--witness",
         "--policy",
         "--since",
+        "--tsa-ca",
         "--html",
         "--vsa",
         "--vsa-key",

@@ -20,5 +20,6 @@ mod secrets;
 mod settings;
 mod shop;
 mod terminal;
+mod timestamp;
 mod unanswered;
 mod witness;

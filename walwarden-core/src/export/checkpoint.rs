@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use walwarden_verify::DatabaseId;
+use bytes::Bytes;
 use walwarden_verify::checkpoint::{AddCheckpoint, Checkpoint, SignedNote, origin};
+use walwarden_verify::{DatabaseId, Sha256};
 
 use super::Exporter;
 use super::rows::{self, Summary};
@@ -63,6 +64,18 @@ impl Exporter {
         })?;
         Ok((subject, record.audit))
     }
+}
+
+/// A timestamp, if it speaks of this checkpoint. Verifiers look at the rest: it states the digest of what it is over, in
+/// so many bytes.
+pub(super) fn stamp(stamp: &[u8], note: &str) -> Result<Bytes> {
+    let body = note.find("\n\n").map_or(note, |end| &note[..=end]);
+    let digest = Sha256::of(body.as_bytes());
+    if stamp.windows(digest.as_bytes().len()).any(|bytes| bytes == digest.as_bytes()) {
+        return Ok(Bytes::copy_from_slice(stamp));
+    }
+    let message = "the timestamp is not over this checkpoint: stamp its first three lines, and name the checkpoint with it";
+    Err(Error::new(Code::CheckpointInvalid, message))
 }
 
 /// A checkpoint that came back from witnesses.

@@ -52,6 +52,8 @@ pub struct ExportRequest {
     pub allow_missing: bool,
     /// A checkpoint of this chain that witnesses cosigned, the bytes of its note: the bundle ends with its last row.
     pub checkpoint: Option<Vec<u8>>,
+    /// A timestamp over that checkpoint: what an authority answered (RFC 3161, DER).
+    pub timestamp: Option<Vec<u8>>,
     /// Show only these rows, and hashes for all others. Such a bundle reaches level 1 at most.
     pub part: Option<Part>,
 }
@@ -65,6 +67,7 @@ impl ExportRequest {
             artifacts: false,
             allow_missing: false,
             checkpoint: None,
+            timestamp: None,
             part: None,
         }
     }
@@ -120,6 +123,14 @@ struct Backup {
     index: Option<Bytes>,
 }
 
+/// What closes the chain: the checkpoint, and a timestamp over it.
+struct Closing {
+    note: String,
+    stamp: Option<Bytes>,
+}
+
+const TIMESTAMP: &str = "checkpoint.tsr";
+
 /// All rows of a bundle, or those shown.
 #[derive(Clone, Copy)]
 struct Rows<'a> {
@@ -157,7 +168,9 @@ impl Exporter {
         check_size(&backups, &summary)?;
         let note = self.note(&subject, chain.as_ref(), &summary, given).await?;
         let rows = Rows { chain: chain.as_ref(), summary: &summary, shown: shown.as_ref() };
-        let (out, mut exported) = self.write(&subject, rows, note, &backups, out).await?;
+        let stamp = request.timestamp.as_deref().map(|stamp| checkpoint::stamp(stamp, &note)).transpose()?;
+        let closing = Closing { note, stamp };
+        let (out, mut exported) = self.write(&subject, rows, closing, &backups, out).await?;
         exported.missing = missing;
         Ok((out, exported))
     }
@@ -226,11 +239,12 @@ impl Exporter {
         &self,
         subject: &Subject,
         rows: Rows<'_>,
-        note: String,
+        closing: Closing,
         backups: &[Backup],
         out: W,
     ) -> Result<(W, Exported)> {
         let Rows { chain, summary, shown } = rows;
+        let Closing { note, stamp } = closing;
         let readme = if shown.is_some() { README_PART } else { README };
         let signer = self.parts.signer_at(chain, summary.head.seq).await?;
         let keys = ChainKeys::of(chain).await?;
@@ -247,6 +261,7 @@ impl Exporter {
             },
             ("checkpoint".to_owned(), Sha256::of(note.as_bytes())),
         ];
+        files.extend(stamp.iter().map(|stamp| (TIMESTAMP.to_owned(), Sha256::of(stamp))));
         files.extend(hints.iter().map(|(path, pem)| (path.clone(), Sha256::of(pem))));
         for backup in backups {
             files.push((path(backup, "manifest.json"), Sha256::of(&backup.bytes)));
@@ -291,6 +306,9 @@ impl Exporter {
         }
         bundle.add("bundle.json", index.into()).await?;
         bundle.add("checkpoint", note.into()).await?;
+        if let Some(stamp) = stamp {
+            bundle.add(TIMESTAMP, stamp).await?;
+        }
         if let Some(shown) = shown {
             bundle.add("disclosure.json", shown.bytes.clone()).await?;
         }

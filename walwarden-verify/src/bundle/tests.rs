@@ -6,6 +6,7 @@ fn paths_have_one_spelling() {
     for path in [
         "audit_events.json".to_owned(),
         "disclosure.json".to_owned(),
+        "checkpoint.tsr".to_owned(),
         "checkpoint".to_owned(),
         "bundle.json".to_owned(),
         "README.txt".to_owned(),

@@ -60,6 +60,9 @@ impl Report {
         for witness in &self.witnesses {
             fact("Witness", &format!("{} at {}", witness.name, witness.at))?;
         }
+        if let Some(at) = self.stamped_at {
+            fact("Timestamp", &at.to_string())?;
+        }
         fact("Rows", &self.events.to_string())?;
         fact("Rows not shown", &self.hidden.to_string())?;
         fact("Completed backups", &self.backups.to_string())?;

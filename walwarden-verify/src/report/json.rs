@@ -21,6 +21,7 @@ impl Report {
             ("chainId", self.chain_id.map(|id| id.to_string()).into()),
             ("keys", list(self.keys.iter().map(key).collect())),
             ("witnesses", list(self.witnesses.iter().map(witness).collect())),
+            ("stampedAt", self.stamped_at.map(|at| at.to_string()).into()),
             ("events", self.events.into()),
             ("rowsHidden", self.hidden.into()),
             ("backups", self.backups.into()),

@@ -88,7 +88,7 @@ impl Report {
             (None, true) => not("one-history", "That the rows after the kept checkpoint are the only ones: nobody but the owner of the key signed them.".to_owned()),
             (Some(_), _) => {}
         }
-        match witnessed {
+        match witnessed.max(self.stamped_at) {
             None => not(
                 "times",
                 "When anything happened: all times are the word of whoever wrote the evidence.".to_owned(),

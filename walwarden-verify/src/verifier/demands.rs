@@ -33,12 +33,18 @@ pub(super) fn judge(
     at_least(Reason::PolicyMinimum, "drills passed", policy.min_drills_passed, walk.drills_passed());
     at_least(Reason::PolicyWitnesses, "witnesses", policy.min_witnesses, witnessed.len() as u64);
 
-    let last_witness = witnessed.iter().map(|witnessed| witnessed.at).max();
+    let last_witness = witnessed.iter().map(|witnessed| witnessed.at).chain(report.stamped_at).max();
     let mut backups: Vec<Timestamp> =
         walk.replay.completed().values().map(|completed| completed.at).collect();
     backups.sort_unstable();
     let drills = walk.replay.drills().values().filter(|end| end.passed).map(|end| end.at);
-    judge_age("checkpoint's cosignature", policy.max_checkpoint_age_hours, last_witness, now, findings);
+    judge_age(
+        "checkpoint's cosignature or timestamp",
+        policy.max_checkpoint_age_hours,
+        last_witness,
+        now,
+        findings,
+    );
     judge_age("completed backup", policy.max_backup_age_hours, backups.last().copied(), now, findings);
     judge_age("passed drill", policy.max_drill_age_hours, drills.max(), now, findings);
     if let Some(hours) = policy.max_backup_gap_hours {

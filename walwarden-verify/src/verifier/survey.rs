@@ -21,6 +21,7 @@ pub(super) struct Survey {
     pub(super) files: BTreeMap<BundlePath, FileFacts>,
     pub(super) checkpoint: Option<Vec<u8>>,
     pub(super) statement: Option<Vec<u8>>,
+    pub(super) timestamp: Option<Vec<u8>>,
     disclosure: Option<Vec<u8>>,
     // None once they are too many to be held: then the bundle is read again.
     documents: Option<BTreeMap<BundlePath, Vec<u8>>>,
@@ -41,6 +42,7 @@ impl Survey {
             files: BTreeMap::new(),
             checkpoint: None,
             statement: None,
+            timestamp: None,
             disclosure: None,
             documents: Some(BTreeMap::new()),
         }
@@ -90,6 +92,7 @@ impl Survey {
         match path {
             BundlePath::Checkpoint => self.checkpoint = Some(bytes),
             BundlePath::Statement => self.statement = Some(bytes),
+            BundlePath::Timestamp => self.timestamp = Some(bytes),
             BundlePath::Disclosure => self.disclosure = Some(bytes),
             // Only a hint: what is no key, or not the one its path names, is left aside.
             BundlePath::Key(digest) => {

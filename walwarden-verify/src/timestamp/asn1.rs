@@ -1,0 +1,73 @@
+use der::{Decode as _, Reader as _, SliceReader};
+
+use super::TimestampError;
+
+/// One value in DER: its first byte, its contents, and all of it.
+#[derive(Clone, Copy)]
+pub(super) struct Item<'a> {
+    pub(super) tag: u8,
+    pub(super) value: &'a [u8],
+    pub(super) whole: &'a [u8],
+}
+
+/// Values one after the other.
+#[derive(Clone, Copy)]
+pub(super) struct Items<'a> {
+    rest: &'a [u8],
+}
+
+pub(super) const BOOLEAN: u8 = 0x01;
+pub(super) const INTEGER: u8 = 0x02;
+pub(super) const BIT_STRING: u8 = 0x03;
+pub(super) const OCTETS: u8 = 0x04;
+pub(super) const OID: u8 = 0x06;
+pub(super) const UTC_TIME: u8 = 0x17;
+pub(super) const GENERALIZED_TIME: u8 = 0x18;
+pub(super) const SEQUENCE: u8 = 0x30;
+pub(super) const SET: u8 = 0x31;
+
+/// The tag of a context-specific, constructed value.
+pub(super) const fn context(number: u8) -> u8 {
+    0xa0 | number
+}
+
+impl<'a> Item<'a> {
+    /// The only value in these bytes, of this tag.
+    pub(super) fn only(bytes: &'a [u8], tag: u8) -> Result<Self, TimestampError> {
+        let mut items = Items { rest: bytes };
+        let item = items.expect(tag)?;
+        items.end()?;
+        Ok(item)
+    }
+
+    pub(super) fn items(self) -> Items<'a> {
+        Items { rest: self.value }
+    }
+}
+
+impl<'a> Items<'a> {
+    pub(super) fn next(&mut self) -> Result<Option<Item<'a>>, TimestampError> {
+        let Some(tag) = self.rest.first().copied() else { return Ok(None) };
+        let mut reader = SliceReader::new(self.rest).map_err(|_| malformed())?;
+        let whole = reader.tlv_bytes().map_err(|_| malformed())?;
+        let any = der::asn1::AnyRef::from_der(whole).map_err(|_| malformed())?;
+        self.rest = &self.rest[whole.len()..];
+        Ok(Some(Item { tag, value: any.value(), whole }))
+    }
+
+    pub(super) fn expect(&mut self, tag: u8) -> Result<Item<'a>, TimestampError> {
+        self.next()?.filter(|item| item.tag == tag).ok_or_else(malformed)
+    }
+
+    pub(super) fn optional(&mut self, tag: u8) -> Result<Option<Item<'a>>, TimestampError> {
+        if self.rest.first() == Some(&tag) { self.next() } else { Ok(None) }
+    }
+
+    pub(super) fn end(self) -> Result<(), TimestampError> {
+        if self.rest.is_empty() { Ok(()) } else { Err(malformed()) }
+    }
+}
+
+pub(super) fn malformed() -> TimestampError {
+    TimestampError::Malformed("it is not in the DER form of its kind")
+}
