@@ -45,6 +45,8 @@ pub struct Selected {
     pub toc: Toc,
     /// What would have been taken, if all it refers to were: `FK CONSTRAINT orders orders_customer_fkey`.
     pub left_out: Vec<String>,
+    /// Partitions that are taken without the table that they are partitions of, and come as tables of their own.
+    pub lone_partitions: Vec<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -71,8 +73,9 @@ impl Selection {
         self
     }
 
-    /// And what belongs to the tables that are named, which `pg_restore` has no option for: indexes, constraints, triggers, rules,
-    /// policies and row security, defaults, and the sequences of serial and identity columns.
+    /// And what belongs to the tables that are named, which `pg_restore` has no option for: partitions with their rows, indexes,
+    /// constraints, triggers, rules, policies and row security, defaults, the sequences of serial and identity columns,
+    /// and membership in publications.
     pub fn with_belongings(mut self) -> Self {
         self.with_belongings = true;
         self
@@ -111,7 +114,9 @@ impl Selection {
         let mut taken: Vec<bool> = toc.entries().iter().map(named).collect();
         if self.with_belongings && !self.tables.is_empty() {
             related::take_belongings(toc, &mut taken);
+            related::take_index_attachments(toc, &mut taken);
         }
+        let lone_partitions = related::alone(toc, &taken);
         let mut left_out = Vec::new();
         if self.with_dependencies && !self.is_everything() {
             left_out = related::leave_out_what_refers_elsewhere(toc, &mut taken);
@@ -130,7 +135,7 @@ impl Selection {
         let entries = toc.entries().iter().zip(&taken).filter(|(_, taken)| **taken);
         let toc = Toc::new(entries.map(|(entry, _)| entry.clone()).collect())
             .expect("dumpIds of some entries differ as those of all do");
-        Selected { toc, left_out }
+        Selected { toc, left_out, lone_partitions }
     }
 
     fn names(&self, entry: &Entry) -> bool {

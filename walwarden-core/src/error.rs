@@ -197,7 +197,7 @@ codes! {
     /// The manifest is malformed or belongs to something else.
     ManifestInvalid "manifest-invalid" Damaged Terminal "Do not restore from it: the manifest was altered. Use another backup.";
     /// The manifest is not signed by a key the caller trusts.
-    SignatureInvalid "signature-invalid" Damaged Terminal "Do not restore from it: check the public key, then treat the manifest as forged.";
+    SignatureInvalid "signature-invalid" Damaged Terminal "Check the public key first: a key that was revoked is trusted only where --pubkey names it. Then treat the manifest as forged, and do not restore from it.";
     /// The stored dump is not what the manifest says.
     ArtifactMismatch "artifact-mismatch" Damaged Terminal "Do not restore from it: the dump was altered or cut. A restore that says this has replaced nothing in the target, and completed nothing there. Use another copy or another backup.";
 

@@ -496,6 +496,83 @@ async fn a_table_that_is_restored_alone_has_all_that_belongs_to_it() {
     scene.home.engine.restore().apply(plan, &Diary::default()).await.unwrap();
 }
 
+/// A partitioned table comes with its partitions, and no partition is lost.
+#[tokio::test(flavor = "multi_thread")]
+async fn partitions_come_and_go_with_their_table() {
+    let scene = Scene::of(
+        17,
+        "create table events (at int, what text, primary key (at)) partition by range (at);
+         create table events_1 partition of events for values from (0) to (100);
+         create table events_2 partition of events for values from (100) to (300) partition by range (at);
+         create table events_2_low partition of events_2 for values from (100) to (200);
+         create table events_rest partition of events default;
+         create index on events (what);
+         insert into events select n, 'x' from generate_series(0, 599) n where n < 200 or n >= 300;
+         create table log (line text); insert into log select n::text from generate_series(1, 1000) n;
+         create table alone (a int); insert into alone values (1);
+         create publication news for table alone, log where (line <> '7');",
+    )
+    .await;
+    let before = as_sql(scene.postgres, &scene.source);
+    let in_place = async |tables: &[&str]| {
+        let mut request = scene.request(&scene.source, Mode::InPlace).await;
+        request.confirm_destructive = true;
+        for table in tables {
+            request.selection = request.selection.with_table(Some("public"), table);
+        }
+        request
+    };
+    for tables in [&["events"][..], &["log"], &["alone", "events"], &[]] {
+        let request = in_place(tables).await;
+        let plan = scene.home.engine.restore().plan(request).await.unwrap();
+        assert!(plan.in_one_transaction());
+        scene.home.engine.restore().apply(plan, &Diary::default()).await.unwrap();
+        assert!(as_sql(scene.postgres, &scene.source) == before, "{tables:?}");
+    }
+    let error = scene.home.engine.restore().plan(in_place(&["events_1"]).await).await.unwrap_err();
+    assert_eq!(error.code(), Code::ArgumentInvalid);
+    assert!(error.message().contains("events_1"), "{error}");
+
+    // What refers to a table keeps it, and everything else, as it was.
+    scene
+        .postgres
+        .sql(&scene.source, "create view lines as select * from log; delete from events where at < 7")
+        .await;
+    let changed = as_sql(scene.postgres, &scene.source);
+    for tables in [&["log"][..], &[]] {
+        let error = scene.run(in_place(tables).await).await.unwrap_err();
+        assert_eq!(error.code(), Code::RestoreFailed, "{error:?}");
+        assert!(error.message().contains("are unchanged"), "{error}");
+        assert!(as_sql(scene.postgres, &scene.source) == changed, "{tables:?}");
+    }
+    scene.postgres.sql(&scene.source, "drop view lines").await;
+
+    // The backup knows nothing of this one.
+    let newer = "create table events_3 partition of events_2 for values from (200) to (300)";
+    scene.postgres.sql(&scene.source, newer).await;
+    for tables in [&["events"][..], &[]] {
+        let error = scene.home.engine.restore().plan(in_place(tables).await).await.unwrap_err();
+        assert_eq!((error.code(), error.code().exit()), (Code::ArgumentInvalid, Exit::UserError));
+        assert!(error.message().contains("events_3"), "{error}");
+    }
+    scene.run(in_place(&["log"]).await).await.unwrap();
+
+    let name = unique("partitioned");
+    let mut request = straight(&scene, &name, 3).await;
+    request.selection = Selection::everything().with_table(None, "events").with_table(None, "alone");
+    let plan = scene.home.engine.restore().plan(request).await.unwrap();
+    assert!(plan.notices().join(" ").contains("PUBLICATION TABLE"), "{:?}", plan.notices());
+    scene.home.engine.restore().apply(plan, &Diary::default()).await.unwrap();
+    let client = scene.postgres.connect(&name).await;
+    let row = client.query_one("select count(*) from events where what = 'x'", &[]).await.unwrap();
+    assert_eq!(row.get::<_, i64>(0), 500);
+
+    let mut request = straight(&scene, &unique("neither"), 1).await;
+    request.selection = Selection::everything().with_table(None, "log").with_schema("pg_catalog");
+    let error = scene.home.engine.restore().plan(request).await.unwrap_err();
+    assert_eq!(error.code(), Code::ArgumentInvalid, "{error:?}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn in_place_one_table_is_replaced_and_data_alone_are_added() {
     use walwarden_core::restore::Scope;

@@ -20,14 +20,19 @@ const BELONGINGS: &[&str] = &[
     "DEFAULT",
     "STATISTICS",
     "SEQUENCE",
+    PUBLICATION,
 ];
 
 /// Those that are known by a name of their own, not by `table name`.
-const OWN_NAMES: &[&str] = &["INDEX", "STATISTICS", "SEQUENCE"];
+const OWN_NAMES: &[&str] = &["INDEX", "STATISTICS", "SEQUENCE", PUBLICATION];
+
+/// That a table is in a publication.
+const PUBLICATION: &str = "PUBLICATION TABLE";
 
 /// Takes what belongs to tables that are taken.
 pub(super) fn take_belongings(toc: &Toc, taken: &mut [bool]) {
     let entries = toc.entries();
+    take_partitions(toc, taken);
     let owned: BTreeSet<usize> =
         entries.iter().filter(|entry| is(entry, OWNED)).flat_map(|entry| places(toc, entry)).collect();
     for place in 0..entries.len() {
@@ -52,6 +57,57 @@ pub(super) fn take_belongings(toc: &Toc, taken: &mut [bool]) {
     }
 }
 
+/// Takes the partitions of tables that are taken, theirs too, their rows, and that they are partitions.
+fn take_partitions(toc: &Toc, taken: &mut [bool]) {
+    let entries = toc.entries();
+    let data: BTreeMap<usize, usize> = (0..entries.len())
+        .filter(|place| entries[*place].kind() == Kind::TableData)
+        .flat_map(|place| places(toc, &entries[place]).map(move |table| (table, place)))
+        .collect();
+    let mut changes = true;
+    while std::mem::take(&mut changes) {
+        for place in 0..entries.len() {
+            let Some((partition, parent)) = attached(toc, place) else { continue };
+            if taken[parent] && !std::mem::replace(&mut taken[place], true) {
+                changes = true;
+                taken[partition] = true;
+                data.get(&partition).into_iter().for_each(|data| taken[*data] = true);
+            }
+        }
+    }
+}
+
+/// Of an entry that makes a table a partition, the two tables.
+fn attached(toc: &Toc, place: usize) -> Option<(usize, usize)> {
+    let entry = &toc.entries()[place];
+    if entry.kind() != Kind::TableAttach {
+        return None;
+    }
+    let is_it = |of: &usize| toc.entries()[*of].tag == entry.tag && toc.entries()[*of].schema == entry.schema;
+    let mut tables = places(toc, entry).filter(|of| toc.entries()[*of].kind() == Kind::Table);
+    let (one, other) = (tables.next()?, tables.next()?);
+    Some(if is_it(&one) { (one, other) } else { (other, one) })
+}
+
+/// Takes it that indexes are parts of indexes, where both are taken.
+pub(super) fn take_index_attachments(toc: &Toc, taken: &mut [bool]) {
+    for (place, entry) in toc.entries().iter().enumerate() {
+        let mut of = places(toc, entry).peekable();
+        if is(entry, &["INDEX ATTACH"]) && of.peek().is_some() && of.all(|index| taken[index]) {
+            taken[place] = true;
+        }
+    }
+}
+
+/// Partitions that are taken without the table that they are partitions of.
+pub(super) fn alone(toc: &Toc, taken: &[bool]) -> Vec<String> {
+    let entries = toc.entries().iter().enumerate();
+    let alone = entries.filter(|(place, _)| {
+        attached(toc, *place).is_some_and(|(partition, parent)| taken[partition] && !taken[parent])
+    });
+    alone.map(|(_, entry)| entry.tag.as_ref().map(ToString::to_string).unwrap_or_default()).collect()
+}
+
 /// Whether the second belongs to the first, a table, that it depends on. Constraints and triggers may depend on other tables, too.
 fn has(table: &Entry, entry: &Entry) -> bool {
     let (Some(name), Some(tag)) = (&table.tag, &entry.tag) else { return false };
@@ -73,6 +129,7 @@ pub(super) fn leave_out_what_refers_elsewhere(toc: &Toc, taken: &mut [bool]) -> 
                         && matches!(toc.entries()[of].kind(), Kind::Table | Kind::Constraint | Kind::Index)
                 }),
                 Kind::MaterializedViewData => needs_other_rows(toc, taken, place),
+                _ if is(entry, &[PUBLICATION]) => places(toc, entry).any(|of| !taken[of]),
                 _ => false,
             };
         if refers_elsewhere {

@@ -53,8 +53,8 @@ pub(crate) struct RestoreArguments {
     pub(crate) confirm_destructive: bool,
     /// Restore this table alone, as NAME or SCHEMA.NAME; may be repeated
     ///
-    /// Its definition, rows, owner and privileges, and unlike with pg_restore --table also its indexes, constraints, triggers,
-    /// policies, defaults and own sequences. A view, materialized view or sequence can be named, too. Names are exact; one
+    /// Its definition, rows, owner and privileges, and unlike with pg_restore --table also its partitions, indexes,
+    /// constraints, triggers, policies, defaults and own sequences. Without a schema it is looked for in all of them. A view, materialized view or sequence can be named, too. Names are exact; one
     /// with dots or double quotes in it is written in double quotes. Into a new database the definitions that it depends on
     /// come with it; foreign keys to tables that do not come are left out, and named.
     #[arg(long, value_name = "TABLE", value_parser = TableArgument::parse)]

@@ -25,10 +25,21 @@ pub(super) async fn plan(request: RestoreRequest, manifest: VerifiedManifest) ->
     let server = Server::of(&connection, &request.target).await.map_err(target::as_target)?;
     let mut notices = Vec::new();
     if let Some(stored) = &stored {
-        let left_out = stored.head.toc.select_and_tell(&request.whole_selection()).left_out;
-        if !left_out.is_empty() {
-            let named = left_out.join(", ");
+        let selected = stored.head.toc.select_and_tell(&request.whole_selection());
+        if !selected.left_out.is_empty() {
+            let named = selected.left_out.join(", ");
             notices.push(format!("left out, for it needs what was not selected: {named}"));
+        }
+        let alone = selected.lone_partitions.join(", ");
+        match request.mode {
+            _ if alone.is_empty() || request.scope == Scope::DataOnly => {}
+            Mode::NewDatabase => notices.push(format!("partitions that become tables of their own: {alone}")),
+            Mode::InPlace => {
+                let message = format!(
+                    "a partition cannot be dropped and made anew without the table it belongs to, name that: {alone}"
+                );
+                return Err(Error::new(Code::ArgumentInvalid, message));
+            }
         }
     }
     let (dump_major, codec) = (major(&body.dump_version)?, body.compression.into());
@@ -62,7 +73,9 @@ pub(super) async fn plan(request: RestoreRequest, manifest: VerifiedManifest) ->
             let database = server.database.clone();
             // That error would end a transaction.
             let drops = request.scope != Scope::DataOnly;
-            let inherits = drops && target::has_inherited_constraints(&connection).await?;
+            // With an index the archive is cut anew, and drops no constraint of a partition by itself.
+            let inherits =
+                drops && stored.is_none() && target::has_inherited_constraints(&connection).await?;
             in_one_transaction = !(choice.expects_transaction_timeout_error || inherits);
             if !in_one_transaction {
                 notices.push(
@@ -74,7 +87,12 @@ pub(super) async fn plan(request: RestoreRequest, manifest: VerifiedManifest) ->
             let mut relations = if drops { target::relations(&connection).await? } else { Vec::new() };
             if let Some(stored) = &stored {
                 let selected = names(&stored.head.toc.select(&request.whole_selection()));
-                relations.retain(|(name, _)| selected.contains(name));
+                if drops {
+                    check_partitions(&connection, &selected).await?;
+                }
+                if !request.selection.is_everything() {
+                    relations.retain(|(name, _)| selected.contains(name));
+                }
             }
             (database, relations.into_iter().map(|(_, shown)| shown).collect())
         }
@@ -113,17 +131,40 @@ fn spools(request: &RestoreRequest, has_index: bool) -> Result<bool> {
     }
 }
 
-/// The stored dump, if only some of it is wanted: that has to be in it.
+/// The stored dump, where the plan depends on what is in it: whatever was named has to be, and in place only what is in it may
+/// be dropped.
 async fn stored(request: &RestoreRequest, manifest: &VerifiedManifest) -> Result<Option<StoredDump>> {
-    if request.selection.is_everything() {
+    let is_everything = request.selection.is_everything();
+    let looks = request.mode == Mode::InPlace && manifest.body().index.is_some();
+    if is_everything && !looks {
         return Ok(None);
     }
     let stored = StoredDump::open(Arc::clone(&request.from), manifest, request.jobs).await?;
     let unmatched = request.selection.unmatched(&stored.head.toc);
-    if unmatched.is_empty() {
-        return Ok(Some(stored));
+    if !unmatched.is_empty() {
+        let message = format!("the backup does not hold what was named: {}", unmatched.join(", "));
+        return Err(Error::new(Code::ArgumentInvalid, message));
     }
-    let message = format!("the backup does not hold what was named: {}", unmatched.join(", "));
+    if !is_everything && names(&stored.head.toc.select(&request.selection)).is_empty() {
+        let message = "none of the tables that were named is in a schema that was named";
+        return Err(Error::new(Code::ArgumentInvalid, message));
+    }
+    Ok(Some(stored))
+}
+
+/// A partition goes with its table. One that the backup does not hold would be gone for good.
+async fn check_partitions(connection: &Client, restored: &BTreeSet<TableName>) -> Result<()> {
+    let partitions = target::partitions(connection).await?;
+    let lost =
+        partitions.iter().filter(|(of, partition)| restored.contains(of) && !restored.contains(partition));
+    let lost: Vec<String> = lost.map(|(_, partition)| partition.to_string()).collect();
+    if lost.is_empty() {
+        return Ok(());
+    }
+    let message = format!(
+        "the target has partitions that the backup does not hold and that would go with their table, detach them first: {}",
+        lost.join(", ")
+    );
     Err(Error::new(Code::ArgumentInvalid, message))
 }
 

@@ -160,6 +160,19 @@ fn privileges_last(toc: &Toc) -> Toc {
     Toc::new([others, privileges].concat()).expect("the same entries in another order")
 }
 
+/// The same entries, but keys of tables that are in the archive, too, are not dropped by themselves: they go with the table, and
+/// where a partition has inherited one Postgres refuses to drop it, which would end the transaction.
+fn without_redundant_drops(toc: &Toc) -> Toc {
+    let mut entries = toc.entries().to_vec();
+    for entry in entries.iter_mut().filter(|entry| entry.kind() == Kind::Constraint) {
+        let mut objects = entry.dependencies.iter().filter_map(|dump_id| toc.entry(*dump_id));
+        if objects.any(|object| object.kind() == Kind::Table) {
+            entry.drop_statement = None;
+        }
+    }
+    Toc::new(entries).expect("the same entries")
+}
+
 /// Writes a small file, and looks whether the folder keeps it.
 async fn keep(folder: &PrivateFolder, name: &str, bytes: Vec<u8>) -> Result<()> {
     let path = folder.path().join(name);
@@ -184,7 +197,7 @@ pub(super) async fn with_blocks(
     let blocks = dump.blocks(toc)?;
     let progress = Progress::new(blocks.iter().map(|(_, block)| block.length).sum(), watch);
     let mut written = Measure::default();
-    let head = toc.without_offsets().to_bytes(&dump.head.header);
+    let head = without_redundant_drops(toc).without_offsets().to_bytes(&dump.head.header);
     written.update(&head);
     file.write_all(&head).await.map_err(|error| folder::failed(spool_dir, error))?;
     for mut reading in dump.readings(&blocks) {

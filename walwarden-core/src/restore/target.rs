@@ -105,6 +105,22 @@ pub(super) async fn relations(client: &Client) -> Result<Vec<(TableName, String)
     Ok(rows.iter().map(named).collect())
 }
 
+/// Partitioned tables, and each of their partitions.
+pub(super) async fn partitions(client: &Client) -> Result<Vec<(TableName, TableName)>> {
+    let sql = "select pn.nspname::text, p.relname::text, cn.nspname::text, c.relname::text \
+         from pg_catalog.pg_inherits i \
+         join pg_catalog.pg_class p on p.oid = i.inhparent and p.relkind = 'p' \
+         join pg_catalog.pg_namespace pn on pn.oid = p.relnamespace \
+         join pg_catalog.pg_class c on c.oid = i.inhrelid \
+         join pg_catalog.pg_namespace cn on cn.oid = c.relnamespace order by 3, 4";
+    let rows = client
+        .query(sql, &[])
+        .await
+        .map_err(|error| refused("the target's partitions cannot be listed", error))?;
+    let name = |row: &Row, at: usize| TableName { schema: row.get(at), name: row.get(at + 1) };
+    Ok(rows.iter().map(|row| (name(row, 0), name(row, 2))).collect())
+}
+
 /// Primary keys and unique constraints that partitions inherit. `pg_restore --clean` tries to drop each by itself,
 /// which Postgres refuses; harmless, since the table goes next, but the end of a transaction.
 pub(super) async fn has_inherited_constraints(client: &Client) -> Result<bool> {
