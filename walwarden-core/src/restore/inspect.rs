@@ -139,7 +139,15 @@ async fn stored(request: &RestoreRequest, manifest: &VerifiedManifest) -> Result
     if is_everything && !looks {
         return Ok(None);
     }
-    let stored = StoredDump::open(Arc::clone(&request.from), manifest, request.jobs).await?;
+    let stored = match StoredDump::open(Arc::clone(&request.from), manifest, request.jobs).await {
+        // Damage is for the restore itself to find, which records it.
+        Err(error)
+            if is_everything && matches!(error.code(), Code::ArtifactMismatch | Code::ArchiveInvalid) =>
+        {
+            return Ok(None);
+        }
+        opened => opened?,
+    };
     let unmatched = request.selection.unmatched(&stored.head.toc);
     if !unmatched.is_empty() {
         let message = format!("the backup does not hold what was named: {}", unmatched.join(", "));
