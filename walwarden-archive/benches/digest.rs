@@ -12,8 +12,8 @@ use std::time::Instant;
 use std::{env, fs};
 
 use sha2::Digest as _;
-use walwarden_archive::digest::LaneHasher;
 use walwarden_verify::Sha256;
+use walwarden_verify::lanes::LaneHasher;
 
 const ROUNDS: usize = 5;
 /// Lines are handed over in groups that fit the cache.

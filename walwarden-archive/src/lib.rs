@@ -57,7 +57,6 @@ mod chunks;
 pub mod codec;
 mod compression;
 mod contents;
-pub mod digest;
 mod error;
 mod exploder;
 mod file;

@@ -5,10 +5,10 @@ use std::{fmt, mem};
 
 use memchr::{memchr, memchr_iter};
 use walwarden_verify::index::Rows;
+use walwarden_verify::lanes::LaneHasher;
 use walwarden_verify::{Hasher, Sha256};
 
 use crate::Error;
-use crate::digest::LaneHasher;
 
 /// The sum modulo 2^256 of SHA-256 digests, one for each row.
 ///

@@ -4,24 +4,19 @@
 
 mod scene;
 
-use std::ops::Range;
 use std::path::PathBuf;
 use std::process::Command;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
-use async_trait::async_trait;
 use scene::restore::{Scene, content, unique};
 use scene::{Diary, Home, clients};
 use walwarden_core::manifest::ManifestSigner;
 use walwarden_core::restore::{Check, Mode, RestoreRequest, RestoreSession, Selection, Spooling};
 use walwarden_core::source::{Dsn, TableName};
-use walwarden_core::storage::{
-    Abilities, Fetched, Listed, ObjectName, Storage, StorageExt, Upload, UploadId,
-};
+use walwarden_core::storage::{ObjectName, StorageExt};
 use walwarden_core::verify::index::Index;
 use walwarden_core::watch::{Transfer, Watch};
-use walwarden_core::{Code, Exit, Result};
+use walwarden_core::{Code, Exit};
 use walwarden_testkit::postgres::{MAJORS, Postgres, bin_dir};
 use walwarden_testkit::storage::{Call, FaultyStorage, Misbehaviour};
 use walwarden_testkit::torture::Torture;
@@ -321,39 +316,6 @@ async fn wide() -> Scene {
     scene
 }
 
-/// Counts what is read.
-#[derive(Debug)]
-struct Counting {
-    inner: Arc<dyn Storage>,
-    bytes: AtomicU64,
-}
-
-#[async_trait]
-impl Storage for Counting {
-    async fn upload(&self, name: &ObjectName) -> Result<Box<dyn Upload>> {
-        self.inner.upload(name).await
-    }
-
-    async fn get(&self, name: &ObjectName, range: Option<Range<u64>>) -> Result<Fetched> {
-        let fetched = self.inner.get(name, range.clone()).await?;
-        let length = range.map_or(fetched.size_bytes, |range| range.end - range.start);
-        self.bytes.fetch_add(length, Ordering::Relaxed);
-        Ok(fetched)
-    }
-
-    async fn list(&self, prefix: &str) -> Result<Vec<Listed>> {
-        self.inner.list(prefix).await
-    }
-
-    async fn abandon(&self, name: &ObjectName, upload: &UploadId) -> Result<()> {
-        self.inner.abandon(name, upload).await
-    }
-
-    async fn abilities(&self) -> Result<Abilities> {
-        self.inner.abilities().await
-    }
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_table_comes_with_what_it_needs_and_costs_little_more_than_its_own_bytes() {
     let scene = wide().await;
@@ -365,15 +327,15 @@ async fn a_table_comes_with_what_it_needs_and_costs_little_more_than_its_own_byt
     let small = index.entries.iter().find(|entry| entry.name == "small" && entry.data.is_some()).unwrap();
     let allowed = small.data.as_ref().unwrap().length + index.toc_size_bytes + stated.size_bytes + (2 << 23);
 
-    let counting = Arc::new(Counting { inner: Arc::clone(&scene.home.storage), bytes: AtomicU64::new(0) });
+    let counting = FaultyStorage::new(Arc::clone(&scene.home.storage));
     for jobs in [1, 4] {
         let name = unique("one_table");
         let mut request = straight(&scene, &name, jobs).await;
         request.selection = Selection::everything().with_table(Some("crm"), "small");
-        (request.from, request.check) = (counting.clone(), Check::Digests);
-        counting.bytes.store(0, Ordering::Relaxed);
+        (request.from, request.check) = (Arc::new(counting.clone()), Check::Digests);
+        let before = counting.bytes_asked_for();
         let restored = scene.run(request).await.unwrap();
-        let read = counting.bytes.load(Ordering::Relaxed);
+        let read = counting.bytes_asked_for() - before;
         assert!(read <= allowed, "{read} bytes were read, {allowed} are allowed");
         let checked: Vec<String> =
             restored.checked.unwrap().iter().map(|table| table.table.name.clone()).collect();
@@ -578,7 +540,7 @@ async fn in_place_one_table_is_replaced_and_data_alone_are_added() {
     use walwarden_core::restore::Scope;
     let scene = wide().await;
     let before = content(scene.postgres, &scene.source).await;
-    let counting = Arc::new(Counting { inner: Arc::clone(&scene.home.storage), bytes: AtomicU64::new(0) });
+    let counting = FaultyStorage::new(Arc::clone(&scene.home.storage));
     for (change, scope) in [
         ("delete from crm.small where id > 50; update crm.other set mood = 'sad'", Scope::All),
         ("truncate crm.small", Scope::DataOnly),
@@ -587,14 +549,14 @@ async fn in_place_one_table_is_replaced_and_data_alone_are_added() {
         let mut request = scene.request(&scene.source, Mode::InPlace).await;
         (request.confirm_destructive, request.scope) = (true, scope);
         request.selection = Selection::everything().with_table(Some("crm"), "small");
-        request.from = counting.clone();
-        counting.bytes.store(0, Ordering::Relaxed);
+        request.from = Arc::new(counting.clone());
+        let asked_before = counting.bytes_asked_for();
         let plan = scene.home.engine.restore().plan(request).await.unwrap();
         let dropped: &[&str] = if scope == Scope::All { &["crm.small"] } else { &[] };
         assert_eq!(plan.dropped(), dropped);
         assert!(plan.in_one_transaction() && plan.spools());
         scene.home.engine.restore().apply(plan, &Diary::default()).await.unwrap();
-        assert!(counting.bytes.load(Ordering::Relaxed) < 20 << 20);
+        assert!(counting.bytes_asked_for() - asked_before < 20 << 20);
         let after = content(scene.postgres, &scene.source).await;
         let changed: Vec<_> = before.keys().filter(|table| before.get(table) != after.get(table)).collect();
         assert_eq!(changed.iter().map(|table| table.name.as_str()).collect::<Vec<_>>(), ["other"]);

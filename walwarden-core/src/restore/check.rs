@@ -128,14 +128,8 @@ impl Expectation {
 
     /// Each table in a transaction of its own: locks on thousands of them at once are more than a server has room for.
     async fn counts(&self, database: &Dsn, jobs: usize) -> Result<Found> {
-        let mut sessions = Vec::new();
-        while sessions.len() < jobs.min(self.tables.len()).max(1) {
-            match reader(database).await {
-                Ok(client) => sessions.push(client),
-                Err(error) if !sessions.is_empty() && error.code() == Code::TargetUnreachable => break,
-                Err(error) => return Err(error),
-            }
-        }
+        let wanted = jobs.min(self.tables.len());
+        let sessions = target::sessions_with(database, ALL_OR_NOTHING, wanted).await?;
         let queue = Mutex::new(self.tables.iter());
         let results = try_join_all(sessions.iter().map(|client| async {
             let mut counted = Vec::new();
@@ -164,7 +158,7 @@ impl Expectation {
     }
 
     async fn digests(&self, database: &Dsn, jobs: usize) -> Result<Found> {
-        let client = reader(database).await?;
+        let client = target::session_with(database, ALL_OR_NOTHING).await?;
         let (mut tables, mut unreadable) = (Vec::new(), Vec::new());
         for (source, expected) in &self.tables {
             match is_readable(&client, database, source).await? {
@@ -199,14 +193,6 @@ impl Expectation {
         }
         Ok(Found { checked, notices: not_compared(&unreadable, UNREADABLE) })
     }
-}
-
-/// A connection to which row security never shows a part for the whole.
-async fn reader(database: &Dsn) -> Result<Client> {
-    let client = target::session(database).await?;
-    let all_or_nothing = client.batch_execute("SET row_security = off").await;
-    all_or_nothing.map_err(|error| target::as_target(source::explain(database, &error)))?;
-    Ok(client)
 }
 
 /// How many rows the table has; none if the role may not read it.
@@ -254,6 +240,8 @@ impl CheckedTable {
 
 /// So many tables are named.
 const TOLD: usize = 20;
+/// Row security never shows a part for the whole.
+const ALL_OR_NOTHING: &str = "SET row_security = off";
 /// Each is locked until all of them have been read.
 const TABLES_IN_SNAPSHOT: usize = 200;
 const UNREADABLE: &str = "for the role may not read all of their rows";

@@ -8,9 +8,9 @@ use walwarden_archive::{Entry, Toc};
 use walwarden_verify::manifest::VerifiedManifest;
 
 use super::stored::StoredDump;
-use super::{Mode, RestorePlan, RestoreRequest, Scope, Spooling, target};
+use super::{Mode, RestorePlan, RestoreRequest, Scope, Spooling, load, target};
 use crate::error::{Code, Error, Result};
-use crate::source::{self, Dsn, Server, TableName};
+use crate::source::{Server, TableName};
 
 /// The plan of a restore whose manifest was checked. Changes nothing.
 pub(super) async fn plan(request: RestoreRequest, manifest: VerifiedManifest) -> Result<RestorePlan> {
@@ -21,7 +21,7 @@ pub(super) async fn plan(request: RestoreRequest, manifest: VerifiedManifest) ->
     }
     let spools = spools(&request, body.index.is_some())?;
     let stored = stored(&request, &manifest).await?;
-    let connection = connect(&request.target).await?;
+    let connection = target::session(&request.target).await?;
     let server = Server::of(&connection, &request.target).await.map_err(target::as_target)?;
     let mut notices = Vec::new();
     if let Some(stored) = &stored {
@@ -178,11 +178,8 @@ async fn check_partitions(connection: &Client, restored: &BTreeSet<TableName>) -
 
 /// Whatever has a schema and a name: tables, views and sequences among others.
 fn names(toc: &Toc) -> BTreeSet<TableName> {
-    let name = |entry: &Entry| {
-        let (schema, name) = (entry.schema.as_ref()?.to_string(), entry.tag.as_ref()?.to_string());
-        Some(TableName { schema, name })
-    };
-    toc.entries().iter().filter_map(name).collect()
+    let is_named = |entry: &&Entry| entry.schema.is_some() && entry.tag.is_some();
+    toc.entries().iter().filter(is_named).map(load::name).collect()
 }
 
 async fn check_name_is_free(connection: &Client, name: &str) -> Result<()> {
@@ -195,10 +192,6 @@ async fn check_name_is_free(connection: &Client, name: &str) -> Result<()> {
         return Err(Error::new(Code::TargetPermission, message));
     }
     Ok(())
-}
-
-async fn connect(dsn: &Dsn) -> Result<Client> {
-    source::connect(dsn).await.map_err(target::as_target)
 }
 
 /// The major in a version as Postgres prints it, e.g. 17 of `17.11`.

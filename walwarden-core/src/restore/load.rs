@@ -42,7 +42,7 @@ pub(super) struct Filled {
 }
 
 impl Load<'_> {
-    /// Loads all into this database, largest first, and says over how many connections: no more than there are blocks, and
+    /// Loads all into this database, and says over how many connections: no more than there are blocks, and
     /// than the server has to give.
     ///
     /// # Errors
@@ -56,7 +56,7 @@ impl Load<'_> {
         let bytes = first.iter().chain(&blocks).map(|task| task.block.length).sum();
         let progress = Progress::new(bytes, self.watch);
         let wanted = self.jobs.min(blocks.len().max(1));
-        let sessions = self.sessions(database, wanted).await?;
+        let sessions = target::sessions_with(database, SESSION, wanted).await?;
         let filled = Filled { connections: sessions.len(), wanted };
         let work = async {
             for task in first {
@@ -95,18 +95,6 @@ impl Load<'_> {
             blocks.sort_by_key(|task| std::cmp::Reverse(size(task.block)));
         }
         Ok(Work { first, blocks })
-    }
-
-    async fn sessions(&self, database: &Dsn, wanted: usize) -> Result<Vec<Client>> {
-        let mut sessions = Vec::with_capacity(wanted);
-        while sessions.len() < wanted {
-            match session(database).await {
-                Ok(client) => sessions.push(client),
-                Err(error) if !sessions.is_empty() && error.code() == Code::TargetUnreachable => break,
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(sessions)
     }
 
     async fn block(
@@ -196,15 +184,6 @@ pub(super) fn is_made_by(toc: &Toc, data: &Entry) -> bool {
 pub(super) fn is_loaded_via_root(data: &Entry) -> bool {
     let definition = data.definition.as_ref().and_then(Text::as_str);
     definition.is_some_and(|text| text.trim_start().starts_with("-- load via partition root "))
-}
-
-async fn session(database: &Dsn) -> Result<Client> {
-    let client = target::session(database).await?;
-    client
-        .batch_execute(SESSION)
-        .await
-        .map_err(|error| target::as_target(source::explain(database, &error)))?;
-    Ok(client)
 }
 
 pub(super) fn name(entry: &Entry) -> TableName {

@@ -23,7 +23,11 @@ pub(super) struct SpooledDump(PrivateFolder);
 /// A local archive of which every byte was compared with what the manifest speaks of: the dump itself, or what was cut out
 /// of it. Only this module makes one.
 #[derive(Debug)]
-pub(super) struct VerifiedArchive(PrivateFolder);
+pub(super) struct VerifiedArchive {
+    folder: PrivateFolder,
+    /// The file with the definitions.
+    definitions: &'static str,
+}
 
 /// Where a verified archive lies. Whatever starts `pg_restore` asks for one.
 #[derive(Debug, Clone)]
@@ -38,17 +42,17 @@ impl VerifiedPath {
 impl VerifiedArchive {
     /// The archive.
     pub(super) fn path(&self) -> VerifiedPath {
-        VerifiedPath(self.0.archive_path())
+        VerifiedPath(self.folder.archive_path())
     }
 
     /// An archive with the definitions, for the sections around the data.
     pub(super) fn definitions(&self) -> VerifiedPath {
-        VerifiedPath(self.folder().join(DEFINITIONS))
+        VerifiedPath(self.folder().join(self.definitions))
     }
 
     /// Header and table of contents.
     pub(super) async fn head(&self) -> Result<Head> {
-        let path = self.0.archive_path();
+        let path = self.folder.archive_path();
         let read = move || {
             let file = std::fs::File::open(&path).map_err(|error| {
                 Error::new(Code::FileFailed, "the spooled dump cannot be read").with_source(error)
@@ -66,12 +70,12 @@ impl VerifiedArchive {
 
     /// Makes [`definitions`](Self::definitions) of the dump.
     pub(super) async fn cut_definitions(&self, head: &Head) -> Result<()> {
-        keep_definitions(&self.0, head, &head.toc).await
+        keep_definitions(&self.folder, head, &head.toc).await
     }
 
     /// The private folder around it, for lists that accompany the archive.
     pub(super) fn folder(&self) -> &Path {
-        self.0.path()
+        self.folder.path()
     }
 }
 
@@ -115,7 +119,7 @@ impl SpooledDump {
     pub(super) async fn verify(self, manifest: &ManifestBody, cancel: &Cancel) -> Result<VerifiedArchive> {
         let found = measured(&self.0, cancel).await?;
         if found.size_bytes == manifest.size_bytes && found.sha256 == manifest.checksum_sha256 {
-            return Ok(VerifiedArchive(self.0));
+            return Ok(VerifiedArchive { folder: self.0, definitions: DEFINITIONS });
         }
         Err(Error::new(
             Code::ArtifactMismatch,
@@ -138,12 +142,11 @@ pub(super) async fn without_rows(
     spool_dir: &Path,
 ) -> Result<(VerifiedArchive, VerifiedPath)> {
     let folder = PrivateFolder::begin(spool_dir).await?;
-    keep_definitions(&folder, &dump.head, toc).await?;
-    let rest = privileges_last(toc).without_data(DataEntries::Remove);
-    keep(&folder, REST_OF_DATA, rest.to_bytes(&dump.head.header)).await?;
-    keep(&folder, ARCHIVE, toc.without_data(DataEntries::Keep).to_bytes(&dump.head.header)).await?;
+    let (header, toc) = (&dump.head.header, privileges_last(toc));
+    keep(&folder, ARCHIVE, toc.without_data(DataEntries::Keep).to_bytes(header)).await?;
+    keep(&folder, REST_OF_DATA, toc.without_data(DataEntries::Remove).to_bytes(header)).await?;
     let rest = VerifiedPath(folder.path().join(REST_OF_DATA));
-    Ok((VerifiedArchive(folder), rest))
+    Ok((VerifiedArchive { folder, definitions: ARCHIVE }, rest))
 }
 
 async fn keep_definitions(folder: &PrivateFolder, head: &Head, toc: &Toc) -> Result<()> {
@@ -215,7 +218,7 @@ pub(super) async fn with_blocks(
     file.flush().await.map_err(|error| folder::failed(spool_dir, error))?;
     keep_definitions(&folder, &dump.head, toc).await?;
     if measured(&folder, cancel).await? == written.finish() {
-        return Ok(VerifiedArchive(folder));
+        return Ok(VerifiedArchive { folder, definitions: DEFINITIONS });
     }
     Err(not_kept(&folder))
 }

@@ -28,6 +28,26 @@ pub(super) async fn session(dsn: &Dsn) -> Result<Client> {
     Ok(client)
 }
 
+/// The same with further settings.
+pub(super) async fn session_with(dsn: &Dsn, settings: &str) -> Result<Client> {
+    let client = session(dsn).await?;
+    client.batch_execute(settings).await.map_err(|error| as_target(source::explain(dsn, &error)))?;
+    Ok(client)
+}
+
+/// Up to so many of them, at least one: as many as the server has to give.
+pub(super) async fn sessions_with(dsn: &Dsn, settings: &str, wanted: usize) -> Result<Vec<Client>> {
+    let mut sessions = vec![session_with(dsn, settings).await?];
+    while sessions.len() < wanted {
+        match session_with(dsn, settings).await {
+            Ok(client) => sessions.push(client),
+            Err(error) if error.code() == Code::TargetUnreachable => break,
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(sessions)
+}
+
 const PATIENT: &str = "
     SELECT pg_catalog.set_config(name, '0', false) FROM pg_catalog.pg_settings WHERE name IN
         ('statement_timeout', 'lock_timeout', 'idle_in_transaction_session_timeout', 'idle_session_timeout',

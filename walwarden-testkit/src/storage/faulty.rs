@@ -75,6 +75,7 @@ struct Plan {
     calls: Vec<Call>,
     faults: Vec<(Call, usize, Misbehaviour)>,
     lies: Vec<(String, Misbehaviour)>,
+    bytes_asked_for: u64,
 }
 
 impl FaultyStorage {
@@ -103,6 +104,11 @@ impl FaultyStorage {
     /// How many calls of a kind there were.
     pub fn calls(&self, call: Call) -> usize {
         self.plan().calls.iter().filter(|&&made| made == call).count()
+    }
+
+    /// How many bytes were asked for by [`Storage::get`].
+    pub fn bytes_asked_for(&self) -> u64 {
+        self.plan().bytes_asked_for
     }
 
     fn plan(&self) -> std::sync::MutexGuard<'_, Plan> {
@@ -158,7 +164,8 @@ impl Storage for FaultyStorage {
             Some(Misbehaviour::EndBody(length)) => (None, Some(length)),
             None => (None, None),
         };
-        let fetched = self.inner.get(name, range).await?;
+        let fetched = self.inner.get(name, range.clone()).await?;
+        self.plan().bytes_asked_for += range.map_or(fetched.size_bytes, |range| range.end - range.start);
         let mut at = begin;
         let body = fetched.body.map(move |chunk| {
             let mut chunk = BytesMut::from(chunk?);

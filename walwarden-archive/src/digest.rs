@@ -1,3 +1,0 @@
-//! SHA-256 of many short messages at once.
-
-pub use walwarden_verify::lanes::LaneHasher;
