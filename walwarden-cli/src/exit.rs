@@ -2,7 +2,6 @@
 
 use std::error::Error as _;
 use std::io;
-use std::process::ExitCode;
 
 use serde_json::{Value, json};
 use walwarden_core::{Code, Error, Exit};
@@ -47,8 +46,8 @@ impl From<io::Error> for Stop {
 }
 
 /// The exit status of an error, from its code.
-pub(crate) fn status(error: &Error) -> ExitCode {
-    ExitCode::from(error.code().exit() as u8)
+pub(crate) fn status(error: &Error) -> u8 {
+    error.code().exit() as u8
 }
 
 /// The error and its causes, each in one line.
@@ -75,7 +74,7 @@ pub(crate) fn record(error: &Error) -> Value {
         "causes": lines[1..],
         "nextAction": error.code().next_action(),
         "retryable": error.code().retry() == walwarden_core::Retry::Yes,
-        "exit": error.code().exit() as u8,
+        "exit": status(error),
     }})
 }
 

@@ -56,6 +56,7 @@ pub mod statement;
 mod time;
 #[cfg(feature = "timestamps")]
 pub mod timestamp;
+mod trust;
 mod verifier;
 mod witness_policy;
 
@@ -71,5 +72,6 @@ pub use policy::Policy;
 pub use reason::{Exit, Reason};
 pub use report::{ChainKey, Finding, Level, NotProven, Report, Status, VerificationSummary};
 pub use time::{TimeTextError, Timestamp};
+pub use trust::{Trust, TrustError};
 pub use verifier::Verifier;
 pub use witness_policy::{WitnessPolicy, WitnessPolicyError};

@@ -14,6 +14,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 use walwarden_core::verify::{DatabaseId, KeyId};
+use walwarden_verifier::VerifyArguments;
 
 pub(crate) use archive::{ArchiveCommand, ArchiveExplode, ArchiveIndex, ArchiveTranscode, ArchiveVerify};
 pub(crate) use backup::{
@@ -25,8 +26,6 @@ pub(crate) use evidence::{EvidenceCheckpoint, EvidenceCommand, EvidenceExport};
 pub(crate) use masking::masked;
 pub(crate) use restore::{RestoreArguments, RestoreCheck, RestoreMode};
 pub(crate) use witness::{WitnessCommand, WitnessCosign};
-
-use crate::verification::VerifyArguments;
 
 /// Backups of Postgres that anyone can prove
 ///

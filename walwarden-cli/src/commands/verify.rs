@@ -2,8 +2,8 @@
 
 use crate::exit::Ending;
 use crate::output::Output;
-use crate::verification::{self, VerifyArguments};
+use walwarden_verifier::VerifyArguments;
 
 pub(crate) fn run(arguments: &VerifyArguments, output: Output) -> Ending {
-    Ok(verification::run(arguments, output.is_json()))
+    Ok(walwarden_verifier::run(arguments, output.is_json()))
 }

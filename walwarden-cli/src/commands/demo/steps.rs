@@ -18,7 +18,6 @@ use super::{damage, file_failed, outside};
 use crate::environment::Environment;
 use crate::exit::Stop;
 use crate::output::{bytes, elapsed};
-use crate::verification;
 
 type Step = std::result::Result<(), Stop>;
 
@@ -139,7 +138,7 @@ impl Demo {
             exported.rows, exported.manifests, exported.artifacts
         ))?;
         let verifier = Verifier::new().with_key(self.public_key);
-        let report = verification::verify_file(&verifier, &bundle).map_err(|error| {
+        let report = walwarden_verifier::verify_file(&verifier, &bundle).map_err(|error| {
             Error::new(Code::FileFailed, "the bundle cannot be read back").with_source(error.to_string())
         })?;
         for finding in &report.findings {

@@ -1,42 +1,69 @@
-//! Verifies an evidence bundle offline. Both `walwarden-verify` and `walwarden verify` are this module: it reads the
-//! named files, writes to stdout and into the files that were asked for, and uses no code of Walwarden but the `walwarden-verify` library.
+//! The `walwarden-verify` command: checks an evidence bundle offline, against keys you trust.
+//!
+//! `walwarden verify` and the commands that other languages install are this crate, too. It reads the named files, writes to
+//! stdout and into the files that were asked for, and uses no code of Walwarden but the `walwarden-verify` library.
 
 mod arguments;
 mod papers;
 
+use std::ffi::OsString;
 use std::fmt;
 use std::fs::{self, File};
 use std::io::{self, Write as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use walwarden_verify::checkpoint::Vkey;
-use walwarden_verify::key::PublicKey;
-use walwarden_verify::{Level, Policy, Report, Timestamp, Verifier, WitnessPolicy};
+use clap::Parser;
+use walwarden_verify::{KeyId, Report, Timestamp, Trust, Verifier};
 
-pub(crate) use arguments::VerifyArguments;
+pub use arguments::VerifyArguments;
 use papers::Auditor;
 
-/// The arguments cannot be used, or a file cannot be read: exit status 2.
-#[derive(Debug)]
-pub(crate) struct Unusable {
-    what: String,
-    cause: String,
+/// Verify an evidence bundle offline, against keys you trust
+///
+/// Reads the named files, writes nothing to disk unless asked to, opens no connection, and prints one line for each check:
+/// OK, FAIL or SKIP.
+#[derive(Debug, Parser)]
+#[command(name = "walwarden-verify", version, max_term_width = 100)]
+struct CommandLine {
+    #[command(flatten)]
+    verify: VerifyArguments,
+    /// Print one JSON report instead
+    #[arg(long)]
+    json: bool,
 }
 
-impl fmt::Display for Unusable {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.what, self.cause)
+/// The whole command: takes its arguments, of which the first is its own name, and returns its exit status
+/// (`spec/outcomes.md`).
+pub fn main(arguments: impl IntoIterator<Item = OsString>) -> u8 {
+    match CommandLine::try_parse_from(arguments) {
+        Ok(CommandLine { verify, json }) => run(&verify, json),
+        Err(refusal) => {
+            let _ = refusal.print();
+            if refusal.use_stderr() { UNUSABLE } else { 0 }
+        }
     }
 }
 
+/// The arguments cannot be used, or a file cannot be read: exit status 2.
+#[derive(Debug)]
+pub struct Unusable(String);
+
+impl fmt::Display for Unusable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Unusable {}
+
 impl Unusable {
     fn file(what: &str, path: &Path, cause: impl fmt::Display) -> Self {
-        Unusable { what: format!("{what} {}", path.display()), cause: cause.to_string() }
+        Unusable(format!("{what} {}: {cause}", path.display()))
     }
 }
 
 /// Verifies and prints the report; returns the exit status of formats.md section 7.
-pub(crate) fn run(arguments: &VerifyArguments, json: bool) -> u8 {
+pub fn run(arguments: &VerifyArguments, json: bool) -> u8 {
     let printed = match verify_and_keep(arguments) {
         Ok(report) => {
             let status = report.exit().status();
@@ -71,61 +98,53 @@ fn verify_and_keep(arguments: &VerifyArguments) -> Result<Report, Unusable> {
     Ok(report)
 }
 
-/// Verifies with everything that the arguments name.
-///
-/// # Errors
-/// When a named file cannot be read or is not what it is given as.
-pub(crate) fn verify(arguments: &VerifyArguments) -> Result<Report, Unusable> {
-    let mut verifier = Verifier::new().with_now(now());
-    for path in &arguments.pubkey {
-        let text = fs::read_to_string(path).map_err(|error| Unusable::file("public key", path, error))?;
-        let keys = PublicKey::several_from_pem(&text);
-        for key in keys.map_err(|error| Unusable::file("public key", path, error))? {
-            verifier = verifier.with_key(key);
+fn verify(arguments: &VerifyArguments) -> Result<Report, Unusable> {
+    let verifier = Verifier::try_from(&trust(arguments)?).map_err(|error| {
+        match arguments.file_of(error.what, error.index) {
+            Some(path) => Unusable::file(error.what, path, &error.cause),
+            None => Unusable(error.to_string()),
         }
-    }
-    for key_id in &arguments.fingerprint {
-        verifier = verifier.with_fingerprint(*key_id);
-    }
-    for text in &arguments.witness {
-        let witness: Vkey = text
-            .parse()
-            .map_err(|error| Unusable { what: format!("--witness {text}"), cause: format!("{error}") })?;
-        verifier = verifier.with_witness(witness);
-    }
-    if let Some(path) = &arguments.witness_policy {
-        let text = fs::read(path).map_err(|error| Unusable::file("witness policy", path, error))?;
-        let policy = WitnessPolicy::parse(&text);
-        let policy = policy.map_err(|error| Unusable::file("witness policy", path, error))?;
-        verifier = verifier.with_witness_policy(policy);
-    }
-    if let Some(path) = &arguments.policy {
-        let text = fs::read(path).map_err(|error| Unusable::file("policy", path, error))?;
-        let policy = Policy::parse(&text).map_err(|error| Unusable::file("policy", path, error))?;
-        verifier = verifier.with_policy(policy);
-    }
-    #[cfg(feature = "timestamps")]
-    for path in &arguments.tsa_ca {
-        let text = fs::read_to_string(path).map_err(|error| Unusable::file("authority", path, error))?;
-        let authorities = walwarden_verify::timestamp::Authorities::from_pem(&text);
-        let authorities = authorities.map_err(|error| Unusable::file("authority", path, error))?;
-        verifier = verifier.with_authorities(authorities);
-    }
-    if let Some(path) = &arguments.since {
-        let note = fs::read(path).map_err(|error| Unusable::file("kept checkpoint", path, error))?;
-        verifier = verifier.with_kept_checkpoint(note);
-    }
-    if let Some(level) = arguments.level.and_then(Level::from_number) {
-        verifier = verifier.with_level(level);
-    }
-    verify_file(&verifier, &arguments.bundle)
+    })?;
+    verify_file(&verifier.with_now(now()), &arguments.bundle)
+}
+
+/// Everything that the arguments name.
+fn trust(arguments: &VerifyArguments) -> Result<Trust, Unusable> {
+    let bytes = |what: &'static str, path: &PathBuf| {
+        fs::read(path).map_err(|error| Unusable::file(what, path, error))
+    };
+    let text = |what: &'static str, path: &PathBuf| {
+        fs::read_to_string(path).map_err(|error| Unusable::file(what, path, error))
+    };
+    Ok(Trust {
+        public_keys: arguments
+            .pubkey
+            .iter()
+            .map(|path| text("public key", path))
+            .collect::<Result<_, _>>()?,
+        fingerprints: arguments.fingerprint.iter().map(KeyId::to_string).collect(),
+        witnesses: arguments.witness.clone(),
+        witness_policy: arguments
+            .witness_policy
+            .as_ref()
+            .map(|path| bytes("witness policy", path))
+            .transpose()?,
+        policy: arguments.policy.as_ref().map(|path| bytes("policy", path)).transpose()?,
+        kept_checkpoint: arguments.since.as_ref().map(|path| bytes("kept checkpoint", path)).transpose()?,
+        authorities: arguments
+            .tsa_ca()
+            .iter()
+            .map(|path| text("authority", path))
+            .collect::<Result<_, _>>()?,
+        level: arguments.level,
+    })
 }
 
 /// Verifies a file.
 ///
 /// # Errors
 /// When it cannot be read.
-pub(crate) fn verify_file(verifier: &Verifier, bundle: &Path) -> Result<Report, Unusable> {
+pub fn verify_file(verifier: &Verifier, bundle: &Path) -> Result<Report, Unusable> {
     if bundle.is_dir() {
         return Err(Unusable::file("bundle", bundle, "this is a folder; name the *.evidence.tgz file"));
     }
