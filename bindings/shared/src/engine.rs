@@ -1,9 +1,10 @@
 //! The engine with records in the place of its builders.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::path::PathBuf;
-use std::sync::{Arc, OnceLock};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
 
 use tokio::runtime::Runtime;
 use walwarden_core::backup::{BackupRequest, BackupRunner as _};
@@ -172,38 +173,80 @@ pub struct Exported {
     pub missing: Vec<(String, &'static str)>,
 }
 
-/// Is told what a job does; returns at once.
-pub trait HostWatch: Send + Sync {
-    /// A state was reached; the payload is canonical JSON.
-    fn state(&self, job_id: String, state: &'static str, at: String, payload: Vec<u8>);
-    /// Something that does not stop the job.
-    fn notice(&self, text: &str);
-    /// Bytes have moved.
-    fn transfer(&self, done_bytes: u64, total_bytes: Option<u64>);
+/// What a job does.
+#[derive(Debug, Clone)]
+pub enum Event {
+    /// A state was reached.
+    State {
+        /// The job.
+        job_id: String,
+        /// The state.
+        state: &'static str,
+        /// When, as recorded in the chain.
+        at: String,
+        /// The row's payload, canonical JSON.
+        payload: Vec<u8>,
+    },
+    /// Something the operator should know that does not stop the job.
+    Notice(String),
+    /// Bytes have moved; told ten times a second at most.
+    Transfer {
+        /// So many so far.
+        done_bytes: u64,
+        /// Of so many, where that is known.
+        total_bytes: Option<u64>,
+    },
 }
 
-struct Watching(Option<Box<dyn HostWatch>>);
+/// Is told what a job does; returns at once.
+pub type Listener = Box<dyn Fn(Event) + Send + Sync>;
 
-impl std::fmt::Debug for Watching {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Watching")
+struct Told {
+    listener: Option<Listener>,
+    last_transfer: Mutex<Option<Instant>>,
+}
+
+const BETWEEN_TRANSFERS: Duration = Duration::from_millis(100);
+
+impl Told {
+    fn new(listener: Option<Listener>) -> Self {
+        Told { listener, last_transfer: Mutex::default() }
+    }
+
+    fn tell(&self, event: impl FnOnce() -> Event) {
+        if let Some(listener) = &self.listener {
+            listener(event());
+        }
     }
 }
 
-impl Watch for Watching {
+impl fmt::Debug for Told {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Told")
+    }
+}
+
+impl Watch for Told {
     fn state(&self, change: &StateChange) {
-        if let Some(host) = &self.0 {
-            let payload = canonical::to_vec(&change.payload.clone().into());
-            host.state(change.job_id.to_string(), change.state.text(), change.at.to_string(), payload);
-        }
+        self.tell(|| Event::State {
+            job_id: change.job_id.to_string(),
+            state: change.state.text(),
+            at: change.at.to_string(),
+            payload: canonical::to_vec(&change.payload.clone().into()),
+        });
     }
 
     fn notice(&self, text: &str) {
-        self.0.iter().for_each(|host| host.notice(text));
+        self.tell(|| Event::Notice(text.to_owned()));
     }
 
     fn transfer(&self, transfer: Transfer) {
-        self.0.iter().for_each(|host| host.transfer(transfer.done_bytes, transfer.total_bytes));
+        let mut last = self.last_transfer.lock().unwrap_or_else(PoisonError::into_inner);
+        if last.is_none_or(|last| last.elapsed() >= BETWEEN_TRANSFERS) {
+            *last = Some(Instant::now());
+            let Transfer { done_bytes, total_bytes, .. } = transfer;
+            self.tell(|| Event::Transfer { done_bytes, total_bytes });
+        }
     }
 }
 
@@ -237,8 +280,8 @@ impl Engine {
         let spool_dir = options.spool_dir.unwrap_or_else(std::env::temp_dir);
         let mut settings = Settings::new(org_id.clone(), worker, spool_dir);
         settings.attempts = options.attempts.unwrap_or(settings.attempts);
-        if let Some(seconds) = options.backoff_seconds {
-            settings.backoff = self::seconds("backoff_seconds", seconds)?;
+        if let Some(given) = options.backoff_seconds {
+            settings.backoff = seconds("backoff_seconds", given)?;
         }
         let mut builder = walwarden_core::Engine::builder(settings);
         if let Some(path) = &options.catalog {
@@ -263,7 +306,7 @@ impl Engine {
         &self,
         options: BackupOptions,
         to: Arc<dyn Storage>,
-        watch: Option<Box<dyn HostWatch>>,
+        listener: Option<Listener>,
         cancel: Cancel,
     ) -> Result<Sealed> {
         let mut dump = DumpOptions::default();
@@ -284,7 +327,7 @@ impl Engine {
         request.globals = options.globals;
         request.jobs = options.jobs.map_or(request.jobs, |jobs| jobs as usize);
         request.cancel = cancel;
-        let sealed = self.engine.backup().run(request, &Watching(watch)).await?;
+        let sealed = self.engine.backup().run(request, &Told::new(listener)).await?;
         Ok(Sealed {
             job_id: sealed.job_id.to_string(),
             manifest_sha256: sealed.manifest_sha256.to_string(),
@@ -354,8 +397,8 @@ impl Engine {
     ///
     /// # Errors
     /// As [`walwarden_core::restore::RestoreSession::apply`].
-    pub async fn restore(&self, plan: Plan, watch: Option<Box<dyn HostWatch>>) -> Result<Restored> {
-        let restored = self.engine.restore().apply(plan.0, &Watching(watch)).await?;
+    pub async fn restore(&self, plan: Plan, listener: Option<Listener>) -> Result<Restored> {
+        let restored = self.engine.restore().apply(plan.0, &Told::new(listener)).await?;
         let table = |table: walwarden_core::restore::CheckedTable| CheckedTable {
             schema: table.table.schema,
             name: table.table.name,
@@ -447,11 +490,17 @@ pub fn file_key(path: &std::path::Path, generate: bool) -> Result<FileKey> {
     if generate { FileKey::generate(path, &SystemRandom) } else { FileKey::load(path) }
 }
 
-/// A time in seconds.
+/// How long a call of a component of the host's own may take, in seconds; a minute unless given.
 ///
 /// # Errors
 /// `argument-invalid` for one that is not a length of time.
-pub fn seconds(name: &str, seconds: f64) -> Result<Duration> {
+pub fn patience(given: Option<f64>) -> Result<Duration> {
+    given.map_or(Ok(PATIENCE), |given| seconds("patience_seconds", given))
+}
+
+const PATIENCE: Duration = Duration::from_secs(60);
+
+fn seconds(name: &str, seconds: f64) -> Result<Duration> {
     Duration::try_from_secs_f64(seconds).map_err(|error| {
         Error::new(Code::ArgumentInvalid, format!("{name} is no length of time")).with_source(error)
     })
