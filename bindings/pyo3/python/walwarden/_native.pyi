@@ -5,7 +5,28 @@ from typing import Generic, TypeVar, final
 
 from ._components import Listener, Signer, Storage
 
-T = TypeVar("T")
+_T = TypeVar("_T")
+
+__all__ = [
+    "ChainKey",
+    "CheckedTable",
+    "Destination",
+    "Engine",
+    "Exported",
+    "FileKey",
+    "Finding",
+    "Job",
+    "Missing",
+    "Plan",
+    "Report",
+    "Restored",
+    "Sealed",
+    "__version__",
+    "open_storage",
+    "verify",
+    "walwarden",
+    "walwarden_verify",
+]
 
 __version__: str
 
@@ -14,13 +35,13 @@ def walwarden_verify(arguments: Sequence[str | PathLike[str]]) -> int: ...
 def verify(
     bundle: str | PathLike[str] | bytes,
     *,
-    public_keys: Sequence[str] = [],
-    fingerprints: Sequence[str] = [],
-    witnesses: Sequence[str] = [],
+    public_keys: Sequence[str] = ...,
+    fingerprints: Sequence[str] = ...,
+    witnesses: Sequence[str] = ...,
     witness_policy: bytes | None = None,
     policy: bytes | None = None,
     since: bytes | None = None,
-    authorities: Sequence[str] = [],
+    authorities: Sequence[str] = ...,
     level: int | None = None,
     now: str | None = None,
 ) -> Report: ...
@@ -232,9 +253,9 @@ class Exported:
     def missing(self) -> list[Missing]: ...
 
 @final
-class Job(Generic[T]):
+class Job(Generic[_T]):
     @property
-    def future(self) -> Future[T]: ...
+    def future(self) -> Future[_T]: ...
     def cancel(self) -> None: ...
 
 @final
@@ -249,7 +270,7 @@ class Engine:
         worker: str | None = None,
         attempts: int | None = None,
         backoff_seconds: float | None = None,
-        client_dirs: Sequence[str | PathLike[str]] = [],
+        client_dirs: Sequence[str | PathLike[str]] = ...,
         patience_seconds: float | None = None,
     ) -> Engine: ...
     def backup(
@@ -263,11 +284,11 @@ class Engine:
         roles: bool = False,
         no_owner: bool = False,
         no_privileges: bool = False,
-        schemas: Sequence[str] = [],
-        exclude_schemas: Sequence[str] = [],
-        tables: Sequence[str] = [],
-        exclude_tables: Sequence[str] = [],
-        exclude_table_data: Sequence[str] = [],
+        schemas: Sequence[str] = ...,
+        exclude_schemas: Sequence[str] = ...,
+        tables: Sequence[str] = ...,
+        exclude_tables: Sequence[str] = ...,
+        exclude_table_data: Sequence[str] = ...,
         lock_timeout_seconds: int | None = None,
         on_event: Listener | None = None,
     ) -> Job[Sealed]: ...
@@ -278,14 +299,14 @@ class Engine:
         target: str,
         mode: str,
         *,
-        public_keys: Sequence[str] = [],
+        public_keys: Sequence[str] = ...,
         created_database: str | None = None,
         confirm_destructive: bool = False,
         from_destination: bool = False,
         no_owner: bool = False,
         no_privileges: bool = False,
-        tables: Sequence[tuple[str | None, str]] = [],
-        schemas: Sequence[str] = [],
+        tables: Sequence[tuple[str | None, str]] = ...,
+        schemas: Sequence[str] = ...,
         scope: str | None = None,
         jobs: int | None = None,
         check: str | None = None,
