@@ -42,7 +42,8 @@ class Server:
 
 @pytest.fixture(scope="session")
 def server() -> Iterator[Server]:
-    program = os.environ.get("WALWARDEN_THROWAWAY_POSTGRES", str(ROOT / "target/debug/throwaway-postgres"))
+    programs = Path(os.environ.get("WALWARDEN_PROGRAMS", ROOT / "target/debug"))
+    program = str(programs / "throwaway-postgres")
     process = subprocess.Popen([program, "17"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     assert process.stdin and process.stdout
     told = json.loads(process.stdout.readline())
