@@ -11,7 +11,6 @@ Back up, restore and export evidence with :class:`Engine`. Every method that tak
 All rules are those of the Rust library; errors are :class:`Error` with its stable ``code``.
 """
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from os import PathLike, fspath
 from typing import Literal, TypedDict, Unpack
@@ -132,6 +131,8 @@ def verify(bundle: Path | bytes, **trust: Unpack[Trust]) -> Report:
 
 async def verify_async(bundle: Path | bytes, **trust: Unpack[Trust]) -> Report:
     """:func:`verify` on a thread of its own."""
+    import asyncio  # has been imported by whoever awaits, and costs others more than all of this package
+
     return await asyncio.to_thread(verify, bundle, **trust)
 
 

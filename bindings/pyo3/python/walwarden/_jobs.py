@@ -1,18 +1,20 @@
 """Waiting for work on the engine's threads, with and without an event loop."""
 
-import asyncio
-import concurrent.futures
-from typing import Generic, Protocol, TypeVar
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
 
 T = TypeVar("T")
-T_co = TypeVar("T_co", covariant=True)
 
 
 class Job(Protocol, Generic[T]):
     """What the native half starts."""
 
     @property
-    def future(self) -> concurrent.futures.Future[T]: ...
+    def future(self) -> Future[T]: ...
 
     def cancel(self) -> None: ...
 
@@ -23,12 +25,14 @@ def wait(job: Job[T]) -> T:
         return job.future.result()
     except KeyboardInterrupt:
         job.cancel()
-        concurrent.futures.wait([job.future])
+        job.future.exception()
         raise
 
 
 async def wait_async(job: Job[T]) -> T:
     """The same without blocking the event loop; a cancelled task asks the job to stop and lets it record that first."""
+    import asyncio  # has been imported by whoever awaits, and costs others more than all of this package
+
     ended = asyncio.wrap_future(job.future)
     try:
         return await asyncio.shield(ended)
