@@ -153,6 +153,8 @@ pub struct Report {
     pub untold: BTreeMap<Reason, u64>,
     /// When it was verified, by the caller's clock.
     pub verified_at: Option<Timestamp>,
+    /// As of when the ages that a policy limits were taken, where the caller named another time than his clock's.
+    pub as_of: Option<Timestamp>,
     /// SHA-256 of the bundle as a file. The verifier leaves this to the caller: it would read a large bundle once more.
     pub bundle_sha256: Option<Sha256>,
 }

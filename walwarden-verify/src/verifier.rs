@@ -52,6 +52,7 @@ pub struct Verifier {
     authorities: Option<crate::timestamp::Authorities>,
     level: Level,
     now: Option<Timestamp>,
+    as_of: Option<Timestamp>,
     budget: Budget,
 }
 
@@ -75,6 +76,7 @@ impl Verifier {
             authorities: None,
             level: Level::Complete,
             now: None,
+            as_of: None,
             budget: Budget::default(),
         }
     }
@@ -142,6 +144,13 @@ impl Verifier {
     #[must_use]
     pub fn with_now(mut self, now: Timestamp) -> Self {
         self.now = Some(now);
+        self
+    }
+
+    /// Takes the ages that a policy limits as of this time, and not of the caller's clock. The report says so.
+    #[must_use]
+    pub fn with_as_of(mut self, as_of: Timestamp) -> Self {
+        self.as_of = Some(as_of);
         self
     }
 
@@ -237,7 +246,7 @@ impl Verifier {
         report.level = reached(survey, findings, report);
         findings.about("policy");
         if let Some(policy) = &self.policy {
-            demands::judge(policy, survey, &witnessed, self.now, report, findings);
+            demands::judge(policy, survey, &witnessed, self.as_of.or(self.now), report, findings);
         }
         Ok(())
     }
@@ -281,6 +290,7 @@ impl Verifier {
             artifacts_checked: 0,
             untold: Default::default(),
             verified_at: self.now,
+            as_of: self.as_of,
             bundle_sha256: None,
         }
     }

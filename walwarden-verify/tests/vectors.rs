@@ -40,6 +40,9 @@ fn verifier(args: &Json) -> Option<Verifier> {
     if let Some(file) = args["policy"].as_str() {
         verifier = verifier.with_policy(Policy::parse(&read(file)).ok()?);
     }
+    if let Some(as_of) = args["asOf"].as_str() {
+        verifier = verifier.with_as_of(as_of.parse().ok()?);
+    }
     if let Some(file) = args["keptCheckpoint"].as_str() {
         verifier = verifier.with_kept_checkpoint(read(file));
     }

@@ -27,7 +27,8 @@ def arguments(case):
     for name, values in [("--pubkey", args["pubkeys"]), ("--fingerprint", args["fingerprints"]), ("--witness", args["witnesses"])]:
         for value in values:
             command += [name, value]
-    for name, value in [("--since", args["keptCheckpoint"]), ("--witness-policy", args["witnessPolicy"])]:
+    for name, value in [("--since", args["keptCheckpoint"]), ("--witness-policy", args["witnessPolicy"]),
+                        ("--policy", args["policy"]), ("--as-of", args["asOf"])]:
         command += [name, value] if value else []
     return command
 

@@ -104,6 +104,9 @@ pub(crate) fn verify(arguments: &VerifyArguments) -> Result<Report, Unusable> {
         let policy = Policy::parse(&text).map_err(|error| Unusable::file("policy", path, error))?;
         verifier = verifier.with_policy(policy);
     }
+    if let Some(as_of) = arguments.as_of {
+        verifier = verifier.with_as_of(as_of);
+    }
     #[cfg(feature = "timestamps")]
     for path in &arguments.tsa_ca {
         let text = fs::read_to_string(path).map_err(|error| Unusable::file("authority", path, error))?;
