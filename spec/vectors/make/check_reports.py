@@ -24,7 +24,8 @@ AUDITOR = key("auditor")
 def arguments(case):
     args = case["args"]
     command = ["--bundle", case["file"], "--level", str(args["level"])]
-    for name, values in [("--pubkey", args["pubkeys"]), ("--fingerprint", args["fingerprints"]), ("--witness", args["witnesses"])]:
+    for name, values in [("--pubkey", args["pubkeys"]), ("--fingerprint", args["fingerprints"]), ("--witness", args["witnesses"]),
+                         ("--tsa-ca", args["authorities"])]:
         for value in values:
             command += [name, value]
     for name, value in [("--since", args["keptCheckpoint"]), ("--witness-policy", args["witnessPolicy"]),

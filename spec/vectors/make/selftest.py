@@ -15,6 +15,7 @@ def judge(case, files):
             files[args["witnessPolicy"]] if args["witnessPolicy"] else None,
             files[args["policy"]] if args["policy"] else None,
             args["asOf"],
+            [files[path] for path in args["authorities"]],
         )
         code = verifier.run(files[case["file"]], args["level"])
     except Usage:

@@ -10,7 +10,7 @@ import re
 import sys
 from pathlib import Path
 
-from . import demands, forms
+from . import demands, forms, timestamps
 from .reader import Malformed, base64_bytes, canonical, gunzip, pem_keys, strict_json, untar
 from .replay import replay
 from .signatures import good_signature, key_id, sha256
@@ -19,12 +19,12 @@ from .witness import Quorum, Usage, read_vkey
 
 REQUIRED = ["audit_events.json", "checkpoint", "bundle.json"]
 EXIT_OF = {"bundle-file-missing": 4, "statement-file-missing": 4, "key-no-pin": 4, "key-unavailable": 4,
-           "manifest-missing": 4, "receipt-missing": 4, "witness-quorum": 4, "level": 4,
+           "manifest-missing": 4, "receipt-missing": 4, "witness-quorum": 4, "level": 4, "timestamp-authority": 4,
            "kept-checkpoint-hidden": 4, "policy-witnesses": 4, "policy-time": 4, "policy-disclosure": 4}  # fmt: skip
 
 
 class Verifier:
-    def __init__(self, pubkeys=(), fingerprints=(), witnesses=(), kept=None, quorum=None, policy=None, as_of=None):
+    def __init__(self, pubkeys=(), fingerprints=(), witnesses=(), kept=None, quorum=None, policy=None, as_of=None, authorities=()):
         self.failures = []  # (exit, code, detail)
         self.keys = {}
         self.pins = set(fingerprints)
@@ -41,6 +41,7 @@ class Verifier:
         self.quorum = Quorum(quorum) if quorum is not None else None
         self.policy = demands.read_policy(policy) if policy is not None else None
         self.as_of = as_of
+        self.authorities = timestamps.authorities(authorities) if authorities else None
         if self.quorum:
             self.witnesses += self.quorum.witnesses
             for _, _, raw in self.quorum.logs:
@@ -162,6 +163,7 @@ class Verifier:
             self.judge_statement()
         if self.note:
             self.judge_checkpoint()
+            self.stamped_at = timestamps.judge(files.get("checkpoint.tsr"), self.note.text, self.authorities, self)
         if self.quorum:
             self.judge_quorum(chain_keys)
         if self.kept_note:
@@ -387,6 +389,7 @@ def main(arguments=None):
     parser.add_argument("--policy", type=Path)
     parser.add_argument("--as-of")
     parser.add_argument("--since", type=Path)
+    parser.add_argument("--tsa-ca", type=Path, action="append", default=[])
     parser.add_argument("--level", type=int, choices=range(5), default=2)
     chosen = parser.parse_args(arguments)
     try:
@@ -394,7 +397,8 @@ def main(arguments=None):
         quorum = chosen.witness_policy.read_bytes() if chosen.witness_policy else None
         policy = chosen.policy.read_bytes() if chosen.policy else None
         pubkeys = [path.read_bytes() for path in chosen.pubkey]
-        verifier = Verifier(pubkeys, chosen.fingerprint, chosen.witness, kept, quorum, policy, chosen.as_of)
+        authorities = [path.read_bytes() for path in chosen.tsa_ca]
+        verifier = Verifier(pubkeys, chosen.fingerprint, chosen.witness, kept, quorum, policy, chosen.as_of, authorities)
         code = verifier.run(chosen.bundle.read_bytes(), chosen.level)
     except (Usage, OSError) as error:
         print(f"verify: {error}", file=sys.stderr)
