@@ -15,8 +15,9 @@ use std::io::{self, Read, Seek, SeekFrom};
 
 use crate::budget::Budget;
 use crate::bundle::Fault;
-use crate::checkpoint::{LogKey, Vkey};
+use crate::checkpoint::{AddCheckpoint, LogKey, Vkey};
 use crate::key::PublicKey;
+use crate::merkle::{RangeRoots, consistency_ranges};
 use crate::policy::Policy;
 use crate::reason::{Exit, Reason};
 use crate::report::{Findings, Level, Report};
@@ -48,6 +49,8 @@ pub struct Verifier {
     witness_policy: Option<WitnessPolicy>,
     policy: Option<Policy>,
     kept_checkpoint: Option<Vec<u8>>,
+    // Sizes from and to which a proof leads.
+    proof: Option<(u64, u64)>,
     #[cfg(feature = "timestamps")]
     authorities: Option<crate::timestamp::Authorities>,
     level: Level,
@@ -72,6 +75,7 @@ impl Verifier {
             witness_policy: None,
             policy: None,
             kept_checkpoint: None,
+            proof: None,
             #[cfg(feature = "timestamps")]
             authorities: None,
             level: Level::Complete,
@@ -125,6 +129,14 @@ impl Verifier {
         self
     }
 
+    /// Puts the checkpoint into the report as a witness takes it that saw `old_size` rows last: with the proof from there to
+    /// `size` rows, which is as many as the chain must have.
+    #[must_use]
+    pub fn with_request(mut self, old_size: u64, size: u64) -> Self {
+        self.proof = Some((old_size, size));
+        self
+    }
+
     /// Demands a timestamp over the checkpoint by one of these authorities.
     #[cfg(feature = "timestamps")]
     #[must_use]
@@ -172,6 +184,9 @@ impl Verifier {
         let kept = self.kept_checkpoint.as_deref().and_then(|note| KeptCheckpoint::read(note, &mut findings));
         let walk = ChainWalk::new(kept.as_ref().map(KeptCheckpoint::size), self.budget.row_hashes);
         let mut survey = Survey::new(walk, Keyring::new(&self.keys));
+        if let Some((old_size, size)) = self.proof {
+            survey.walk.gather(RangeRoots::new(consistency_ranges(old_size, size).unwrap_or_default()));
+        }
         let mut report = self.empty_report();
         let judged = survey
             .read(&mut input, input_bytes, &self.budget, &mut findings)
@@ -192,6 +207,7 @@ impl Verifier {
             report.database_id = genesis.database_id.clone();
             report.chain_id = Some(genesis.chain_id);
         }
+        report.request = self.request(&mut survey);
         self.conclude(&mut findings, &mut report);
         (report.findings, report.untold) = findings.into_parts();
         Ok(report)
@@ -251,6 +267,13 @@ impl Verifier {
         Ok(())
     }
 
+    fn request(&self, survey: &mut Survey) -> Option<AddCheckpoint> {
+        let (old_size, _) = self.proof.filter(|(_, size)| *size == survey.walk.events())?;
+        let proof = survey.walk.take_proof()?;
+        let note = String::from_utf8(survey.checkpoint.clone()?).ok()?;
+        Some(AddCheckpoint { old_size, proof, note })
+    }
+
     fn conclude(&self, findings: &mut Findings, report: &mut Report) {
         if matches!(findings.exit(), Exit::Malformed | Exit::Contradiction) {
             report.level = None;
@@ -288,6 +311,7 @@ impl Verifier {
             manifests: 0,
             receipts: 0,
             artifacts_checked: 0,
+            request: None,
             untold: Default::default(),
             verified_at: self.now,
             as_of: self.as_of,
