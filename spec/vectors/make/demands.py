@@ -41,6 +41,10 @@ def millis(text):
     return (cycles * 146_097 * 86_400_000) + since // datetime.timedelta(milliseconds=1)
 
 
+def this_moment():
+    return datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:23] + "Z"
+
+
 def judge(policy, verifier, now):
     """`now` is text; what the verifier found is read from it."""
     genesis, rows = verifier.genesis, verifier.rows

@@ -4,7 +4,6 @@
 """
 
 import argparse
-import datetime
 import hashlib
 import re
 import sys
@@ -13,6 +12,7 @@ from pathlib import Path
 from . import demands, forms, timestamps
 from .reader import Malformed, base64_bytes, canonical, gunzip, pem_keys, strict_json, untar
 from .replay import replay
+from .rules import describes, layout_holds, outcome_holds
 from .signatures import good_signature, key_id, sha256
 from .tree import Tree, leaf, tree_root
 from .witness import Quorum, Usage, read_vkey
@@ -171,7 +171,7 @@ class Verifier:
         self.judge_manifests(files)
         self.judge_receipts(files)
         if self.policy:
-            demands.judge(self.policy, self, self.as_of or this_moment())
+            demands.judge(self.policy, self, self.as_of or demands.this_moment())
 
     def judge_listing(self, files):
         listed = {subject["name"]: subject["digest"]["sha256"] for subject in self.statement["subject"]}
@@ -351,32 +351,6 @@ class Verifier:
                 seq = completed.get(receipt["manifestSha256"], 0 if self.part else row["seq"])
                 self.demand(seq < row["seq"], "receipt-manifest", path)
                 self.signed_by_chain(receipt, row["seq"], "receipt", path)
-
-
-def this_moment():
-    return datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:23] + "Z"
-
-
-def describes(named, data):
-    return named["sizeBytes"] == len(data) and named["checksumSha256"] == sha256(data)
-
-
-def layout_holds(manifest):
-    day = manifest["queuedAt"][:10].replace("-", "/")
-    stem = f"org/{manifest['orgId']}/db/{manifest['databaseId']}/backup/{day}/{manifest['jobId']}"
-    keys = {"index": f"{stem}.index.json", "globals": f"{stem}.globals.sql"}
-    ending = ".dump.age" if manifest["encryption"] else ".dump"
-    named = all(manifest[name] is None or manifest[name]["key"] == key for name, key in keys.items())
-    return named and manifest["artifactKey"] == stem + ending
-
-
-def outcome_holds(receipt):
-    same = [
-        (table["expectedRows"], table["expectedDigest"]) == (table["actualRows"], table["actualDigest"])
-        for table in receipt["tables"]
-    ]
-    failed = any(check["outcome"] == "failed" for check in receipt["checks"])
-    return receipt["outcome"] == "failed" or (bool(same) and all(same) and not failed)
 
 
 def main(arguments=None):
