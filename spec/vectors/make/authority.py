@@ -102,13 +102,14 @@ def name(text):
 class Certificate:
     """Signed by `issuer`, or by itself. `inner` is the algorithm named within, `altered` changes a byte after signing."""
 
-    def __init__(self, subject, key, issuer=None, extensions=FOR_STAMPS, valid=VALID, serial=1, inner=None, altered=False):
+    def __init__(self, subject, key, issuer=None, extensions=FOR_STAMPS, valid=VALID, serial=1, inner=None, altered=False,
+                 issuer_name=None):  # fmt: skip
         self.subject, self.key = subject, key
         signer = issuer or self
         digest = "sha512" if signer.key.kind == "p521" else "sha256"
         algorithm = signer.key.algorithm(digest)
         times = seq(*(tlv(UTC, time.encode()) for time in valid))
-        body = seq(context(0, integer(2)), integer(serial), inner or algorithm, name(signer.subject), times, name(subject),
+        body = seq(context(0, integer(2)), integer(serial), inner or algorithm, name(issuer_name or signer.subject), times, name(subject),
                    key.spki, context(3, seq(*extensions)))  # fmt: skip
         self.issuer_and_serial = seq(name(signer.subject), integer(serial))
         signature = signer.key.sign(body, digest)

@@ -28,6 +28,7 @@ MAY_DIFFER = {
     "stamp-signed-with-pss": "it looks at the certificate's key and the digest, not at the signature's algorithm",
     "stamp-algorithm-of-other-key": "it looks at the certificate's key and the digest, not at the signature's algorithm",
     "stamp-by-ca-for-stamps": "it lets a CA stamp",
+    "stamp-path-of-six": "it follows longer paths",
     "stamp-intermediate-names": "it knows name constraints",
     "stamp-critical-extension": "it does not look at the extensions of TSTInfo",
 } | dict.fromkeys(["stamp-content-type-missing", "stamp-content-type-other", "stamp-indefinite-length",

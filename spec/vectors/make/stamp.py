@@ -68,8 +68,8 @@ def token(content, signers, certificates, content_type=TST_INFO, digest="sha256"
     return seq(oid(SIGNED_DATA), context(0, data))
 
 
-def response(token_bytes, status=0):
-    return seq(seq(integer(status)), token_bytes)
+def response(token_bytes, status=0, more=b""):
+    return seq(seq(integer(status)), token_bytes, more)
 
 
 def stamp(over, certificate=None, chain=(), digest="sha256", content=None, drop=(), signed=None, named=None, status=0,

@@ -65,6 +65,7 @@ def good(cases):
     ok("intermediate", stamp(over(), chained, [middle]), "A certificate between the authority's own and its root.")
     ok("intermediate-named", stamp(over(), chained), "The auditor names what lies between, which is no root.",
        [keep(cases, "intermediate", middle)], file="stamp-without-intermediate")  # fmt: skip
+    ok("path-of-five", stamped_below(5), "Five certificates stand between the authority's own and its root.")
     ok("signer-named", stamp(over()), "The auditor names the authority's own certificate.",
        [keep(cases, "signer", stamps())], file="stamp-p256-sha256")  # fmt: skip
     ok("one-of-several", stamp(over()), "One of the authorities named stamped it.", ["authorities/ed25519.pem", ROOT],
@@ -99,6 +100,15 @@ def intermediate(**changes):
     options = {"extensions": (constraints(below=0), usage(SIGN_CERTIFICATES))} | changes
     middle = Certificate("Between", stamp_key("p256", "between"), root(), serial=5, **options)
     return middle, Certificate("Stamps", stamp_key("p256", "stamps between"), middle, serial=6)
+
+
+def stamped_below(count):
+    """By an authority with so many certificates between it and the root."""
+    issuer, between = root(), []
+    for number in range(count):
+        issuer = Certificate(f"Between {number}", stamp_key("p256", f"between {number}"), issuer, FOR_CA, serial=20 + number)
+        between.append(issuer)
+    return stamp(over(), Certificate("Stamps", stamp_key("p256", "far below"), issuer, serial=30), between)
 
 
 def policies(cases):
@@ -192,6 +202,10 @@ def malformed(cases):
         "The token alone, without the response around it.")  # fmt: skip
     bad("trailing-byte", whole + b"\0", "A byte follows.")
     bad("cut-off", whole[:-1], "The last byte is missing.")
+    bare = token(info(over()), [signer_info(told.values(), stamps())], [stamps().der])
+    bad("more-after-token", response(bare, more=integer(0)), "Something stands behind the token.")
+    bad("more-after-signature", sealed(signer_options={"unsigned": integer(0)}), "Something stands behind the signature.")
+    bad("more-among-fields", sealed(token_options={"more": integer(0)}), "Something stands before the signers.")
     bad("two-responses", whole + whole, "Two responses.")
     body = whole[4:]
     bad("indefinite-length", b"\x30\x80" + body + b"\0\0", "BER: a value of indefinite length.")
@@ -259,6 +273,8 @@ def by_others(cases):
         ("not-yet-valid", ("261121040001Z", "350101000000Z"), "The certificate was valid a second later."),
     ]:
         bad(name, stamp(over(), below(valid=valid)), why)
+    bad("issuer-of-other-name", stamp(over(), below(issuer_name="Somebody else")), "The certificate names another issuer than the one that signed it.")
+    bad("path-of-six", stamped_below(6), "Six certificates stand between.")
     old = Certificate("Old root", stamp_key("p256", "old root"), extensions=FOR_CA, valid=("200101000000Z", "261121035959Z"))
     bad("root-expired", stamp(over(), Certificate("Stamps", stamp_key("p256", "under old"), old, serial=3)),
         "The root had expired by then.", [keep(cases, "expired", old)])  # fmt: skip
