@@ -61,7 +61,7 @@ async function utf8(file) {
   try {
     return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(content);
   } catch {
-    throw new Error(`${printable(file.name)}: this is no text in UTF-8`);
+    throw new Error(`${file.name}: this is no text in UTF-8`);
   }
 }
 
@@ -69,7 +69,7 @@ async function readable(file, read) {
   try {
     return await read();
   } catch (error) {
-    throw new Error(`${printable(file.name)} cannot be read: ${error.message}`);
+    throw new Error(`${file.name} cannot be read: ${error.message}`);
   }
 }
 

@@ -6,14 +6,11 @@ const the = (id) => document.getElementById(id);
 /** An element with these properties and children. A text among the children stays text, whatever it holds. */
 function element(name, properties = {}, ...children) {
   const made = Object.assign(document.createElement(name), properties);
-  made.append(...children);
+  made.append(...children.map((child) => (typeof child === 'string' ? printable(child) : child)));
   return made;
 }
 
-/**
- * The name of a file that the auditor chose, or a message about it: what hides or reorders text is shown escaped. Text of
- * the evidence comes so from the report.
- */
+/** What hides or reorders text is shown escaped, as in reports: names of files hold such things, too. */
 function printable(text) {
   return text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, (hidden) => `\\u{${hidden.codePointAt(0).toString(16)}}`);
 }

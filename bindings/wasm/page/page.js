@@ -42,10 +42,10 @@ function changed() {
 
 function listChosen() {
   const rows = Object.entries(ROLES).filter(([role, { seldom }]) => !seldom || chosen[role].length > 0).map(([role, { title, several }]) => {
-    const files = chosen[role].map((file, index) => element('div', {}, `${printable(file.name)}, ${bytes(file.size)} `,
+    const files = chosen[role].map((file, index) => element('div', {}, `${file.name}, ${bytes(file.size)} `,
       element('button', { type: 'button', ariaLabel: `Remove ${printable(file.name)}`, onclick: () => remove(role, index) }, 'Remove')));
     const input = element('input', { type: 'file', id: `choose-${role}`, multiple: Boolean(several), onchange: () => chooseFrom(role, input) });
-    const choice = element('label', { className: 'button' }, input, 'Choose…', element('span', { className: 'hint' }, ` ${title}`));
+    const choice = element('label', { className: 'button' }, input, 'Choose…', element('span', { className: 'unseen' }, ` ${title}`));
     return element('tr', { id: `chosen-${role}` }, element('th', { scope: 'row' }, title), element('td', {}, ...files), element('td', {}, choice));
   });
   the('chosen').tBodies[0].replaceChildren(...rows);

@@ -9,7 +9,7 @@ function showReport(file, { exit, verdict, json, text, html }) {
   show(
     element('p', { className: `verdict ${kind}`, id: 'verdict' }, verdict),
     element('p', {}, `Level ${level}, asked ${report.asked}. Exit status of `, element('code', {}, 'walwarden-verify'), `: ${exit}.`),
-    element('p', {}, file.name === '' ? '' : `${printable(file.name)}, ${bytes(file.size)}, SHA-256 `,
+    element('p', {}, `${file.name}, ${bytes(file.size)}, SHA-256 `,
       element('span', { className: 'mono' }, report.bundleSha256)),
     element('p', {},
       button('Save the report as a page', () => save(`${stem}.report.html`, 'text/html', html)), ' ',
@@ -18,7 +18,7 @@ function showReport(file, { exit, verdict, json, text, html }) {
     heading('Not proven'), element('ul', { id: 'not-proven' }, ...report.notProven.map((not) => element('li', {}, not.text))),
     heading('Numbers'), facts(report),
     heading('Keys of the chain'), keys(report),
-    element('details', {}, element('summary', {}, 'As the command prints it'), element('pre', { id: 'text' }, text)),
+    element('details', {}, element('summary', {}, 'As the command prints it'), element('pre', { id: 'text', textContent: text })),
   );
 }
 
@@ -26,7 +26,7 @@ function showReport(file, { exit, verdict, json, text, html }) {
 function showTrouble(what, advice) {
   show(
     element('p', { className: 'verdict bad', id: 'verdict' }, 'Nothing was verified'),
-    element('p', { className: 'trouble', id: 'trouble' }, printable(what)),
+    element('p', { className: 'trouble', id: 'trouble' }, what),
     element('p', {}, advice),
   );
 }
