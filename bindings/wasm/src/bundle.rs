@@ -73,5 +73,5 @@ impl Seek for Pieces<'_> {
     }
 }
 
-/// Each piece costs a page about a tenth of a millisecond besides its bytes.
-const PIECE_BYTES: usize = 1 << 20;
+/// With 1 MiB a browser reads at little more than half the speed.
+const PIECE_BYTES: usize = 4 << 20;
