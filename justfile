@@ -9,7 +9,7 @@ demo *ARGS: _demo-tools
     cargo run --release --package walwarden-cli --bin walwarden -- demo {{ARGS}}
 
 # Format, lints, docs, all tests against real servers, the vectors. Not deny, wasm, fuzz and bench.
-test: _test-tools format-check lint tests doc vectors
+test: _test-tools format-check lint tests python-tests uniffi-tests doc vectors
     @echo "all checks passed"
 
 # All Rust tests against real servers.
@@ -41,6 +41,19 @@ vectors: _python
     cargo build --quiet --package walwarden-cli --bin walwarden-verify
     "$WALWARDEN_TOOLS/python/bin/python" -m make.check_reports "${CARGO_TARGET_DIR:-../../target}/debug/walwarden-verify"
     PATH="$WALWARDEN_TOOLS/python/bin:$PATH" make/by_hand_test.sh
+
+# The Python wheel for release, in target/wheels.
+wheel: _python
+    bindings/pyo3/build
+
+# The Python package as it is installed: types, stubs, and all its tests from a clean environment.
+python-tests *ARGS: _test-tools _python
+    bindings/pyo3/test {{ARGS}}
+
+# What UniFFI writes: Python and Ruby run, Kotlin and Swift are only written.
+uniffi-tests: _test-tools
+    scripts/apt-install ruby ruby-ffi
+    bindings/uniffi/test
 
 # Licences, sources and duplicate versions of all dependencies.
 deny:

@@ -1,6 +1,5 @@
 //! How a command ends.
 
-use std::error::Error as _;
 use std::io;
 
 use serde_json::{Value, json};
@@ -50,24 +49,9 @@ pub(crate) fn status(error: &Error) -> u8 {
     error.code().exit() as u8
 }
 
-/// The error and its causes, each in one line.
-pub(crate) fn chain(error: &Error) -> Vec<String> {
-    let mut lines = vec![one_line(&error.to_string())];
-    let mut source = error.source();
-    while let Some(cause) = source {
-        let line = one_line(&cause.to_string());
-        // Wrappers that repeat their cause's text add nothing.
-        if lines.last() != Some(&line) {
-            lines.push(line);
-        }
-        source = cause.source();
-    }
-    lines
-}
-
 /// The last record of a command that failed, in JSON mode.
 pub(crate) fn record(error: &Error) -> Value {
-    let lines = chain(error);
+    let lines = error.lines();
     json!({ "error": {
         "code": error.code().text(),
         "message": lines[0],
@@ -76,10 +60,6 @@ pub(crate) fn record(error: &Error) -> Value {
         "retryable": error.code().retry() == walwarden_core::Retry::Yes,
         "exit": status(error),
     }})
-}
-
-fn one_line(text: &str) -> String {
-    text.lines().map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join(" | ")
 }
 
 #[cfg(test)]

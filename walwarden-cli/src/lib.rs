@@ -71,7 +71,7 @@ fn refuse(refusal: &clap::Error, typed: &[OsString]) -> u8 {
 }
 
 fn fail(error: &Error, output: Output) -> u8 {
-    let lines = exit::chain(error);
+    let lines = error.lines();
     output.note(format_args!("error: {} [{}]", lines[0], error.code()));
     for cause in &lines[1..] {
         output.note(format_args!("  because: {cause}"));

@@ -42,6 +42,13 @@ impl Settings {
     /// How long a claim lasts unless set otherwise.
     pub const LEASE: Duration = Duration::from_secs(15);
 
+    /// A name for a worker that is a process of this program: its process id and a random part, since ids are used again.
+    pub fn worker_of(program: &str, random: &dyn Random) -> String {
+        let mut part = [0; 4];
+        random.fill(&mut part);
+        format!("{program}-{}-{:08x}", std::process::id(), u32::from_be_bytes(part))
+    }
+
     /// Settings with the published defaults: 15 s lease, 3 attempts, 2 s back-off, a thread for each core.
     pub fn new(org_id: OrgId, worker: impl Into<String>, spool_dir: impl Into<PathBuf>) -> Self {
         Settings {

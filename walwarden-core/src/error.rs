@@ -32,6 +32,22 @@ pub enum Kind {
     Internal,
 }
 
+impl Kind {
+    /// Its name as `spec/outcomes.md` writes it.
+    pub const fn text(self) -> &'static str {
+        match self {
+            Kind::Invalid => "Invalid",
+            Kind::Unavailable => "Unavailable",
+            Kind::Conflict => "Conflict",
+            Kind::Refused => "Refused",
+            Kind::Damaged => "Damaged",
+            Kind::Failed => "Failed",
+            Kind::Cancelled => "Cancelled",
+            Kind::Internal => "Internal",
+        }
+    }
+}
+
 /// Whether the same call may succeed when repeated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Retry {
@@ -229,6 +245,8 @@ codes! {
     /// A restored table differs from what was backed up.
     ContentMismatch "content-mismatch" Damaged Terminal "Report the named tables: what was restored is not what was backed up. A new database was removed again; do not use one that was restored in place.";
 
+    /// A signer or storage of the caller's own threw, did not answer or answered with nonsense.
+    ComponentFailed "component-failed" Failed Terminal "Correct the named signer or storage: it is the program's own, not part of Walwarden.";
     /// A local file could not be read or written.
     FileFailed "file-failed" Invalid UserError "Check the path, its permissions and the free space; a file that exists is never overwritten.";
     /// No room left for temporary files.
@@ -286,6 +304,21 @@ impl Error {
         self
     }
 
+    /// The message and those of all causes, each in one line.
+    pub fn lines(&self) -> Vec<String> {
+        let mut lines = vec![one_line(&self.to_string())];
+        let mut source = StdError::source(self);
+        while let Some(cause) = source {
+            let line = one_line(&cause.to_string());
+            // Wrappers that repeat their cause's text add nothing.
+            if lines.last() != Some(&line) {
+                lines.push(line);
+            }
+            source = cause.source();
+        }
+        lines
+    }
+
     /// The message and those of all causes in one line, for notes that nobody else gives the causes of.
     pub(crate) fn with_causes(&self) -> String {
         let mut line = self.to_string();
@@ -330,6 +363,10 @@ impl Error {
     pub fn message(&self) -> &str {
         &self.0.message
     }
+}
+
+fn one_line(text: &str) -> String {
+    text.lines().map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join(" | ")
 }
 
 impl fmt::Display for Error {

@@ -49,6 +49,7 @@ mod held;
 pub mod keys;
 pub mod manifest;
 pub mod mirror;
+pub mod new_file;
 pub mod pipeline;
 pub mod restore;
 pub mod secret;

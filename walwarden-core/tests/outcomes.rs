@@ -99,7 +99,7 @@ fn the_exit_statuses_are_those_published() {
 fn codes_that_nothing_says_are_marked_as_reserved() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let mut source = String::new();
-    for folder in ["walwarden-core/src", "walwarden-cli/src"] {
+    for folder in ["walwarden-core/src", "walwarden-cli/src", "bindings/shared/src"] {
         read_into(&mut source, &root.join(folder));
     }
     for (row, code) in table("Codes").iter().zip(Code::ALL) {

@@ -133,7 +133,7 @@ fn of_error(about: &'static str, error: &Error) -> Finding {
         about,
         severity: Severity::Error,
         code: error.code().text().to_owned(),
-        what: exit::chain(error).join(": "),
+        what: error.lines().join(": "),
         what_to_do: error.code().next_action().to_owned(),
     }
 }

@@ -5,12 +5,12 @@ use std::path::PathBuf;
 
 use serde_json::{Value, json};
 use walwarden_core::export::{ExportRequest, Exported, Missing, Part};
+use walwarden_core::new_file::{failed, publish, staged};
 use walwarden_core::{Code, Error, Result};
 
 use crate::arguments::{EvidenceCheckpoint, EvidenceCommand, EvidenceExport};
 use crate::exit::{DONE, Ending};
 use crate::home::Home;
-use crate::output::new_file::{failed, publish, staged};
 use crate::output::{Output, bytes};
 
 pub(crate) async fn run(command: EvidenceCommand, home: &Home, output: Output) -> Ending {

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 use walwarden_core::clock::{SystemClock, SystemRandom};
+use walwarden_core::new_file::{failed, publish, staged};
 use walwarden_core::verify::checkpoint::Checkpoint;
 use walwarden_core::verify::key::PublicKey;
 use walwarden_core::witness::Witness;
@@ -15,7 +16,6 @@ use walwarden_core::{Code, Error, Result};
 use crate::arguments::{WitnessCommand, WitnessCosign};
 use crate::exit::{DONE, Ending};
 use crate::output::Output;
-use crate::output::new_file::{failed, publish, staged};
 
 pub(crate) async fn run(command: WitnessCommand, output: Output) -> Ending {
     match command {

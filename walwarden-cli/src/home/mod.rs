@@ -14,7 +14,7 @@ use crate::environment::Environment;
 use crate::settings::{self, DatabaseSettings, SettingsFile};
 
 pub(crate) use backups::{backup_place, trusted_keys};
-pub(crate) use open::{compression, dump_options, worker_name};
+pub(crate) use open::dump_options;
 
 /// A home folder, which need not exist, and the settings in force.
 #[derive(Debug)]

@@ -7,11 +7,11 @@ use std::sync::Arc;
 
 use walwarden_core::catalog::{Catalog, SqliteCatalog};
 use walwarden_core::chain::Subject;
-use walwarden_core::clock::{Random, SystemRandom};
+use walwarden_core::clock::SystemRandom;
 use walwarden_core::engine::{Engine, Settings};
 use walwarden_core::manifest::{FileKey, KeyPlace};
 use walwarden_core::secret::Secret;
-use walwarden_core::source::{ClientSearch, ClientSet, Codec, Compression, Dsn, DumpOptions};
+use walwarden_core::source::{ClientSearch, ClientSet, Dsn, DumpOptions};
 use walwarden_core::storage::{self, Location, Options, Patience, Scheme, Storage};
 use walwarden_core::verify::DatabaseId;
 use walwarden_core::{Code, Error, Result};
@@ -171,16 +171,12 @@ impl Home {
         self.open_destination(&location, options).await
     }
 
-    async fn open_destination(&self, location: &Location, mut options: Options) -> Result<Arc<dyn Storage>> {
+    async fn open_destination(&self, location: &Location, options: Options) -> Result<Arc<dyn Storage>> {
         if location.scheme() == Scheme::Memory {
             let message = "a destination in memory is gone with this command destination=memory://";
             return Err(Error::new(Code::DestinationInvalid, message));
         }
-        for name in location.credential_names() {
-            if let Some(value) = self.environment.text(&name.to_ascii_uppercase())? {
-                options = options.with_credential(*name, Secret::new(value));
-            }
-        }
+        let options = options.with_environment(location, |name| self.environment.text(name))?;
         storage::open(location, &options, Arc::new(SystemRandom)).await
     }
 
@@ -196,7 +192,7 @@ impl Home {
             Error::new(Code::FileFailed, format!("spool folder cannot be made path={}", spool.display()))
                 .with_source(error)
         })?;
-        Ok(Settings::new(self.org.clone(), worker_name(), spool))
+        Ok(Settings::new(self.org.clone(), Settings::worker_of("cli", &SystemRandom), spool))
     }
 }
 
@@ -207,7 +203,7 @@ impl Home {
 pub(crate) fn dump_options(dump: &DumpSettings) -> Result<DumpOptions> {
     let mut options = DumpOptions::default();
     if let Some(text) = &dump.compression {
-        options.compression = Some(compression(text)?);
+        options.compression = Some(text.parse()?);
     }
     options.no_owner = dump.no_owner;
     options.no_privileges = dump.no_privileges;
@@ -218,36 +214,6 @@ pub(crate) fn dump_options(dump: &DumpSettings) -> Result<DumpOptions> {
     options.exclude_table_data.clone_from(&dump.exclude_table_data);
     options.lock_timeout_seconds = dump.lock_timeout_seconds;
     Ok(options)
-}
-
-/// `METHOD` or `METHOD:LEVEL`.
-pub(crate) fn compression(text: &str) -> Result<Compression> {
-    let (method, level) = match text.split_once(':') {
-        Some((method, level)) => (method, Some(level)),
-        None => (text, None),
-    };
-    let codec =
-        [Codec::None, Codec::Gzip, Codec::Lz4, Codec::Zstd].into_iter().find(|codec| codec.text() == method);
-    let level = level.map(str::parse).transpose().ok();
-    match (codec, level) {
-        (Some(codec), Some(level)) => {
-            let compression = Compression { codec, level };
-            compression.encoding().map(|_| compression)
-        }
-        _ => Err(Error::new(
-            Code::ArgumentInvalid,
-            format!(
-                "compression is gzip, zstd, lz4 or none, gzip and zstd with a level as in zstd:9 compression={text:?}"
-            ),
-        )),
-    }
-}
-
-/// Unique for each process: host, process id and a random part, since ids are used again.
-pub(crate) fn worker_name() -> String {
-    let mut random = [0; 4];
-    SystemRandom.fill(&mut random);
-    format!("cli-{}-{:08x}", std::process::id(), u32::from_be_bytes(random))
 }
 
 /// As with libpq's own password file, others who may read it are warned of. It is read all the same: containers hand
@@ -261,23 +227,4 @@ fn password_in(path: &Path) -> Result<Secret> {
             .with_source(error)
     })?;
     Ok(Secret::new(text.trim_end_matches(['\r', '\n'])))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn compression_is_a_method_and_perhaps_a_level() {
-        let read = |text| compression(text).map(|found| (found.codec, found.level));
-        assert_eq!(read("zstd").unwrap(), (Codec::Zstd, None));
-        assert_eq!(read("gzip:9").unwrap(), (Codec::Gzip, Some(9)));
-        assert_eq!(read("none").unwrap(), (Codec::None, None));
-        for wrong in [
-            "", "brotli", "zstd:", "zstd:x", "zstd:-1", "none:1", "zstd:3:4", "ZSTD", "gzip:0", "zstd:23",
-            "lz4:1",
-        ] {
-            assert_eq!(read(wrong).unwrap_err().code(), Code::ArgumentInvalid, "{wrong}");
-        }
-    }
 }

@@ -1,7 +1,6 @@
 //! What a command says: results on stdout, everything else on stderr.
 
 mod measure;
-pub(crate) mod new_file;
 mod progress;
 mod prompt;
 

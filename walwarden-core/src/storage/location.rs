@@ -105,6 +105,24 @@ impl Options {
         self
     }
 
+    /// The same with the credentials that the provider's own tools would find in an environment, for a destination: each under
+    /// its name in upper case (`AWS_SECRET_ACCESS_KEY`). Empty ones count as unset.
+    ///
+    /// # Errors
+    /// What `variable` fails with.
+    pub fn with_environment(
+        mut self,
+        location: &Location,
+        variable: impl Fn(&str) -> Result<Option<String>>,
+    ) -> Result<Self> {
+        for name in location.credential_names() {
+            if let Some(value) = variable(&name.to_ascii_uppercase())?.filter(|value| !value.is_empty()) {
+                self = self.with_credential(*name, Secret::new(value));
+            }
+        }
+        Ok(self)
+    }
+
     /// The same with another patience.
     #[must_use]
     pub fn with_patience(mut self, patience: Patience) -> Self {

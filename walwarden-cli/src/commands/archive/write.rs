@@ -8,14 +8,14 @@ use std::path::{Path, PathBuf};
 
 use serde_json::json;
 use walwarden_archive::Transcoder;
+use walwarden_core::new_file::{failed, folder_of, publish, staged};
+use walwarden_core::source::Compression;
 use walwarden_core::{Code, Error, Result};
 
 use super::{described, open, refused, summary};
 use crate::arguments::{ArchiveExplode, ArchiveIndex, ArchiveTranscode};
 use crate::exit::{DONE, Ending};
-use crate::home::compression;
 use crate::output::Output;
-use crate::output::new_file::{failed, folder_of, publish, staged};
 
 pub(super) fn index(arguments: &ArchiveIndex, output: Output) -> Ending {
     let path = &arguments.archive.file;
@@ -36,7 +36,7 @@ pub(super) fn index(arguments: &ArchiveIndex, output: Output) -> Ending {
 
 pub(super) fn transcoded(arguments: &ArchiveTranscode, output: Output) -> Ending {
     let (path, out) = (&arguments.archive.file, &arguments.out);
-    let encoding = compression(&arguments.compression)?.encoding()?;
+    let encoding = arguments.compression.parse::<Compression>()?.encoding()?;
     let threads = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
     let transcoder = Transcoder::on_threads(encoding, threads).map_err(|error| refused(path, error))?;
     let mut file = staged(out)?;

@@ -6,14 +6,14 @@ mod run;
 use serde_json::{Value, json};
 use walwarden_core::catalog::{Catalog, CatalogExt as _, Job, JobKind, JobQuery, JobState, Step};
 use walwarden_core::chain::Subject;
-use walwarden_core::clock::{Clock as _, SystemClock};
+use walwarden_core::clock::{Clock as _, SystemClock, SystemRandom};
 use walwarden_core::verify::{DatabaseId, EventKind, JobId};
 use walwarden_core::watch::Cancel;
 use walwarden_core::{Code, Error, Result, Settings};
 
 use crate::arguments::{BackupCommand, Listing};
 use crate::exit::{DONE, Ending};
-use crate::home::{Home, worker_name};
+use crate::home::Home;
 use crate::output::{Output, bytes};
 
 pub(crate) async fn run(command: BackupCommand, home: &Home, output: Output, cancel: &Cancel) -> Ending {
@@ -122,7 +122,8 @@ async fn cancel(id: JobId, home: &Home, output: Output) -> Ending {
             return Err(Error::new(Code::JobHeld, message).into());
         }
         // Its worker vanished: take the job over first, so that nobody else does.
-        let claimed = catalog.claim(id, &worker_name(), now, Settings::LEASE).await?;
+        let worker = Settings::worker_of("cli", &SystemRandom);
+        let claimed = catalog.claim(id, &worker, now, Settings::LEASE).await?;
         if let Some(lease) = &claimed.lease {
             step = step.under(lease);
         }

@@ -1,13 +1,16 @@
-//! Files that a command writes for its user: new ones, whole or not there.
+//! Files that are written for a user: new ones, whole or not there.
 
 use std::io;
 use std::path::Path;
 
+use crate::error::{Code, Error, Result};
 use tempfile::NamedTempFile;
-use walwarden_core::{Code, Error, Result};
 
 /// A file beside the wanted one, which gets its name only when it is complete. For its owner only: it may hold dumps.
-pub(crate) fn staged(path: &Path) -> Result<NamedTempFile> {
+///
+/// # Errors
+/// `file-failed` when there is something of that name, or nothing can be written there.
+pub fn staged(path: &Path) -> Result<NamedTempFile> {
     if path.is_dir() {
         let message = format!("this is a folder; name the file to write path={}", path.display());
         return Err(Error::new(Code::FileFailed, message));
@@ -27,17 +30,21 @@ pub(crate) fn staged(path: &Path) -> Result<NamedTempFile> {
 }
 
 /// Gives the file its name, unless another came there meanwhile. Returns its size in bytes.
-pub(crate) fn publish(staged: NamedTempFile, path: &Path) -> Result<u64> {
+///
+/// # Errors
+/// `file-failed`; the name is as it was then.
+pub fn publish(staged: NamedTempFile, path: &Path) -> Result<u64> {
     staged.as_file().sync_all().map_err(|error| failed(path, error))?;
     let file = staged.persist_noclobber(path).map_err(|error| failed(path, error.error))?;
     Ok(file.metadata().map_err(|error| failed(path, error))?.len())
 }
 
 /// The folder in which this path lies.
-pub(crate) fn folder_of(path: &Path) -> &Path {
+pub fn folder_of(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
-pub(crate) fn failed(path: &Path, error: io::Error) -> Error {
+/// The error of a file that cannot be written.
+pub fn failed(path: &Path, error: io::Error) -> Error {
     Error::new(Code::FileFailed, format!("this cannot be written path={}", path.display())).with_source(error)
 }

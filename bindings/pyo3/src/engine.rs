@@ -1,0 +1,387 @@
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use pyo3::prelude::*;
+use pyo3::types::PyBytes;
+use walwarden_bindings::engine::{self, BackupOptions, EngineOptions, RestoreOptions, runtime};
+use walwarden_bindings::own::{OwnSigner, OwnStorage};
+use walwarden_core::manifest::ManifestSigner;
+use walwarden_core::storage::Storage;
+use walwarden_core::watch::Cancel;
+
+use crate::failure::OrRaise as _;
+use crate::job::Job;
+use crate::own::{Own, listener};
+
+/// A signing key in a file of its own.
+#[pyclass(frozen, module = "walwarden")]
+pub(crate) struct FileKey(Arc<walwarden_core::manifest::FileKey>);
+
+#[pymethods]
+impl FileKey {
+    #[staticmethod]
+    fn load(py: Python<'_>, path: PathBuf) -> PyResult<Self> {
+        engine::file_key(&path, false).map(|key| FileKey(Arc::new(key))).or_raise(py)
+    }
+
+    #[staticmethod]
+    fn generate(py: Python<'_>, path: PathBuf) -> PyResult<Self> {
+        engine::file_key(&path, true).map(|key| FileKey(Arc::new(key))).or_raise(py)
+    }
+
+    #[getter]
+    fn public_key(&self) -> String {
+        self.0.public_key().to_pem()
+    }
+
+    #[getter]
+    fn key_id(&self) -> String {
+        self.0.public_key().key_id().to_string()
+    }
+
+    fn __repr__(&self) -> String {
+        format!("<walwarden.FileKey: {}>", self.key_id())
+    }
+}
+
+/// Storage of the engine's own.
+#[pyclass(frozen, module = "walwarden")]
+pub(crate) struct Destination {
+    storage: Arc<dyn Storage>,
+    url: String,
+}
+
+#[pymethods]
+impl Destination {
+    #[getter]
+    fn url(&self) -> &str {
+        &self.url
+    }
+
+    fn __repr__(&self) -> String {
+        format!("<walwarden.Destination: {}>", self.url)
+    }
+}
+
+#[pyfunction]
+#[pyo3(signature = (url, *, credentials=None, make_folder=false))]
+pub(crate) fn open_storage(
+    py: Python<'_>,
+    url: String,
+    credentials: Option<BTreeMap<String, String>>,
+    make_folder: bool,
+) -> PyResult<Destination> {
+    let runtime = runtime().or_raise(py)?;
+    let opened = py.detach(|| runtime.block_on(engine::open_storage(&url, credentials, make_folder)));
+    opened.map(|storage| Destination { storage, url }).or_raise(py)
+}
+
+/// What a backup sealed.
+#[pyclass(frozen, module = "walwarden")]
+pub(crate) struct Sealed(engine::Sealed);
+
+#[pymethods]
+impl Sealed {
+    #[getter]
+    fn job_id(&self) -> &str {
+        &self.0.job_id
+    }
+
+    #[getter]
+    fn manifest_sha256(&self) -> &str {
+        &self.0.manifest_sha256
+    }
+
+    #[getter]
+    fn manifest<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
+        PyBytes::new(py, &self.0.manifest)
+    }
+
+    fn __repr__(&self) -> String {
+        format!("<walwarden.Sealed: {}>", self.0.manifest_sha256)
+    }
+}
+
+/// What a restore will do.
+#[pyclass(frozen, module = "walwarden")]
+pub(crate) struct Plan {
+    plan: engine::Plan,
+    cancel: Cancel,
+}
+
+#[pymethods]
+impl Plan {
+    #[getter]
+    fn database(&self) -> &str {
+        self.plan.as_core().database()
+    }
+
+    #[getter]
+    fn target_version(&self) -> &str {
+        self.plan.as_core().target_version()
+    }
+
+    #[getter]
+    fn in_one_transaction(&self) -> bool {
+        self.plan.as_core().in_one_transaction()
+    }
+
+    #[getter]
+    fn spools(&self) -> bool {
+        self.plan.as_core().spools()
+    }
+
+    #[getter]
+    fn dropped(&self) -> Vec<String> {
+        self.plan.as_core().dropped().to_vec()
+    }
+
+    #[getter]
+    fn notices(&self) -> Vec<String> {
+        self.plan.as_core().notices().to_vec()
+    }
+}
+
+/// A table that agrees with the backup's index.
+#[pyclass(frozen, get_all, module = "walwarden")]
+pub(crate) struct CheckedTable {
+    schema: String,
+    name: String,
+    rows: u64,
+    digest: Option<String>,
+}
+
+/// What a restore did.
+#[pyclass(frozen, get_all, module = "walwarden")]
+pub(crate) struct Restored {
+    database: String,
+    notices: Vec<String>,
+    checked: Option<Vec<Py<CheckedTable>>>,
+}
+
+/// Something that should be in a bundle and is not.
+#[pyclass(frozen, get_all, module = "walwarden")]
+#[derive(Clone)]
+pub(crate) struct Missing {
+    name: String,
+    code: &'static str,
+}
+
+/// What a bundle holds.
+#[pyclass(frozen, get_all, module = "walwarden")]
+pub(crate) struct Exported {
+    size_bytes: u64,
+    rows: u64,
+    manifests: u64,
+    artifacts: u64,
+    head: String,
+    missing: Vec<Missing>,
+}
+
+/// Backs up, restores and exports evidence.
+#[pyclass(frozen, module = "walwarden._native")]
+pub(crate) struct Engine {
+    engine: engine::Engine,
+    patience: Duration,
+}
+
+#[pymethods]
+impl Engine {
+    #[new]
+    #[pyo3(signature = (org_id, *, signer=None, catalog=None, spool_dir=None, worker=None, attempts=None, backoff_seconds=None, client_dirs=vec![], patience_seconds=None))]
+    #[allow(clippy::too_many_arguments, reason = "keywords in Python")]
+    fn new(
+        py: Python<'_>,
+        org_id: String,
+        signer: Option<Bound<'_, PyAny>>,
+        catalog: Option<PathBuf>,
+        spool_dir: Option<PathBuf>,
+        worker: Option<String>,
+        attempts: Option<u32>,
+        backoff_seconds: Option<f64>,
+        client_dirs: Vec<PathBuf>,
+        patience_seconds: Option<f64>,
+    ) -> PyResult<Self> {
+        let patience = engine::patience(patience_seconds).or_raise(py)?;
+        let signer = signer.map(|signer| signing(&signer, patience)).transpose()?;
+        let options =
+            EngineOptions { org_id, catalog, spool_dir, worker, attempts, backoff_seconds, client_dirs };
+        let runtime = runtime().or_raise(py)?;
+        let opened = py.detach(|| runtime.block_on(engine::Engine::open(options, signer)));
+        Ok(Engine { engine: opened.or_raise(py)?, patience })
+    }
+
+    #[pyo3(signature = (database_id, source, to, *, jobs=None, compression=None, roles=false, no_owner=false, no_privileges=false, schemas=vec![], exclude_schemas=vec![], tables=vec![], exclude_tables=vec![], exclude_table_data=vec![], lock_timeout_seconds=None, on_event=None))]
+    #[allow(clippy::too_many_arguments, reason = "keywords in Python")]
+    fn backup(
+        &self,
+        py: Python<'_>,
+        database_id: String,
+        source: String,
+        to: Bound<'_, PyAny>,
+        jobs: Option<u32>,
+        compression: Option<String>,
+        roles: bool,
+        no_owner: bool,
+        no_privileges: bool,
+        schemas: Vec<String>,
+        exclude_schemas: Vec<String>,
+        tables: Vec<String>,
+        exclude_tables: Vec<String>,
+        exclude_table_data: Vec<String>,
+        lock_timeout_seconds: Option<u32>,
+        on_event: Option<Py<PyAny>>,
+    ) -> PyResult<Job> {
+        let options = BackupOptions {
+            database_id,
+            source,
+            jobs,
+            compression,
+            globals: roles,
+            no_owner,
+            no_privileges,
+            schemas,
+            exclude_schemas,
+            tables,
+            exclude_tables,
+            exclude_table_data,
+            lock_timeout_seconds,
+        };
+        let (engine, to, cancel) = (self.engine.clone(), self.storage(&to)?, Cancel::default());
+        let (listener, stop) = (on_event.map(listener), cancel.clone());
+        let work = async move { engine.backup(options, to, listener, stop).await };
+        Job::start(py, cancel, work, Sealed)
+    }
+
+    #[pyo3(signature = (manifest_sha256, storage, target, mode, *, public_keys=vec![], created_database=None, confirm_destructive=false, from_destination=false, no_owner=false, no_privileges=false, tables=vec![], schemas=vec![], scope=None, jobs=None, check=None, spooling=None))]
+    #[allow(clippy::too_many_arguments, reason = "keywords in Python")]
+    fn plan_restore(
+        &self,
+        py: Python<'_>,
+        manifest_sha256: String,
+        storage: Bound<'_, PyAny>,
+        target: String,
+        mode: String,
+        public_keys: Vec<String>,
+        created_database: Option<String>,
+        confirm_destructive: bool,
+        from_destination: bool,
+        no_owner: bool,
+        no_privileges: bool,
+        tables: Vec<(Option<String>, String)>,
+        schemas: Vec<String>,
+        scope: Option<String>,
+        jobs: Option<u32>,
+        check: Option<String>,
+        spooling: Option<String>,
+    ) -> PyResult<Job> {
+        let options = RestoreOptions {
+            manifest_sha256,
+            public_keys,
+            target,
+            mode,
+            created_database,
+            confirm_destructive,
+            from_destination,
+            no_owner,
+            no_privileges,
+            tables,
+            schemas,
+            scope,
+            jobs,
+            check,
+            spooling,
+        };
+        let (engine, from, cancel) = (self.engine.clone(), self.storage(&storage)?, Cancel::default());
+        let (stop, kept) = (cancel.clone(), cancel.clone());
+        let work = async move { engine.plan(options, from, stop).await };
+        Job::start(py, cancel, work, |plan| Plan { plan, cancel: kept })
+    }
+
+    #[pyo3(signature = (plan, *, on_event=None))]
+    fn restore(&self, py: Python<'_>, plan: &Plan, on_event: Option<Py<PyAny>>) -> PyResult<Job> {
+        let (engine, planned, listener) = (self.engine.clone(), plan.plan.clone(), on_event.map(listener));
+        let work = async move { engine.restore(planned, listener).await };
+        Job::start(py, plan.cancel.clone(), work, RestoredRecord)
+    }
+
+    #[pyo3(signature = (database_id, storages, out, *, artifacts=false, allow_missing=false))]
+    fn export_evidence(
+        &self,
+        py: Python<'_>,
+        database_id: String,
+        storages: Vec<Bound<'_, PyAny>>,
+        out: PathBuf,
+        artifacts: bool,
+        allow_missing: bool,
+    ) -> PyResult<Job> {
+        let from: PyResult<Vec<_>> = storages.iter().map(|from| self.storage(from)).collect();
+        let (engine, from) = (self.engine.clone(), from?);
+        let work = async move { engine.export(&database_id, from, out, artifacts, allow_missing).await };
+        Job::start(py, Cancel::default(), work, exported)
+    }
+
+    fn rows(&self, py: Python<'_>, database_id: String, first_seq: u64, limit: u32) -> PyResult<Job> {
+        let engine = self.engine.clone();
+        let work = async move { engine.rows(&database_id, first_seq, limit).await };
+        Job::start(py, Cancel::default(), work, RowsRecord)
+    }
+}
+
+impl Engine {
+    /// Storage of the engine's own, or an object that is one.
+    fn storage(&self, given: &Bound<'_, PyAny>) -> PyResult<Arc<dyn Storage>> {
+        if let Ok(destination) = given.cast::<Destination>() {
+            return Ok(Arc::clone(&destination.get().storage));
+        }
+        Ok(Arc::new(OwnStorage::new(Own::storage(given.clone().unbind()), self.patience)))
+    }
+}
+
+/// A key in a file, or an object that signs.
+fn signing(given: &Bound<'_, PyAny>, patience: Duration) -> PyResult<Arc<dyn ManifestSigner>> {
+    if let Ok(key) = given.cast::<FileKey>() {
+        return Ok(Arc::clone(&key.get().0) as _);
+    }
+    let public_key: String = given.getattr("public_key")?.extract()?;
+    let own = OwnSigner::new(&public_key, Own::signer(given.clone().unbind()), patience);
+    Ok(Arc::new(own.or_raise(given.py())?))
+}
+
+struct RestoredRecord(engine::Restored);
+
+impl<'py> IntoPyObject<'py> for RestoredRecord {
+    type Target = Restored;
+    type Output = Bound<'py, Restored>;
+    type Error = PyErr;
+
+    fn into_pyobject(self, py: Python<'py>) -> PyResult<Self::Output> {
+        let engine::Restored { database, notices, checked } = self.0;
+        let table = |table: engine::CheckedTable| {
+            let engine::CheckedTable { schema, name, rows, digest } = table;
+            Py::new(py, CheckedTable { schema, name, rows, digest })
+        };
+        let checked = checked.map(|tables| tables.into_iter().map(table).collect()).transpose()?;
+        Bound::new(py, Restored { database, notices, checked })
+    }
+}
+
+struct RowsRecord(Vec<Vec<u8>>);
+
+impl<'py> IntoPyObject<'py> for RowsRecord {
+    type Target = pyo3::types::PyList;
+    type Output = Bound<'py, pyo3::types::PyList>;
+    type Error = PyErr;
+
+    fn into_pyobject(self, py: Python<'py>) -> PyResult<Self::Output> {
+        pyo3::types::PyList::new(py, self.0.iter().map(|row| PyBytes::new(py, row)))
+    }
+}
+
+fn exported(exported: engine::Exported) -> Exported {
+    let engine::Exported { size_bytes, rows, manifests, artifacts, head, missing } = exported;
+    let missing = missing.into_iter().map(|(name, code)| Missing { name, code }).collect();
+    Exported { size_bytes, rows, manifests, artifacts, head, missing }
+}

@@ -1,0 +1,47 @@
+//! The native half of the Python package `walwarden`; `python/walwarden/__init__.py` is the other one. Each function here
+//! converts, calls and converts.
+
+mod engine;
+mod failure;
+mod job;
+mod own;
+mod report;
+
+use pyo3::prelude::*;
+
+#[pymodule]
+mod _native {
+    use std::ffi::OsString;
+
+    use pyo3::prelude::*;
+
+    #[pymodule_export]
+    use crate::engine::{
+        CheckedTable, Destination, Engine, Exported, FileKey, Missing, Plan, Restored, Sealed, open_storage,
+    };
+    #[pymodule_export]
+    use crate::job::Job;
+    #[pymodule_export]
+    use crate::report::{ChainKey, Finding, Report, verify};
+
+    /// The command `walwarden` with these arguments, its own name not among them; returns its exit status.
+    #[pyfunction]
+    fn walwarden(py: Python<'_>, arguments: Vec<OsString>) -> u8 {
+        py.detach(|| walwarden_cli::main(named("walwarden", arguments)))
+    }
+
+    /// The command `walwarden-verify`, likewise.
+    #[pyfunction]
+    fn walwarden_verify(py: Python<'_>, arguments: Vec<OsString>) -> u8 {
+        py.detach(|| walwarden_verifier::main(named("walwarden-verify", arguments)))
+    }
+
+    fn named(name: &str, arguments: Vec<OsString>) -> impl Iterator<Item = OsString> {
+        std::iter::once(name.into()).chain(arguments)
+    }
+
+    #[pymodule_init]
+    fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        module.add("__version__", env!("CARGO_PKG_VERSION"))
+    }
+}

@@ -1,0 +1,319 @@
+"""From a real database into storage, and back."""
+
+import asyncio
+import json
+import subprocess
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import walwarden
+from conftest import DictStorage, DictUpload, OpensslSigner, Server, open_engine
+
+
+def kinds(engine: walwarden.Engine) -> list[str]:
+    return [json.loads(row)["kind"] for row in engine.rows("shop")]
+
+
+def test_a_backup_is_restored_and_its_evidence_verifies(
+    server: Server, shop: str, engine: walwarden.Engine, key: walwarden.FileKey, tmp_path: Path
+) -> None:
+    storage = walwarden.open_storage(str(tmp_path / "store"), make_folder=True)
+    events: list[walwarden.Event] = []
+    sealed = engine.backup("shop", shop, storage, jobs=2, on_event=events.append)
+    states = [event["state"] for event in events if event["type"] == "state"]
+    assert states == ["queued", "claimed", "running", "finalizing", "completed"]
+    assert json.loads(sealed.manifest)["jobId"] == sealed.job_id
+
+    bundle = tmp_path / "shop.evidence.tgz"
+    exported = engine.export_evidence("shop", [storage], bundle, artifacts=True)
+    assert (exported.manifests, exported.artifacts, exported.missing) == (1, 1, [])
+    assert exported.size_bytes == bundle.stat().st_size
+    report = walwarden.verify(bundle, public_keys=[key.public_key])
+    assert (report.exit, report.level, report.artifacts_checked) == (0, 2, 1)
+
+    plan = engine.plan_restore(
+        sealed.manifest_sha256,
+        storage,
+        server.dsn("postgres"),
+        "new_database",
+        created_database="from_python",
+        public_keys=[key.public_key],
+        check="digests",
+    )
+    assert plan.database == "from_python"
+    restored = engine.restore(plan)
+    assert restored.checked and [(table.name, table.rows) for table in restored.checked] == [("orders", 5000)]
+    dump = ["pg_dump", "--restrict-key=x"]
+    assert server.run(*dump, "-d", server.dsn("from_python")) == server.run(*dump, "-d", server.dsn("shop"))
+    server.sql("postgres", "drop database from_python")
+
+
+def test_storage_and_signer_in_python_do_as_well(server: Server, shop: str, tmp_path: Path) -> None:
+    storage, signer = DictStorage(), OpensslSigner(tmp_path)
+    engine = open_engine(server, tmp_path, signer=signer)
+    sealed = engine.backup("shop", shop, storage)
+    # Stock tools read what lies there.
+    [dump] = [body for name, body in storage.objects.items() if name.endswith(".dump")]
+    (tmp_path / "shop.dump").write_bytes(dump)
+    assert "TABLE DATA public orders" in server.run("pg_restore", "--list", str(tmp_path / "shop.dump"))
+    bundle = tmp_path / "shop.evidence.tgz"
+    engine.export_evidence("shop", [storage], bundle)
+    assert walwarden.verify(bundle, public_keys=[signer.public_key]).exit == 0
+
+    plan = engine.plan_restore(
+        sealed.manifest_sha256,
+        storage,
+        server.dsn("postgres"),
+        "new_database",
+        created_database="from_dict",
+        public_keys=[signer.public_key],
+    )
+    engine.restore(plan)
+    assert server.sql("from_dict", "select count(*) from orders") == "5000"
+    server.sql("postgres", "drop database from_dict")
+
+
+class Broken(DictStorage):
+    """Goes wrong in one method."""
+
+    def __init__(self, method: str, how: str) -> None:
+        super().__init__()
+        self.broken, self.how = method, how
+
+    def misbehave(self, method: str) -> object:
+        if method != self.broken:
+            return None
+        if self.how == "raises":
+            raise RuntimeError("the vault is on fire")
+        if self.how == "hangs":
+            time.sleep(3)
+        if self.how == "exits":
+            raise SystemExit(1)
+        return object()
+
+    def misbehave_in_write(self, chunk: bytes) -> None:
+        self.misbehave("write")
+
+    def size(self, name: str) -> int | None:
+        if found := self.misbehave("size"):
+            return found  # type: ignore[return-value]
+        return super().size(name)
+
+    def upload(self, name: str) -> DictUpload:
+        if found := self.misbehave("upload"):
+            return found  # type: ignore[return-value]
+        upload = super().upload(name)
+        if self.broken == "write":
+            upload.write = self.misbehave_in_write  # type: ignore[method-assign]
+        return upload
+
+    def read(self, name: str, start: int, length: int) -> bytes:
+        if found := self.misbehave("read"):
+            return found  # type: ignore[return-value]
+        return super().read(name, start, length)[: -1 if self.how == "short" else None]
+
+
+@pytest.mark.parametrize(
+    ("method", "how", "told"),
+    [
+        ("size", "raises", "storage raised RuntimeError: the vault is on fire"),
+        ("upload", "raises", "the vault is on fire"),
+        ("write", "raises", "the vault is on fire"),
+        ("read", "raises", "the vault is on fire"),
+        ("write", "exits", "storage raised SystemExit"),
+        ("size", "garbage", "size() returned what it must not"),
+        ("upload", "garbage", "upload() returned what it must not"),
+        ("read", "garbage", "read() returned what it must not"),
+        ("none", "short", "bytes instead of"),
+        ("write", "hangs", "did not answer within 0.5 s"),
+        ("read", "hangs", "did not answer within 0.5 s"),
+    ],
+)
+def test_a_storage_that_misbehaves_fails_the_job_and_nothing_else(
+    server: Server, shop: str, key: walwarden.FileKey, tmp_path: Path, method: str, how: str, told: str
+) -> None:
+    engine = open_engine(server, tmp_path, signer=key, patience_seconds=0.5)
+    storage = Broken(method, how)
+    with pytest.raises(walwarden.FailedError) as raised:
+        engine.backup("shop", shop, storage)
+    assert raised.value.code == "component-failed"
+    assert told in str(raised.value)
+    if "backup.queued" in kinds_or_none(engine):
+        assert kinds(engine)[-1] == "backup.failed"
+    # The next one is not affected.
+    assert engine.backup("other", shop, DictStorage()).manifest_sha256
+
+
+def kinds_or_none(engine: walwarden.Engine) -> list[str]:
+    try:
+        return kinds(engine)
+    except walwarden.InvalidError as error:
+        assert error.code == "database-unknown"
+        return []
+
+
+class Pretender:
+    """Signs as it likes."""
+
+    def __init__(self, public_key: str, answer: object) -> None:
+        self.public_key, self.answer = public_key, answer
+
+    def sign(self, message: bytes) -> bytes:
+        if isinstance(self.answer, Exception):
+            raise self.answer
+        if self.answer == "hangs":
+            time.sleep(3)
+        return self.answer  # type: ignore[return-value]
+
+
+@pytest.mark.parametrize(
+    ("answer", "code", "told"),
+    [
+        (b"short", "component-failed", "signer returned 5 bytes; a signature has 64"),
+        (bytes(64), "component-failed", "does not verify under its key"),
+        (None, "component-failed", "sign() returned what it must not"),
+        ("hangs", "component-failed", "signer did not answer within 0.5 s"),
+        (ValueError("no token"), "component-failed", "signer raised ValueError: no token"),
+        (walwarden.Error("key-missing", "the token was pulled"), "key-missing", "the token was pulled"),
+    ],
+)
+def test_a_signer_that_misbehaves_seals_nothing(
+    server: Server, shop: str, key: walwarden.FileKey, tmp_path: Path, answer: object, code: str, told: str
+) -> None:
+    storage = DictStorage()
+    signer = Pretender(key.public_key, answer)
+    engine = open_engine(server, tmp_path, signer=signer, patience_seconds=0.5)
+    with pytest.raises(walwarden.Error) as raised:
+        engine.backup("shop", shop, storage)
+    assert raised.value.code == code
+    assert told in str(raised.value)
+    assert not [name for name in storage.objects if name.endswith("manifest.json")]
+    assert kinds(engine)[-1] == "backup.failed"
+
+
+def test_a_signer_without_a_key_is_refused(server: Server, tmp_path: Path) -> None:
+    with pytest.raises(walwarden.Error) as raised:
+        open_engine(server, tmp_path, signer=Pretender("no key", b""))
+    assert raised.value.code == "key-invalid"
+
+
+def test_a_listener_that_raises_stops_nothing(
+    shop: str, engine: walwarden.Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reported: list[object] = []
+    monkeypatch.setattr("sys.unraisablehook", lambda unraisable: reported.append(unraisable.exc_value))
+
+    def listen(event: walwarden.Event) -> None:
+        raise RuntimeError("not now")
+
+    assert engine.backup("shop", shop, DictStorage(), on_event=listen).manifest_sha256
+    assert reported and all(isinstance(error, RuntimeError) for error in reported)
+
+
+class Slow(DictStorage):
+    """Lets go of an upload only when told."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.writing, self.go_on = threading.Event(), threading.Event()
+
+    def upload(self, name: str) -> DictUpload:
+        upload = super().upload(name)
+        write = upload.write
+
+        def slowly(chunk: bytes) -> None:
+            self.writing.set()
+            self.go_on.wait(20)
+            write(chunk)
+
+        upload.write = slowly  # type: ignore[method-assign]
+        return upload
+
+
+def test_a_cancelled_task_records_that_it_was_stopped(shop: str, engine: walwarden.Engine) -> None:
+    storage = Slow()
+
+    async def cancelled() -> None:
+        task = asyncio.create_task(engine.backup_async("shop", shop, storage))
+        await asyncio.to_thread(storage.writing.wait, 20)
+        task.cancel()
+        asyncio.get_running_loop().call_later(0.3, storage.go_on.set)
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    asyncio.run(cancelled())
+    assert kinds(engine)[-1] == "backup.cancelled"
+    assert not storage.objects or all("audit" in name for name in storage.objects)
+
+
+def test_control_c_records_that_it_was_stopped(server: Server, shop: str, tmp_path: Path) -> None:
+    import signal
+    import sys
+
+    program = (
+        "import sys, pathlib; sys.path.insert(0, sys.argv[3]); import walwarden, conftest, test_engine\n"
+        "server = conftest.Server('127.0.0.1', int(sys.argv[4]), 'postgres', '', pathlib.Path(sys.argv[5]))\n"
+        "folder = pathlib.Path(sys.argv[1])\n"
+        "engine = conftest.open_engine(server, folder, signer=walwarden.FileKey.generate(folder / 'k.pem'))\n"
+        "storage = test_engine.Slow(); storage.go_on.wait = lambda _: __import__('time').sleep(0.2)\n"
+        "import threading; threading.Thread(target=lambda: (storage.writing.wait(), print('writing', flush=True)), daemon=True).start()\n"
+        "try: engine.backup('shop', sys.argv[2], storage)\n"
+        "except KeyboardInterrupt: print(test_engine.kinds(engine)[-1])\n"
+    )
+    here = str(Path(__file__).parent)
+    arguments = [str(tmp_path), shop, here, str(server.port), str(server.bin_dir)]
+    process = subprocess.Popen(
+        [sys.executable, "-c", program, *arguments], stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout and process.stdout.readline() == "writing\n"
+    process.send_signal(signal.SIGINT)
+    assert process.communicate(timeout=30)[0] == "backup.cancelled\n"
+
+
+def test_many_at_once_do_not_block_the_loop(
+    server: Server, shop: str, key: walwarden.FileKey, tmp_path: Path
+) -> None:
+    """Ten backups side by side; between their beginnings and ends the loop goes on."""
+
+    async def beat(delays: list[float]) -> None:
+        while True:
+            before = time.perf_counter()
+            await asyncio.sleep(0.005)
+            delays.append(time.perf_counter() - before - 0.005)
+
+    async def run() -> list[float]:
+        delays: list[float] = []
+        pulse = asyncio.create_task(beat(delays))
+        (tmp_path / "many").mkdir()
+        engine = open_engine(server, tmp_path / "many", signer=key)
+        backups = [engine.backup_async(f"shop-{n}", shop, DictStorage()) for n in range(10)]
+        sealed = await asyncio.gather(*backups)
+        assert len({one.manifest_sha256 for one in sealed}) == 10
+        pulse.cancel()
+        return delays
+
+    delays = sorted(asyncio.run(run()))
+    assert len(delays) > 20, "the loop stood still"
+    print(f"event-loop delay of 10 backups: p99 {delays[int(len(delays) * 0.99) - 1] * 1000:.1f} ms")
+
+
+def test_arguments_without_meaning_are_told(shop: str, engine: walwarden.Engine) -> None:
+    storage = DictStorage()
+    calls: list[tuple[Callable[[], object], str]] = [
+        (lambda: engine.backup("No Name", shop, storage), "argument-invalid"),
+        (lambda: engine.backup("shop", "://", storage), "dsn-invalid"),
+        (lambda: engine.backup("shop", shop, storage, compression="brotli"), "argument-invalid"),
+        (lambda: engine.plan_restore("zz", storage, shop, "new_database"), "argument-invalid"),
+        (lambda: engine.plan_restore("0" * 64, storage, shop, "sideways"), "argument-invalid"),  # type: ignore[arg-type]
+        (lambda: walwarden.open_storage("ftp://x"), "destination-invalid"),
+        (lambda: walwarden.Engine(""), "argument-invalid"),
+    ]
+    for call, code in calls:
+        with pytest.raises(walwarden.Error) as raised:
+            call()
+        assert raised.value.code == code, raised.value
+    with pytest.raises(TypeError):
+        engine.backup("shop", shop, storage, job=2)  # type: ignore[call-arg]

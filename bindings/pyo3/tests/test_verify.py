@@ -1,0 +1,152 @@
+"""The verifier says what it says everywhere."""
+
+import asyncio
+import gc
+import hashlib
+import json
+import os
+import resource
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import walwarden
+from conftest import ALPHA, ROOT, VECTORS
+
+GOOD = VECTORS / "good/artifact-included.evidence.tgz"
+NOW = "2030-01-01T00:00:00.000Z"
+
+
+def trust(args: dict[str, Any]) -> walwarden.Trust:
+    """What a case of the vectors brings."""
+
+    def text(names: list[str]) -> list[str]:
+        return [(VECTORS / name).read_text() for name in names]
+
+    brought: walwarden.Trust = {
+        "public_keys": text(args["pubkeys"]),
+        "fingerprints": args["fingerprints"],
+        "witnesses": args["witnesses"],
+        "level": args["level"],
+        "now": args.get("now") or NOW,
+        "authorities": text(args.get("authorities") or []),
+    }
+    if args["witnessPolicy"]:
+        brought["witness_policy"] = (VECTORS / args["witnessPolicy"]).read_bytes()
+    if args["policy"]:
+        brought["policy"] = (VECTORS / args["policy"]).read_bytes()
+    if args["keptCheckpoint"]:
+        brought["since"] = (VECTORS / args["keptCheckpoint"]).read_bytes()
+    return brought
+
+
+def outcome(case: dict[str, Any]) -> dict[str, Any]:
+    """The line of a case in the table of all languages."""
+    try:
+        report = walwarden.verify(VECTORS / case["file"], **trust(case["args"]))
+    except walwarden.Error as error:
+        return {"name": case["name"], "exit": error.exit, "level": None, "codes": [], "reportSha256": None}
+    return {
+        "name": case["name"],
+        "exit": report.exit,
+        "level": report.level,
+        "codes": sorted({finding.code for finding in report.failures}),
+        "reportSha256": hashlib.sha256(report.to_json()).hexdigest(),
+    }
+
+
+def test_every_vector_ends_as_it_should() -> None:
+    cases = json.loads((VECTORS / "cases.json").read_text())
+    outcomes = [outcome(case) for case in cases]
+    for case, found in zip(cases, outcomes, strict=True):
+        assert found["exit"] == case["exit"], case["name"]
+        assert case["level"] in (None, found["level"]), case["name"]
+        assert set(case["codes"]) <= set(found["codes"]), case["name"]
+    assert len(outcomes) > 600
+    folder = Path(os.environ.get("WALWARDEN_PARITY", ROOT / "target/parity"))
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "python.jsonl").write_text("".join(json.dumps(found) + "\n" for found in outcomes))
+
+
+def test_a_report_is_readable() -> None:
+    report = walwarden.verify(GOOD.read_bytes(), public_keys=[ALPHA], now=NOW)
+    assert (report.exit, report.level, report.asked, report.verdict) == (0, 2, 2, "verified")
+    assert str(report).splitlines()[0].startswith("OK: ")
+    assert report.failures == [] and report.findings
+    assert [key.pinned for key in report.keys] == [True]
+    assert report.not_proven
+    assert json.loads(report.to_json())["verifiedAt"] == NOW
+    assert report.to_html().startswith("<!")
+
+
+def test_what_is_wrong_is_in_the_report() -> None:
+    damaged = bytearray(GOOD.read_bytes())
+    damaged[len(damaged) // 2] ^= 1
+    for bundle in [bytes(damaged), b"", b"\x1f\x8b nonsense"]:
+        report = walwarden.verify(bundle, public_keys=[ALPHA])
+        assert report.exit in (1, 3) and report.level is None and report.failures
+    unkeyed = walwarden.verify(GOOD)
+    assert unkeyed.exit == 4
+    assert [finding.code for finding in unkeyed.failures]
+
+
+def test_arguments_without_meaning_are_told(tmp_path: Path) -> None:
+    for brought, told in [
+        ({"public_keys": ["x"]}, "public key: "),
+        ({"public_keys": [ALPHA, "x"]}, "public key 2: "),
+        ({"level": 9}, "level: there are the levels 0 to 4"),
+        ({"now": "noon"}, "now: "),
+        ({"policy": b"{}"}, "policy: "),
+    ]:
+        with pytest.raises(walwarden.InvalidError, match=told) as raised:
+            walwarden.verify(GOOD, **brought)  # type: ignore[arg-type]
+        assert raised.value.code == "argument-invalid" and raised.value.exit == 2
+    with pytest.raises(walwarden.InvalidError) as raised:
+        walwarden.verify(tmp_path / "absent.tgz")
+    assert raised.value.code == "file-failed" and raised.value.causes
+    with pytest.raises(TypeError):
+        walwarden.verify(GOOD, pubkey=ALPHA)  # type: ignore[call-arg]
+
+
+def test_a_hundred_at_once_do_not_block_the_loop() -> None:
+    async def run() -> int:
+        beats = 0
+
+        async def beat() -> None:
+            nonlocal beats
+            while True:
+                await asyncio.sleep(0.001)
+                beats += 1
+
+        pulse = asyncio.create_task(beat())
+        bundle = GOOD.read_bytes()
+        reports = await asyncio.gather(
+            *(walwarden.verify_async(bundle, public_keys=[ALPHA]) for _ in range(100))
+        )
+        pulse.cancel()
+        assert {report.exit for report in reports} == {0}
+        return beats
+
+    assert asyncio.run(run()) > 5
+
+
+def test_a_thousand_rounds_leave_nothing_behind() -> None:
+    def rounds(count: int) -> int:
+        for _ in range(count):
+            report = walwarden.verify(GOOD, public_keys=[ALPHA])
+            report.to_json(), report.findings, str(report)
+        gc.collect()
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+    warm = rounds(200)
+    assert rounds(1000) - warm < 8 * 1024, "in KiB"
+
+
+def test_importing_it_takes_no_time() -> None:
+    import subprocess
+    import sys
+
+    before = time.perf_counter()
+    subprocess.run([sys.executable, "-c", "import walwarden"], check=True)
+    print(f"interpreter and import: {(time.perf_counter() - before) * 1000:.0f} ms")

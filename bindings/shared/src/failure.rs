@@ -1,0 +1,95 @@
+use std::fmt;
+
+/// What went wrong, as every language tells it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    /// What the caller does next, one of the kinds of `spec/outcomes.md`.
+    pub kind: &'static str,
+    /// The stable code.
+    pub code: &'static str,
+    /// One line with the object concerned.
+    pub message: String,
+    /// What caused it, outermost first.
+    pub causes: Vec<String>,
+    /// One sentence on what to do.
+    pub next_action: &'static str,
+    /// Whether the same call may succeed when repeated later.
+    pub retryable: bool,
+    /// The exit status with which a command would end.
+    pub exit: u8,
+}
+
+impl Failure {
+    /// Of a file that cannot be read.
+    pub(crate) fn file(message: String, cause: &std::io::Error) -> Self {
+        Failure {
+            kind: "Invalid",
+            code: "file-failed",
+            message,
+            causes: vec![cause.to_string()],
+            next_action: FILE_FAILED,
+            retryable: false,
+            exit: 2,
+        }
+    }
+
+    /// Of an argument without meaning.
+    pub fn argument(message: impl Into<String>) -> Self {
+        Failure {
+            kind: "Invalid",
+            code: "argument-invalid",
+            message: message.into(),
+            causes: Vec::new(),
+            next_action: ARGUMENT_INVALID,
+            retryable: false,
+            exit: 2,
+        }
+    }
+}
+
+// The verifier alone does not have the engine's table; a test compares.
+const FILE_FAILED: &str =
+    "Check the path, its permissions and the free space; a file that exists is never overwritten.";
+const ARGUMENT_INVALID: &str = "Correct the named argument or setting and run the command again.";
+
+impl fmt::Display for Failure {
+    /// As the command line says it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} [{}]", self.message, self.code)?;
+        self.causes.iter().try_for_each(|cause| write!(f, "\n  because: {cause}"))?;
+        write!(f, "\nnext: {}", self.next_action)
+    }
+}
+
+impl std::error::Error for Failure {}
+
+#[cfg(feature = "engine")]
+impl From<walwarden_core::Error> for Failure {
+    fn from(error: walwarden_core::Error) -> Self {
+        let code = error.code();
+        let mut lines = error.lines();
+        Failure {
+            kind: code.kind().text(),
+            code: code.text(),
+            message: lines.remove(0),
+            causes: lines,
+            next_action: code.next_action(),
+            retryable: code.retry() == walwarden_core::Retry::Yes,
+            exit: code.exit() as u8,
+        }
+    }
+}
+
+#[cfg(all(test, feature = "engine"))]
+mod tests {
+    use super::*;
+    use walwarden_core::{Code, Error};
+
+    #[test]
+    fn the_verifiers_failures_are_those_of_the_engines_table() {
+        let cause = || std::io::Error::other("gone");
+        let file = Error::new(Code::FileFailed, "bundle x").with_source(cause());
+        assert_eq!(Failure::file("bundle x".to_owned(), &cause()), Failure::from(file));
+        assert_eq!(Failure::argument("no"), Failure::from(Error::new(Code::ArgumentInvalid, "no")));
+    }
+}
