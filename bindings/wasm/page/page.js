@@ -71,16 +71,14 @@ async function verify() {
   the('doing').textContent = 'Starting';
   the('progress').removeAttribute('value');
   the('running').hidden = false;
-  try {
-    const [wasm, trusted] = [await unpacked, await trust()];
-    if (mine !== request) return;
-    worker = new Worker(workerAddress());
-    worker.onmessage = ({ data }) => mine === request && heard(file, data);
-    worker.onerror = worker.onmessageerror = (event) => mine === request && heard(file, { broken: event.message ?? 'it cannot be understood' });
-    worker.postMessage({ wasm, file, trust: trusted, now: Date.now() });
-  } catch (error) {
-    if (mine === request) heard(file, { unusable: { what: 'file', message: error.message } });
-  }
+  const hear = (said) => mine === request && heard(file, said);
+  const module = await verifier.catch((error) => void hear({ broken: error.message }));
+  const trusted = await trust().catch((error) => void hear({ unusable: { what: 'file', message: error.message } }));
+  if (mine !== request) return;
+  worker = new Worker(workerAddress());
+  worker.onmessage = ({ data }) => hear(data);
+  worker.onerror = worker.onmessageerror = ({ message }) => hear({ broken: message ?? 'it cannot be understood' });
+  worker.postMessage({ module, file, trust: trusted, now: Date.now() });
 }
 
 function heard(file, { progress, done, unusable, broken }) {
@@ -102,14 +100,15 @@ const ADVICE = {
   broken: 'This says nothing about the evidence. Close other pages and try again; if it stays, use the command walwarden-verify, and report this as a bug.',
 };
 
-/** The verifier's code, which lies in this page zipped and in base64. */
+/** The verifier, which lies in this page zipped and in base64. */
 async function unpack() {
   const zipped = Uint8Array.from(atob(the('wasm').textContent.trim()), (character) => character.charCodeAt(0));
-  return new Response(new Blob([zipped]).stream().pipeThrough(new DecompressionStream('gzip'))).arrayBuffer();
+  const wasm = new Blob([zipped]).stream().pipeThrough(new DecompressionStream('gzip'));
+  return WebAssembly.compile(await new Response(wasm).arrayBuffer());
 }
 
-const unpacked = unpack();
-unpacked.catch(() => {}); // told by whoever waits for it
+const verifier = unpack();
+verifier.catch(() => {}); // told by whoever waits for it
 
 /** The worker's script is in this page, too; the policy of the page lets no other address become a worker. */
 const workerAddress = (() => {

@@ -2,9 +2,9 @@
 
 'use strict';
 
-onmessage = ({ data: { wasm, file, trust, now } }) => {
+onmessage = ({ data: { module, file, trust, now } }) => {
   try {
-    const { memory } = wasm_bindgen.initSync({ module: new WebAssembly.Module(wasm) });
+    const { memory } = wasm_bindgen.initSync({ module });
     const reading = pieces(file);
     const verification = wasm_bindgen.verify(reading.as('Reading the bundle'), trust, now);
     verification.identify(reading.as('Taking the SHA-256 of the bundle'));

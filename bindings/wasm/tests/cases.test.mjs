@@ -66,7 +66,7 @@ function asked({ name, file, args }) {
 /** In the page: fills the form, and has a worker judge. */
 async function judgeAll(cases) {
   const fileOf = ({ name, base64 }) => new File([Uint8Array.from(atob(base64), (character) => character.charCodeAt(0))], name);
-  const wasm = await unpacked;
+  const module = await verifier;
   const outcomes = [];
   for (const { bundle, files, texts, level, now } of cases) {
     for (const [role, contents] of files) chosen[role] = contents.map(fileOf);
@@ -80,7 +80,7 @@ async function judgeAll(cases) {
     const said = await new Promise((resolve) => {
       worker.onmessage = ({ data }) => data.progress || resolve(data);
       worker.onerror = ({ message }) => resolve({ broken: message });
-      worker.postMessage({ wasm, file: fileOf(bundle), trust: { ...trusted, level: level ?? undefined }, now });
+      worker.postMessage({ module, file: fileOf(bundle), trust: { ...trusted, level: level ?? undefined }, now });
     });
     worker.terminate();
     if (said.done) outcomes.push({ exit: said.done.exit, json: new TextDecoder().decode(said.done.json) });

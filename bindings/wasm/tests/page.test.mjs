@@ -221,8 +221,13 @@ test('a file that changed after it was chosen is not verified, and it is said wh
 });
 
 test('with the keyboard alone', async () => {
+  await page.tab.bringToFront();
   await page.tab.keyboard.press('Tab');
-  const [chooser] = await Promise.all([page.tab.waitForEvent('filechooser'), page.tab.keyboard.press('Enter')]);
+  assert.equal(await page.tab.evaluate(() => document.activeElement.id), 'files');
+  const choosing = page.tab.waitForEvent('filechooser');
+  await page.tab.evaluate(() => {}); // the browser listens by then
+  await page.tab.keyboard.press('Enter');
+  const chooser = await choosing;
   await chooser.setFiles([join(VECTORS, GOOD), join(VECTORS, KEY)]);
   assert.equal(await verdict(page), 'verified');
   assert.equal(await page.tab.evaluate(() => document.activeElement.id), 'result');
@@ -291,6 +296,7 @@ test('a damaged page says so', async () => {
   page = await open(browser, damaged);
   await drop(page, join(VECTORS, GOOD), join(VECTORS, KEY));
   assert.equal(await verdict(page), 'Nothing was verified');
+  assert.match(await page.tab.locator('#trouble').textContent(), /^The verifier stopped: /);
 });
 
 /** A tar with one empty file of that name. */
