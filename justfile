@@ -38,6 +38,7 @@ bench *ARGS: _test-tools
 vectors: _python
     "$WALWARDEN_TOOLS/python/bin/python" -m make --check
     "$WALWARDEN_TOOLS/python/bin/python" -m make.check_examples
+    "$WALWARDEN_TOOLS/python/bin/python" -m make.check_stamps
     cargo build --quiet --package walwarden-cli --bin walwarden-verify
     "$WALWARDEN_TOOLS/python/bin/python" -m make.check_reports "${CARGO_TARGET_DIR:-../../target}/debug/walwarden-verify"
     PATH="$WALWARDEN_TOOLS/python/bin:$PATH" make/by_hand_test.sh

@@ -14,6 +14,8 @@ use walwarden_verify::index::Index;
 use walwarden_verify::key::PublicKey;
 use walwarden_verify::receipt::Receipt;
 use walwarden_verify::statement::Envelope;
+#[cfg(feature = "timestamps")]
+use walwarden_verify::timestamp::{self, Authorities};
 use walwarden_verify::{
     Exit, Manifest, Policy, Row, Sha256, Verifier, WitnessPolicy, canonical, json, merkle,
 };
@@ -23,7 +25,7 @@ pub type Decoder = fn(&[u8]) -> bool;
 
 /// Every decoder by the name of its target and of its folder of seeds.
 #[allow(dead_code, reason = "a target uses its own function only")]
-pub const ALL: [(&str, Decoder); 16] = [
+pub const ALL: &[(&str, Decoder)] = &[
     ("bundle", bundle),
     ("canonical", canonical),
     ("checkpoint", checkpoint),
@@ -38,6 +40,8 @@ pub const ALL: [(&str, Decoder); 16] = [
     ("request", request),
     ("row", row),
     ("tar", tar),
+    #[cfg(feature = "timestamps")]
+    ("timestamp", timestamp),
     ("vkey", vkey),
     ("witness_policy", witness_policy),
 ];
@@ -175,6 +179,32 @@ pub fn witness_policy(data: &[u8]) -> bool {
     assert!(policy.is_met_by(&everybody));
     assert_eq!(policy.is_met_by(&[]), !policy.asks_for_witnesses());
     true
+}
+
+/// The authorities that stamped the seeds, and what they stamped.
+#[cfg(feature = "timestamps")]
+static AUTHORITIES: LazyLock<Authorities> = LazyLock::new(|| {
+    Authorities::from_pem(concat!(
+        include_str!("../spec/vectors/authorities/ed25519.pem"),
+        include_str!("../spec/vectors/authorities/p256.pem"),
+        include_str!("../spec/vectors/authorities/rsa2048.pem"),
+    ))
+    .expect("the published certificates are sound")
+});
+
+/// What an authority answers. Whoever has none of their keys can state no other time than they did.
+#[cfg(feature = "timestamps")]
+pub fn timestamp(data: &[u8]) -> bool {
+    let note = include_str!("../spec/vectors/kept/pair-11.checkpoint");
+    let (lines, _) = note.split_once("\n\n").expect("a note has a blank line");
+    let message = &note.as_bytes()[..=lines.len()];
+    let Ok(stamp) = timestamp::verify(data, message, &AUTHORITIES) else { return false };
+    let at = stamp.at.to_string();
+    assert!(!stamp.trusted || at.starts_with("2026-11-21T04:00:00."), "{at}");
+    let alone = timestamp::verify(data, message, &Authorities::default());
+    assert!(alone.is_ok_and(|alone| alone.at == stamp.at && !alone.trusted));
+    assert_eq!(timestamp::verify(data, b"", &AUTHORITIES), Err(timestamp::TimestampError::OtherMessage));
+    stamp.trusted
 }
 
 /// A bundle as it is sent. Without a trusted key nothing in it can prove anything.

@@ -1,7 +1,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use walwarden_verify::KeyId;
+use walwarden_verify::{KeyId, Timestamp};
 
 /// What to verify, and whom to trust.
 #[derive(Debug, Args)]
@@ -25,6 +25,9 @@ pub struct VerifyArguments {
     /// What you demand beyond the format: a JSON file of type walwarden.audit-policy
     #[arg(long, value_name = "FILE")]
     pub policy: Option<PathBuf>,
+    /// Take the ages that a policy limits as of this time (2026-11-21T02:06:29.123Z), not of now; the report says so
+    #[arg(long, value_name = "TIME", requires = "policy")]
+    pub as_of: Option<Timestamp>,
     /// A checkpoint of this chain that you kept from an earlier time: the chain must go on from there
     #[arg(long, value_name = "CHECKPOINT")]
     pub since: Option<PathBuf>,

@@ -130,6 +130,7 @@ fn trust(arguments: &VerifyArguments) -> Result<Trust, Unusable> {
             .map(|path| bytes("witness policy", path))
             .transpose()?,
         policy: arguments.policy.as_ref().map(|path| bytes("policy", path)).transpose()?,
+        as_of: arguments.as_of.map(|as_of| as_of.to_string()),
         kept_checkpoint: arguments.since.as_ref().map(|path| bytes("kept checkpoint", path)).transpose()?,
         authorities: arguments
             .tsa_ca()

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::json::{self, Object, Value};
+use crate::json::{self, MAX_SAFE_INTEGER, Object, Value};
 
 /// A document of ours does not have the form the format demands.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -81,7 +81,7 @@ impl<'a> Fields<'a> {
 
     /// An integer of 0 to 2^53−1.
     pub(crate) fn number(&mut self, name: &'static str) -> Result<u64, FormError> {
-        let value = self.value(name)?.as_u64();
+        let value = self.value(name)?.as_u64().filter(|value| *value <= MAX_SAFE_INTEGER);
         value.ok_or_else(|| FormError::field(name, "is not an integer of 0 to 2^53-1"))
     }
 

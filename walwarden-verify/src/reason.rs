@@ -230,7 +230,7 @@ reasons! {
 
     /// The evidence is of the organisation, database and chain the policy names.
     PolicySubject "policy-subject" Contradiction;
-    /// There are at least as many events, backups or artifacts as the policy demands.
+    /// There are at least as many events, backups, artifacts or drills as the policy demands.
     PolicyMinimum "policy-minimum" Contradiction;
     /// The checkpoint was cosigned by as many witnesses as the policy demands.
     PolicyWitnesses "policy-witnesses" Undecided;

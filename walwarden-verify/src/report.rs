@@ -10,7 +10,7 @@ mod text;
 use std::collections::BTreeMap;
 use std::fmt;
 
-use crate::checkpoint::Cosignature;
+use crate::checkpoint::{AddCheckpoint, Cosignature};
 use crate::reason::{Exit, Reason};
 use crate::{ChainId, DatabaseId, KeyId, OrgId, Sha256, Timestamp};
 
@@ -149,10 +149,15 @@ pub struct Report {
     pub receipts: u64,
     /// Artifacts that were compared with their manifest and match.
     pub artifacts_checked: u64,
+    /// The checkpoint as a witness takes it, where that was asked for and all rows are shown. It is worth as much as the
+    /// verdict.
+    pub request: Option<AddCheckpoint>,
     /// Failures that are not among the findings because there were too many of one reason.
     pub untold: BTreeMap<Reason, u64>,
     /// When it was verified, by the caller's clock.
     pub verified_at: Option<Timestamp>,
+    /// As of when the ages that a policy limits were taken, where the caller named another time than his clock's.
+    pub as_of: Option<Timestamp>,
     /// SHA-256 of the bundle as a file. The verifier leaves this to the caller: it would read a large bundle once more.
     pub bundle_sha256: Option<Sha256>,
 }

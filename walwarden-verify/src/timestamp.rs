@@ -114,10 +114,28 @@ fn judge_info(info: &[u8], message: &[u8]) -> Result<Timestamp, TimestampError> 
     let digest = imprint.expect(OCTETS)?.value;
     fields.expect(INTEGER)?;
     let at = certificate::time(Some(fields.expect(asn1::GENERALIZED_TIME)?))?;
+    while let Some(item) = fields.next()? {
+        if item.tag == context(1) {
+            refuse_critical(item)?;
+        }
+    }
     if digest_of != SHA256 || digest != Sha256::of(message).as_bytes() {
         return Err(TimestampError::OtherMessage);
     }
     Ok(at)
+}
+
+/// None of the extensions is known here: RFC 3161 section 2.4.2 says to refuse one that is critical.
+fn refuse_critical(extensions: Item<'_>) -> Result<(), TimestampError> {
+    let mut extensions = extensions.items();
+    while let Some(extension) = extensions.next()? {
+        let mut fields = extension.items();
+        fields.expect(OID)?;
+        if fields.flag()? {
+            return Err(TimestampError::Malformed("a critical extension is not known"));
+        }
+    }
+    Ok(())
 }
 
 /// `SignerInfo`: which of the certificates signed `info`.
@@ -133,6 +151,8 @@ fn judge_signer(
     let digest_of = fields.expect(SEQUENCE)?.items().expect(OID)?.value;
     let attributes = fields.expect(context(0))?;
     let (algorithm, signature) = (fields.expect(SEQUENCE)?, fields.expect(OCTETS)?.value);
+    fields.optional(context(1))?;
+    fields.end()?;
 
     let content_type = attribute(attributes, CONTENT_TYPE)?.ok_or_else(malformed)?;
     let message_digest = attribute(attributes, MESSAGE_DIGEST)?.ok_or_else(malformed)?;

@@ -32,6 +32,9 @@ pub struct Trust {
     pub witness_policy: Option<Vec<u8>>,
     /// What is demanded beyond the format: JSON of type `walwarden.audit-policy`.
     pub policy: Option<Vec<u8>>,
+    /// The time of which the ages are taken that the policy limits (`2026-11-21T02:06:29.123Z`), in the place of the present. Only
+    /// together with a policy; the report says so.
+    pub as_of: Option<String>,
     /// A checkpoint of this chain that was kept earlier, the bytes of its note.
     pub kept_checkpoint: Option<Vec<u8>>,
     /// Certificates of time stamping authorities, PEM; each text may hold several. Refused where the feature `timestamps`
@@ -89,6 +92,11 @@ impl TryFrom<&Trust> for Verifier {
         }
         for policy in each("policy", &trust.policy, |bytes| Policy::parse(bytes)) {
             verifier = verifier.with_policy(policy?);
+        }
+        for as_of in each("as of", &trust.as_of, |text| text.parse()) {
+            let policy = trust.policy.as_ref();
+            policy.ok_or_else(|| error("as of", 0, "there is no policy whose ages it is for"))?;
+            verifier = verifier.with_as_of(as_of?);
         }
         for authorities in each("authority", &trust.authorities, |text| authorities(text)) {
             verifier = with_authorities(verifier, authorities?);

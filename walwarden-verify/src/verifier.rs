@@ -15,8 +15,9 @@ use std::io::{self, Read, Seek, SeekFrom};
 
 use crate::budget::Budget;
 use crate::bundle::Fault;
-use crate::checkpoint::{LogKey, Vkey};
+use crate::checkpoint::{AddCheckpoint, LogKey, Vkey};
 use crate::key::PublicKey;
+use crate::merkle::{RangeRoots, consistency_ranges};
 use crate::policy::Policy;
 use crate::reason::{Exit, Reason};
 use crate::report::{Findings, Level, Report};
@@ -48,10 +49,13 @@ pub struct Verifier {
     witness_policy: Option<WitnessPolicy>,
     policy: Option<Policy>,
     kept_checkpoint: Option<Vec<u8>>,
+    // Sizes from and to which a proof leads.
+    proof: Option<(u64, u64)>,
     #[cfg(feature = "timestamps")]
     authorities: Option<crate::timestamp::Authorities>,
     level: Level,
     now: Option<Timestamp>,
+    as_of: Option<Timestamp>,
     budget: Budget,
 }
 
@@ -71,10 +75,12 @@ impl Verifier {
             witness_policy: None,
             policy: None,
             kept_checkpoint: None,
+            proof: None,
             #[cfg(feature = "timestamps")]
             authorities: None,
             level: Level::Complete,
             now: None,
+            as_of: None,
             budget: Budget::default(),
         }
     }
@@ -123,6 +129,14 @@ impl Verifier {
         self
     }
 
+    /// Puts the checkpoint into the report as a witness takes it that saw `old_size` rows last: with the proof from there to
+    /// `size` rows, which is as many as the chain must have.
+    #[must_use]
+    pub fn with_request(mut self, old_size: u64, size: u64) -> Self {
+        self.proof = Some((old_size, size));
+        self
+    }
+
     /// Demands a timestamp over the checkpoint by one of these authorities.
     #[cfg(feature = "timestamps")]
     #[must_use]
@@ -145,6 +159,13 @@ impl Verifier {
         self
     }
 
+    /// Takes the ages that a policy limits as of this time, and not of the caller's clock. The report says so.
+    #[must_use]
+    pub fn with_as_of(mut self, as_of: Timestamp) -> Self {
+        self.as_of = Some(as_of);
+        self
+    }
+
     /// Other limits than the default ones.
     #[must_use]
     pub fn with_budget(mut self, budget: Budget) -> Self {
@@ -163,6 +184,9 @@ impl Verifier {
         let kept = self.kept_checkpoint.as_deref().and_then(|note| KeptCheckpoint::read(note, &mut findings));
         let walk = ChainWalk::new(kept.as_ref().map(KeptCheckpoint::size), self.budget.row_hashes);
         let mut survey = Survey::new(walk, Keyring::new(&self.keys));
+        if let Some((old_size, size)) = self.proof {
+            survey.walk.gather(RangeRoots::new(consistency_ranges(old_size, size).unwrap_or_default()));
+        }
         let mut report = self.empty_report();
         let judged = survey
             .read(&mut input, input_bytes, &self.budget, &mut findings)
@@ -183,6 +207,7 @@ impl Verifier {
             report.database_id = genesis.database_id.clone();
             report.chain_id = Some(genesis.chain_id);
         }
+        report.request = self.request(&mut survey);
         self.conclude(&mut findings, &mut report);
         (report.findings, report.untold) = findings.into_parts();
         Ok(report)
@@ -237,9 +262,16 @@ impl Verifier {
         report.level = reached(survey, findings, report);
         findings.about("policy");
         if let Some(policy) = &self.policy {
-            demands::judge(policy, survey, &witnessed, self.now, report, findings);
+            demands::judge(policy, survey, &witnessed, self.as_of.or(self.now), report, findings);
         }
         Ok(())
+    }
+
+    fn request(&self, survey: &mut Survey) -> Option<AddCheckpoint> {
+        let (old_size, _) = self.proof.filter(|(_, size)| *size == survey.walk.events())?;
+        let proof = survey.walk.take_proof()?;
+        let note = String::from_utf8(survey.checkpoint.clone()?).ok()?;
+        Some(AddCheckpoint { old_size, proof, note })
     }
 
     fn conclude(&self, findings: &mut Findings, report: &mut Report) {
@@ -279,8 +311,10 @@ impl Verifier {
             manifests: 0,
             receipts: 0,
             artifacts_checked: 0,
+            request: None,
             untold: Default::default(),
             verified_at: self.now,
+            as_of: self.as_of,
             bundle_sha256: None,
         }
     }

@@ -134,7 +134,7 @@ pub(crate) enum Given {
 }
 
 #[pyfunction]
-#[pyo3(signature = (bundle, *, public_keys=vec![], fingerprints=vec![], witnesses=vec![], witness_policy=None, policy=None, since=None, authorities=vec![], level=None, now=None))]
+#[pyo3(signature = (bundle, *, public_keys=vec![], fingerprints=vec![], witnesses=vec![], witness_policy=None, policy=None, as_of=None, since=None, authorities=vec![], level=None, now=None))]
 #[allow(clippy::too_many_arguments, reason = "keywords in Python")]
 pub(crate) fn verify(
     py: Python<'_>,
@@ -144,6 +144,7 @@ pub(crate) fn verify(
     witnesses: Vec<String>,
     witness_policy: Option<Vec<u8>>,
     policy: Option<Vec<u8>>,
+    as_of: Option<String>,
     since: Option<Vec<u8>>,
     authorities: Vec<String>,
     level: Option<u8>,
@@ -160,6 +161,7 @@ pub(crate) fn verify(
         witnesses,
         witness_policy,
         policy,
+        as_of,
         kept_checkpoint,
         authorities,
         level,

@@ -15,7 +15,7 @@ pub enum Bundle {
     Bytes(Vec<u8>),
 }
 
-/// Verifies a bundle; `at` is the present (`2026-01-31T12:00:00.000Z`), for the age rules of a policy.
+/// Verifies a bundle; `at` is the present (`2026-01-31T12:00:00.000Z`), which the report states.
 ///
 /// # Errors
 /// `argument-invalid` for a text that is not what it was given as, `file-failed` for a bundle that cannot be read. What is wrong

@@ -75,6 +75,9 @@ pub struct Trust {
     /// What is demanded beyond the format: JSON of type `walwarden.audit-policy`.
     #[uniffi(default = None)]
     pub policy: Option<Vec<u8>>,
+    /// The time of which the ages are taken that the policy limits (`2026-01-31T12:00:00.000Z`), not the present.
+    #[uniffi(default = None)]
+    pub as_of: Option<String>,
     /// A checkpoint of this chain that was kept earlier.
     #[uniffi(default = None)]
     pub since: Option<Vec<u8>>,
@@ -84,7 +87,7 @@ pub struct Trust {
     /// The level to reach, 0 to 4; 2 unless given.
     #[uniffi(default = None)]
     pub level: Option<u8>,
-    /// The time for the age rules of a policy, as `2026-01-31T12:00:00.000Z`; the machine's clock unless given.
+    /// The present, which the report states; the machine's clock unless given.
     #[uniffi(default = None)]
     pub now: Option<String>,
 }
@@ -140,6 +143,7 @@ fn verify(bundle: Bundle, given: Trust) -> Result<Report, WalwardenError> {
         witnesses: given.witnesses,
         witness_policy: given.witness_policy,
         policy: given.policy,
+        as_of: given.as_of,
         kept_checkpoint: given.since,
         authorities: given.authorities,
         level: given.level,

@@ -14,7 +14,7 @@ def trust(args)
     public_keys: text(args['pubkeys']), fingerprints: args['fingerprints'], witnesses: args['witnesses'],
     witness_policy: octets(args['witnessPolicy']), policy: octets(args['policy']),
     since: octets(args['keptCheckpoint']), authorities: text(args['authorities']), level: args['level'],
-    now: args['now'] || '2030-01-01T00:00:00.000Z'
+    as_of: args['asOf'], now: '2030-01-01T00:00:00.000Z'
   )
 end
 

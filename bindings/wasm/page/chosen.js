@@ -44,6 +44,7 @@ async function trust() {
     witnesses: lines('witnesses'),
     witnessPolicy: await whole(chosen.witnessPolicy),
     policy: await whole(chosen.policy),
+    asOf: the('as-of').value.trim() || undefined,
     keptCheckpoint: await whole(chosen.keptCheckpoint),
     authorities: await texts(chosen.authorities),
     level: the('level').value === '' ? undefined : Number(the('level').value),

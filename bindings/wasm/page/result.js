@@ -59,6 +59,7 @@ function facts(report) {
     ['Manifests with a good signature', report.manifests], ['Dumps compared', report.artifactsChecked],
     ['Drills passed', report.drillsPassed], ['Receipts with a good signature', report.receipts],
     ['Verified at, by the clock of this computer', report.verifiedAt],
+    ...(report.asOf === null ? [] : [['Ages taken as of', report.asOf]]),
   ];
   return element('table', { className: 'facts', id: 'facts' }, ...facts.map(([name, value]) => (
     element('tr', {}, element('th', { scope: 'row' }, name), element('td', {}, String(value ?? 'none'))))));

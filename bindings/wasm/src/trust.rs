@@ -23,6 +23,9 @@ extern "C" {
     #[wasm_bindgen(method, getter)]
     fn policy(this: &TrustObject) -> Option<Vec<u8>>;
 
+    #[wasm_bindgen(method, getter, js_name = asOf)]
+    fn as_of(this: &TrustObject) -> Option<String>;
+
     #[wasm_bindgen(method, getter, js_name = keptCheckpoint)]
     fn kept_checkpoint(this: &TrustObject) -> Option<Vec<u8>>;
 
@@ -41,6 +44,7 @@ impl TrustObject {
             witnesses: self.witnesses().unwrap_or_default(),
             witness_policy: self.witness_policy(),
             policy: self.policy(),
+            as_of: self.as_of(),
             kept_checkpoint: self.kept_checkpoint(),
             authorities: self.authorities().unwrap_or_default(),
             level: self.level().map(whole),

@@ -13,8 +13,8 @@ const ABILITIES = []; // timestamps, which take AWS-LC, are not among them
 const ROLES = {
   pubkeys: 'publicKeys', witnessPolicy: 'witnessPolicy', policy: 'policy', keptCheckpoint: 'keptCheckpoint', authorities: 'authorities',
 };
-const NOW = '2030-01-01T00:00:00.000Z'; // where a case names no time, in all languages
-const TEXTS = { fingerprints: 'fingerprints', witnesses: 'witnesses' };
+const NOW = '2030-01-01T00:00:00.000Z'; // in all languages
+const TEXTS = { fingerprints: 'fingerprints', witnesses: 'witnesses', asOf: 'as-of' };
 
 let browser;
 
@@ -27,7 +27,7 @@ test('every case has its outcome', async (t) => {
   const cases = JSON.parse(readFileSync(join(VECTORS, 'cases.json'), 'utf8'));
   assert.ok(cases.length > 600);
   const unable = cases.filter(({ requires }) => requires && ![requires].flat().every((ability) => ABILITIES.includes(ability)));
-  for (const { name, requires } of unable) t.diagnostic(`not run: ${name} requires ${requires}`);
+  for (const { name, requires } of unable) t.diagnostic(`not run, for want of ${requires}: ${name}`);
   const run = cases.filter((one) => !unable.includes(one));
   const notRun = unable.map(({ name, requires }) => ({ name, notRun: requires }));
 
@@ -48,18 +48,18 @@ test('every case has its outcome', async (t) => {
 
 /** A case as the page is asked: files as they would be chosen, texts as they would be typed. */
 function asked({ name, file, args }) {
-  const known = [...Object.keys(ROLES), ...Object.keys(TEXTS), 'level', 'now'];
+  const known = [...Object.keys(ROLES), ...Object.keys(TEXTS), 'level'];
   const unknown = Object.keys(args).filter((arg) => !known.includes(arg) && args[arg] !== null && args[arg].length !== 0);
   assert.deepEqual(unknown, [], `${name}: the page takes no such argument`);
   const content = (path) => ({ name: path.split('/').at(-1), base64: readFileSync(join(VECTORS, path)).toString('base64') });
   const files = Object.entries(ROLES).map(([arg, role]) => [role, [args[arg] ?? []].flat().map(content)]);
-  const texts = Object.entries(TEXTS).map(([arg, id]) => [id, (args[arg] ?? []).join('\n')]);
+  const texts = Object.entries(TEXTS).map(([arg, id]) => [id, [args[arg] ?? []].flat().join('\n')]);
   return {
     bundle: content(file),
     files,
     texts,
     level: args.level ?? null,
-    now: Date.parse(args.now ?? NOW),
+    now: Date.parse(NOW),
   };
 }
 

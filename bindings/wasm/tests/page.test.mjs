@@ -116,6 +116,18 @@ test('an audit policy is read, and its demands are judged', async () => {
   assert.deepEqual(await failedCodes(page), ['policy-minimum', 'level']);
 });
 
+test('ages are taken of a time that is typed, and the result says so', async () => {
+  const policy = { type: 'walwarden.audit-policy', formatVersion: 1, maxBackupAgeHours: 1 };
+  await drop(page, file('ages.json', JSON.stringify(policy)), join(VECTORS, GOOD), join(VECTORS, KEY));
+  await verdict(page);
+  assert.ok((await failedCodes(page)).includes('policy-age'));
+  await page.tab.locator('#more summary').click();
+  await page.tab.locator('#as-of').fill('2026-11-21T00:00:00.000Z');
+  await page.tab.locator('#verify').click();
+  await verdict(page);
+  assert.deepEqual((await rows(page, '#facts')).at(-1), ['Ages taken as of', '2026-11-21T00:00:00.000Z']);
+});
+
 test('a bundle with its key begins anew; a bundle alone keeps the keys', async () => {
   await judge(page, GOOD, 'keys/beta.pub.pem');
   assert.equal(await judge(page, GOOD, KEY), 'verified');
@@ -167,7 +179,7 @@ test('a report could say anything: markup does nothing, and what hides text is s
   await page.tab.evaluate(() => {
     const hostile = '<img src=x onerror=alert(1)>\u202e<script>alert(2)</script>';
     const report = {
-      level: hostile, asked: hostile, bundleSha256: hostile, orgId: hostile, databaseId: hostile, chainId: hostile, events: hostile,
+      level: hostile, asked: hostile, bundleSha256: hostile, asOf: hostile, orgId: hostile, databaseId: hostile, chainId: hostile, events: hostile,
       checks: [{ status: 'failed', code: hostile, object: hostile, detail: hostile }], untold: { [hostile]: hostile },
       keys: [{ keyId: hostile, fromSeq: hostile, pinned: hostile, revokedSeq: hostile }], witnesses: [{ name: hostile, at: hostile }],
       notProven: [{ code: hostile, text: hostile }],
@@ -176,7 +188,7 @@ test('a report could say anything: markup does nothing, and what hides text is s
     showReport(new File([''], hostile), { exit: 1, verdict: hostile, json, text: '', html: hostile });
   });
   const shown = await page.tab.locator('#result').textContent();
-  assert.equal(shown.split('<img src=x onerror=alert(1)>\\u{202e}<script>alert(2)</script>').length - 1, 20);
+  assert.equal(shown.split('<img src=x onerror=alert(1)>\\u{202e}<script>alert(2)</script>').length - 1, 21);
   assert.ok(!shown.includes('\u202e'));
   assert.equal(await page.tab.locator('#result img, #result script').count(), 0);
 });

@@ -40,9 +40,11 @@ def checkpoint_body(history):
     return note.body(origin(history), len(history.rows), tree)
 
 
-def content(history, readme=None, hints=None, artifacts=(), indexes=None, checkpoint_bytes=None):
+def content(history, readme=None, hints=None, artifacts=(), indexes=None, checkpoint_bytes=None, timestamp=None):
     """Every file of the bundle but bundle.json."""
     files = {"audit_events.json": canonical(history.rows), "checkpoint": checkpoint_bytes or checkpoint(history)}
+    if timestamp is not None:
+        files["checkpoint.tsr"] = timestamp
     for job, backup in history.backups.items():
         files[f"backups/{job}/manifest.json"] = canonical(backup.manifest)
         if backup.index and (indexes is None or job in indexes):

@@ -20,7 +20,8 @@ class Cases:
         self._add("bad", name, data, why, exit=exit, codes=codes.split(), level=None, **args)
 
     def _add(self, folder, name, data, why, exit, codes, level, attack=None, pins=(ALPHA,), pubkeys=None,
-             fingerprints=(), witnesses=(), witness_policy=None, kept=None, asked=2, file=None):  # fmt: skip
+             fingerprints=(), witnesses=(), witness_policy=None, policy=None, as_of=None, kept=None,
+             authorities=(), asked=2, file=None):  # fmt: skip
         assert all(case["name"] != name for case in self.cases), f"{name} is named twice"
         stem = file or name
         path = stem if "/" in stem else f"{folder}/{stem}"
@@ -30,7 +31,9 @@ class Cases:
         self.cases.append(
             {"name": name, "file": path, "attack": attack,
              "args": {"pubkeys": pubkeys, "fingerprints": list(fingerprints), "witnesses": list(witnesses),
-                      "witnessPolicy": witness_policy, "policy": None, "keptCheckpoint": kept, "level": asked},
+                      "witnessPolicy": witness_policy, "policy": policy, "asOf": as_of, "keptCheckpoint": kept,
+                      "authorities": list(authorities), "level": asked},
+             "requires": ["timestamps"] if authorities or "stamp-" in path else [],
              "exit": exit, "codes": codes, "level": level, "why": why}
         )  # fmt: skip
 

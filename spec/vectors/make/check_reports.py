@@ -24,10 +24,12 @@ AUDITOR = key("auditor")
 def arguments(case):
     args = case["args"]
     command = ["--bundle", case["file"], "--level", str(args["level"])]
-    for name, values in [("--pubkey", args["pubkeys"]), ("--fingerprint", args["fingerprints"]), ("--witness", args["witnesses"])]:
+    for name, values in [("--pubkey", args["pubkeys"]), ("--fingerprint", args["fingerprints"]), ("--witness", args["witnesses"]),
+                         ("--tsa-ca", args["authorities"])]:
         for value in values:
             command += [name, value]
-    for name, value in [("--since", args["keptCheckpoint"]), ("--witness-policy", args["witnessPolicy"])]:
+    for name, value in [("--since", args["keptCheckpoint"]), ("--witness-policy", args["witnessPolicy"]),
+                        ("--policy", args["policy"]), ("--as-of", args["asOf"])]:
         command += [name, value] if value else []
     return command
 

@@ -109,7 +109,7 @@ def strict_json(data):
         raise Malformed(FORM, token)
 
     try:
-        value = json.loads(text, parse_float=refuse, parse_constant=refuse, object_pairs_hook=_unique)
+        value = json.loads(text, parse_float=refuse, parse_constant=refuse, object_pairs_hook=strict_pairs)
     except (ValueError, RecursionError) as error:
         raise Malformed(FORM, str(error)) from error
     _profile(value)
@@ -133,7 +133,7 @@ def _depth(text):
     return deepest
 
 
-def _unique(pairs):
+def strict_pairs(pairs):
     value = dict(pairs)
     if len(value) != len(pairs):
         raise Malformed(FORM, "an object has one key twice")

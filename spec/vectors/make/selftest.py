@@ -13,6 +13,9 @@ def judge(case, files):
             args["witnesses"],
             files[args["keptCheckpoint"]] if args["keptCheckpoint"] else None,
             files[args["witnessPolicy"]] if args["witnessPolicy"] else None,
+            files[args["policy"]] if args["policy"] else None,
+            args["asOf"],
+            [files[path] for path in args["authorities"]],
         )
         code = verifier.run(files[case["file"]], args["level"])
     except Usage:

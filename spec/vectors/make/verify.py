@@ -1,4 +1,4 @@
-"""A second verifier, written from the pages of spec/ alone: levels 0 to 2, witnesses and a kept checkpoint.
+"""A second verifier, written from the pages of spec/ alone: levels, witnesses, a kept checkpoint, policies, timestamps.
 
 `python3 -m make.verify --bundle FILE --pubkey FILE` prints one line per failure and exits as spec/evidence.md says.
 """
@@ -9,21 +9,22 @@ import re
 import sys
 from pathlib import Path
 
-from . import forms
+from . import demands, forms, timestamps
 from .reader import Malformed, base64_bytes, canonical, gunzip, pem_keys, strict_json, untar
 from .replay import replay
+from .rules import describes, layout_holds, outcome_holds
 from .signatures import good_signature, key_id, sha256
 from .tree import Tree, leaf, tree_root
 from .witness import Quorum, Usage, read_vkey
 
 REQUIRED = ["audit_events.json", "checkpoint", "bundle.json"]
 EXIT_OF = {"bundle-file-missing": 4, "statement-file-missing": 4, "key-no-pin": 4, "key-unavailable": 4,
-           "manifest-missing": 4, "receipt-missing": 4, "witness-quorum": 4, "level": 4,
-           "kept-checkpoint-hidden": 4}  # fmt: skip
+           "manifest-missing": 4, "receipt-missing": 4, "witness-quorum": 4, "level": 4, "timestamp-authority": 4,
+           "kept-checkpoint-hidden": 4, "policy-witnesses": 4, "policy-time": 4, "policy-disclosure": 4}  # fmt: skip
 
 
 class Verifier:
-    def __init__(self, pubkeys=(), fingerprints=(), witnesses=(), kept=None, policy=None):
+    def __init__(self, pubkeys=(), fingerprints=(), witnesses=(), kept=None, quorum=None, policy=None, as_of=None, authorities=()):
         self.failures = []  # (exit, code, detail)
         self.keys = {}
         self.pins = set(fingerprints)
@@ -37,7 +38,10 @@ class Verifier:
         if not all(re.fullmatch("sha256:[0-9a-f]{64}", pin) for pin in self.pins):
             raise Usage("not a fingerprint")
         self.witnesses = [read_vkey(text, 4) for text in witnesses]
-        self.quorum = Quorum(policy) if policy is not None else None
+        self.quorum = Quorum(quorum) if quorum is not None else None
+        self.policy = demands.read_policy(policy) if policy is not None else None
+        self.as_of = as_of
+        self.authorities = timestamps.authorities(authorities) if authorities else None
         if self.quorum:
             self.witnesses += self.quorum.witnesses
             for _, _, raw in self.quorum.logs:
@@ -134,7 +138,8 @@ class Verifier:
 
     def judge(self, files):
         self.demand(self.pins, "key-no-pin")
-        self.cosigned = set()
+        self.cosigned, self.seen = set(), {}  # `seen` has the time of each witness, whatever the quorum
+        self.artifacts, self.stamped_at = 0, None
         self.genesis = None
         if self.statement:
             self.judge_listing(files)
@@ -158,12 +163,15 @@ class Verifier:
             self.judge_statement()
         if self.note:
             self.judge_checkpoint()
+            self.stamped_at = timestamps.judge(files.get("checkpoint.tsr"), self.note.text, self.authorities, self)
         if self.quorum:
             self.judge_quorum(chain_keys)
         if self.kept_note:
             self.judge_kept()
         self.judge_manifests(files)
         self.judge_receipts(files)
+        if self.policy:
+            demands.judge(self.policy, self, self.as_of or demands.this_moment())
 
     def judge_listing(self, files):
         listed = {subject["name"]: subject["digest"]["sha256"] for subject in self.statement["subject"]}
@@ -233,6 +241,7 @@ class Verifier:
                 text = b"cosignature/v1\ntime %d\n" % seconds + note.text
                 if self.demand(len(value) == 64 and good_signature(raw, value, text), "witness-signature", name):
                     self.cosigned.add(raw)
+                    self.seen[raw] = max(seconds, self.seen.get(raw, 0))
 
     def judge_quorum(self, chain_keys):
         logs = [name == self.origin and key_id(raw) in chain_keys for name, _, raw in self.quorum.logs]
@@ -276,7 +285,7 @@ class Verifier:
                 elif path.endswith("/index.json"):
                     self.judge_index(path, manifest, data, files.get(f"backups/{job}/artifact.dump"))
                 elif self.demand(manifest, "artifact-unnamed", path):
-                    self.demand(describes(manifest, data), "artifact-digest", path)
+                    self.artifacts += self.demand(describes(manifest, data), "artifact-digest", path)
 
     def judge_manifest(self, path, job, manifest, data, row):
         anchor, first = manifest["auditAnchor"], self.chain.first_row.get(job)
@@ -344,28 +353,6 @@ class Verifier:
                 self.signed_by_chain(receipt, row["seq"], "receipt", path)
 
 
-def describes(named, data):
-    return named["sizeBytes"] == len(data) and named["checksumSha256"] == sha256(data)
-
-
-def layout_holds(manifest):
-    day = manifest["queuedAt"][:10].replace("-", "/")
-    stem = f"org/{manifest['orgId']}/db/{manifest['databaseId']}/backup/{day}/{manifest['jobId']}"
-    keys = {"index": f"{stem}.index.json", "globals": f"{stem}.globals.sql"}
-    ending = ".dump.age" if manifest["encryption"] else ".dump"
-    named = all(manifest[name] is None or manifest[name]["key"] == key for name, key in keys.items())
-    return named and manifest["artifactKey"] == stem + ending
-
-
-def outcome_holds(receipt):
-    same = [
-        (table["expectedRows"], table["expectedDigest"]) == (table["actualRows"], table["actualDigest"])
-        for table in receipt["tables"]
-    ]
-    failed = any(check["outcome"] == "failed" for check in receipt["checks"])
-    return receipt["outcome"] == "failed" or (bool(same) and all(same) and not failed)
-
-
 def main(arguments=None):
     parser = argparse.ArgumentParser(prog="verify", description=__doc__)
     parser.add_argument("--bundle", type=Path, required=True)
@@ -373,14 +360,19 @@ def main(arguments=None):
     parser.add_argument("--fingerprint", action="append", default=[])
     parser.add_argument("--witness", action="append", default=[])
     parser.add_argument("--witness-policy", type=Path)
+    parser.add_argument("--policy", type=Path)
+    parser.add_argument("--as-of")
     parser.add_argument("--since", type=Path)
+    parser.add_argument("--tsa-ca", type=Path, action="append", default=[])
     parser.add_argument("--level", type=int, choices=range(5), default=2)
     chosen = parser.parse_args(arguments)
     try:
         kept = chosen.since.read_bytes() if chosen.since else None
-        policy = chosen.witness_policy.read_bytes() if chosen.witness_policy else None
+        quorum = chosen.witness_policy.read_bytes() if chosen.witness_policy else None
+        policy = chosen.policy.read_bytes() if chosen.policy else None
         pubkeys = [path.read_bytes() for path in chosen.pubkey]
-        verifier = Verifier(pubkeys, chosen.fingerprint, chosen.witness, kept, policy)
+        authorities = [path.read_bytes() for path in chosen.tsa_ca]
+        verifier = Verifier(pubkeys, chosen.fingerprint, chosen.witness, kept, quorum, policy, chosen.as_of, authorities)
         code = verifier.run(chosen.bundle.read_bytes(), chosen.level)
     except (Usage, OSError) as error:
         print(f"verify: {error}", file=sys.stderr)

@@ -41,7 +41,10 @@ pub(crate) struct WitnessCosign {
     /// Write the checkpoint with the cosignature below it to this new file too
     #[arg(long, value_name = "FILE")]
     pub(crate) out: Option<PathBuf>,
+    /// Verify this evidence bundle and cosign its checkpoint; the proof is made from its rows
+    #[arg(long, value_name = "FILE", conflicts_with = "checkpoint")]
+    pub(crate) bundle: Option<PathBuf>,
     /// The checkpoint, with the proof from the last one cosigned before it; - for stdin
-    #[arg(value_name = "CHECKPOINT")]
-    pub(crate) checkpoint: PathBuf,
+    #[arg(value_name = "CHECKPOINT", required_unless_present = "bundle")]
+    pub(crate) checkpoint: Option<PathBuf>,
 }

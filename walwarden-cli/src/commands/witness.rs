@@ -8,14 +8,16 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 use walwarden_core::clock::{SystemClock, SystemRandom};
 use walwarden_core::new_file::{failed, publish, staged};
-use walwarden_core::verify::checkpoint::Checkpoint;
+use walwarden_core::verify::checkpoint::{self, Checkpoint};
 use walwarden_core::verify::key::PublicKey;
+use walwarden_core::verify::{Report, Verifier};
 use walwarden_core::witness::Witness;
 use walwarden_core::{Code, Error, Result};
 
 use crate::arguments::{WitnessCommand, WitnessCosign};
 use crate::exit::{DONE, Ending};
 use crate::output::Output;
+use walwarden_verifier::verify_file;
 
 pub(crate) async fn run(command: WitnessCommand, output: Output) -> Ending {
     match command {
@@ -42,7 +44,11 @@ pub(crate) async fn run(command: WitnessCommand, output: Output) -> Ending {
 async fn cosigned(cosign: &WitnessCosign, output: Output) -> Ending {
     let witness = open(&cosign.place.state)?;
     let logs = keys(cosign)?;
-    let request = read(&cosign.checkpoint)?;
+    let request = match (&cosign.bundle, &cosign.checkpoint) {
+        (Some(bundle), _) => request_of(bundle, &logs, &witness).await?,
+        (None, Some(checkpoint)) => read(checkpoint)?,
+        (None, None) => return Err(Error::new(Code::ArgumentInvalid, "no checkpoint is named").into()),
+    };
     let draft = cosign.out.as_deref().map(staged).transpose()?;
     let done = witness.cosign(&request, &logs).await?;
     if let (Some(mut draft), Some(path)) = (draft, &cosign.out) {
@@ -54,6 +60,31 @@ async fn cosigned(cosign: &WitnessCosign, output: Output) -> Ending {
     });
     output.result(done.line.trim_end_matches('\n'), &data)?;
     Ok(DONE)
+}
+
+/// The checkpoint of a bundle that verifies, with the proof from the one that this witness cosigned last.
+async fn request_of(bundle: &Path, logs: &[PublicKey], witness: &Witness) -> Result<Vec<u8>> {
+    let verifier = logs.iter().fold(Verifier::new(), |verifier, log| verifier.with_key(*log));
+    // Once to know which log it is and how long, and once more for the proof.
+    let found = verified(&verifier, bundle)?;
+    let origin = found.org_id.as_ref().zip(found.chain_id).map(|(org, chain)| checkpoint::origin(org, chain));
+    let seen = witness.seen().await?;
+    let last = seen.iter().find(|last| Some(&last.origin) == origin.as_ref()).map_or(0, |last| last.size);
+    let found = verified(&verifier.with_request(last, found.events), bundle)?;
+    let request = found.request.ok_or_else(|| refused(bundle, "it changed while it was verified"))?;
+    Ok(request.to_text().into_bytes())
+}
+
+fn verified(verifier: &Verifier, bundle: &Path) -> Result<Report> {
+    let report = verify_file(verifier, bundle)
+        .map_err(|error| Error::new(Code::FileFailed, format!("bundle cannot be verified cause={error}")))?;
+    let failure = report.failures().next().map(ToString::to_string);
+    failure.map_or(Ok(report), |failure| Err(refused(bundle, &failure)))
+}
+
+fn refused(bundle: &Path, why: &str) -> Error {
+    let message = format!("the bundle's checkpoint is not cosigned path={} cause={why}", bundle.display());
+    Error::new(Code::CheckpointInvalid, message)
 }
 
 fn open(folder: &Path) -> Result<Witness> {

@@ -20,7 +20,8 @@ openssl x509 -req -in tsa.csr -key tsa.key -extfile tsa.ext -days 9 -out tsa.pem
 printf '[tsa]\\nserial=serial\\ndigests=sha256\\nsigner_digest=sha256\\ndefault_policy=1.2.3\\ness_cert_id_alg=sha256\\n' > tsa.cnf
 ";
 
-/// As docs/timestamps.md has it.
+/// As docs/timestamps.md has them.
+const CHECKPOINT: &str = "sed '1,/^$/d' shop.request > shop.checkpoint";
 const QUERY: &str =
     "head -n 3 shop.checkpoint | openssl ts -query -data /dev/stdin -sha256 -cert -out query.tsq";
 const REPLY: &str = "openssl ts -reply -queryfile query.tsq -config tsa.cnf -section tsa -signer tsa.pem -inkey tsa.key -out checkpoint.tsr";
@@ -32,14 +33,21 @@ async fn a_stamped_checkpoint_is_demanded_and_found() {
     scene.run(&["backup", "run", "--database", "shop"]).succeeds();
     let public = scene.text("public.pem");
     fs::write(&public, scene.run(&["key", "show", "--pem"]).succeeds().stdout).unwrap();
-    let checkpoint = scene.text("shop.checkpoint");
-    let note = scene.json(&["evidence", "checkpoint", "--database", "shop"]);
-    fs::write(&checkpoint, note["note"].as_str().unwrap()).unwrap();
+    let (request, checkpoint) = (scene.text("shop.request"), scene.text("shop.checkpoint"));
+    let ask = ["evidence", "checkpoint", "--database", "shop"];
+    let note = scene.json(&ask)["note"].as_str().unwrap().to_owned();
+    for since in [&["--since", "3"][..], &[]] {
+        fs::write(&request, scene.run(&[&ask[..], since].concat()).succeeds().stdout).unwrap();
+        shell(&scene, CHECKPOINT);
+        assert_eq!(fs::read_to_string(&checkpoint).unwrap(), note, "{since:?}");
+    }
     shell(&scene, AUTHORITY);
     shell(&scene, QUERY);
     shell(&scene, REPLY);
     let page = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/timestamps.md")).unwrap();
-    assert!(page.contains(QUERY), "the page and this test run the same command");
+    for command in [CHECKPOINT, QUERY] {
+        assert!(page.contains(command), "the page and this test run the same command");
+    }
 
     let (reply, authority) = (scene.text("checkpoint.tsr"), scene.text("tsa.pem"));
     let (bundle, plain) = (scene.text("stamped.tgz"), scene.text("plain.tgz"));

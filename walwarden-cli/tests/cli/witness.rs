@@ -92,6 +92,88 @@ async fn a_cosigned_checkpoint_ends_a_bundle_that_reaches_level_3() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_proof_is_made_from_a_bundle_at_hand() {
+    let shop = Shop::open().await;
+    let scene = shop.configured();
+    let public = public_key(&scene);
+    begin(&scene, "harbour");
+    let harbour = scene.text("harbour");
+    let bundle = |file: &str| {
+        scene.run(&["backup", "run", "--database", "shop"]).succeeds();
+        let path = scene.text(file);
+        scene.run(&["evidence", "export", "--database", "shop", "--out", &path]).succeeds();
+        path
+    };
+    let cosign = |bundle: &str, key: &str| {
+        scene.run(&["witness", "cosign", "--state", &harbour, "--pubkey", key, "--bundle", bundle])
+    };
+    let (first, second, third) = (bundle("1.tgz"), bundle("2.tgz"), bundle("3.tgz"));
+    cosign(&first, &public).succeeds();
+    let size = last_size(&scene, "harbour");
+    let cosigned = scene.text("cosigned");
+    scene
+        .run(&[
+            "witness", "cosign", "--state", &harbour, "--pubkey", &public, "--bundle", &third, "--out",
+            &cosigned,
+        ])
+        .succeeds();
+    assert!(last_size(&scene, "harbour") > size);
+    let out = scene.text("cosigned.tgz");
+    scene
+        .run(&["evidence", "export", "--database", "shop", "--checkpoint", &cosigned, "--out", &out])
+        .succeeds();
+    let vkey = scene.json(&["witness", "show", "--state", &harbour])["vkey"].as_str().unwrap().to_owned();
+    verifier(&["--bundle", &out, "--pubkey", &public, "--witness", &vkey, "--level", "3"]).succeeds();
+
+    cosign(&second, &public).fails(2, "checkpoint-older");
+    // Once more, with a new time.
+    cosign(&third, &public).succeeds();
+    cosign(&public, &public).fails(2, "checkpoint-invalid");
+    cosign(&scene.text("nowhere.tgz"), &public).fails(2, "file-failed");
+    let part = scene.text("part.tgz");
+    scene
+        .run(&["evidence", "export", "--database", "shop", "--from-time", "2030-01-01", "--out", &part])
+        .succeeds();
+    let refused = cosign(&part, &public).fails(2, "checkpoint-invalid");
+    assert!(refused.stderr.contains("level 2 not reached"), "{}", refused.stderr);
+    let both = ["witness", "cosign", "--state", &harbour, "--pubkey", &public, "--bundle", &third, &cosigned];
+    assert_eq!(scene.run(&both).status, Some(2));
+}
+
+/// As docs/witnesses.md has it.
+#[tokio::test(flavor = "multi_thread")]
+async fn after_a_rotation_the_new_key_must_be_named() {
+    let shop = Shop::open().await;
+    let scene = shop.configured();
+    let old = scene.text("old.pem");
+    fs::rename(public_key(&scene), &old).unwrap();
+    begin(&scene, "harbour");
+    let harbour = scene.text("harbour");
+    let cosign = |keys: &[&str], what: &[&str]| {
+        let named = keys.iter().flat_map(|key| ["--pubkey", key]);
+        let start = ["witness", "cosign", "--state", &harbour];
+        scene.run(&start.into_iter().chain(named).chain(what.iter().copied()).collect::<Vec<_>>())
+    };
+    scene.run(&["backup", "run", "--database", "shop"]).succeeds();
+    cosign(&[&old], &[&checkpoint(&scene, 0, "first")]).succeeds();
+    let size = last_size(&scene, "harbour");
+
+    scene.run(&["key", "rotate"]).succeeds();
+    let new = public_key(&scene);
+    let bundle = scene.text("rotated.tgz");
+    scene.run(&["evidence", "export", "--database", "shop", "--out", &bundle]).succeeds();
+    let rotated = checkpoint(&scene, size, "rotated");
+    for what in [&[rotated.as_str()][..], &["--bundle", &bundle]] {
+        let refused = cosign(&[&old], what).fails(2, "checkpoint-invalid");
+        assert!(refused.stderr.contains("no key that was named signed the checkpoint"), "{}", refused.stderr);
+    }
+    cosign(&[&new], &[&checkpoint(&scene, 0, "bare")]).fails(2, "proof-needed");
+    cosign(&[&old, &new], &[&rotated]).succeeds();
+    scene.run(&["backup", "run", "--database", "shop"]).succeeds();
+    cosign(&[&new], &[&checkpoint(&scene, size + 1, "next")]).succeeds();
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_witness_killed_at_any_moment_never_goes_back() {
     let shop = Shop::open().await;
     let scene = shop.configured();

@@ -71,6 +71,9 @@ impl Report {
         fact("Drills passed", &self.drills_passed.to_string())?;
         fact("Receipts with a good signature", &self.receipts.to_string())?;
         fact("Verified at", &or_none(self.verified_at.map(|at| at.to_string())))?;
+        if let Some(as_of) = self.as_of {
+            fact("Ages taken as of", &as_of.to_string())?;
+        }
         fact("SHA-256 of the bundle", &or_none(self.bundle_sha256.map(|digest| digest.to_string())))?;
         fact("Verifier", concat!("walwarden-verify ", env!("CARGO_PKG_VERSION")))?;
         writeln!(page, "</table>")

@@ -33,6 +33,7 @@ impl Report {
             ("untold", Object::from_iter(untold).into()),
             ("notProven", list(self.not_proven().iter().map(not_proven).collect())),
             ("verifiedAt", self.verified_at.map(|at| at.to_string()).into()),
+            ("asOf", self.as_of.map(|at| at.to_string()).into()),
             ("bundleSha256", self.bundle_sha256.map(|digest| digest.to_string()).into()),
         ])))
     }

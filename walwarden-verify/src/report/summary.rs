@@ -54,6 +54,9 @@ impl Report {
             ("walwardenExit", u32::from(self.exit().status()).into()),
             ("walwardenPinnedKeys", Value::Array(keys)),
         ]);
+        if let Some(as_of) = self.as_of {
+            predicate.insert("walwardenAsOf", Value::from(as_of));
+        }
         predicate.insert(
             "policy",
             match policy {

@@ -16,7 +16,7 @@ pub(super) struct Items<'a> {
     rest: &'a [u8],
 }
 
-pub(super) const BOOLEAN: u8 = 0x01;
+const BOOLEAN: u8 = 0x01;
 pub(super) const INTEGER: u8 = 0x02;
 pub(super) const BIT_STRING: u8 = 0x03;
 pub(super) const OCTETS: u8 = 0x04;
@@ -61,6 +61,15 @@ impl<'a> Items<'a> {
 
     pub(super) fn optional(&mut self, tag: u8) -> Result<Option<Item<'a>>, TimestampError> {
         if self.rest.first() == Some(&tag) { self.next() } else { Ok(None) }
+    }
+
+    /// A BOOLEAN, false where it is absent.
+    pub(super) fn flag(&mut self) -> Result<bool, TimestampError> {
+        match self.optional(BOOLEAN)?.map(|flag| flag.value) {
+            None | Some([0]) => Ok(false),
+            Some([0xff]) => Ok(true),
+            Some(_) => Err(malformed()),
+        }
     }
 
     pub(super) fn end(self) -> Result<(), TimestampError> {

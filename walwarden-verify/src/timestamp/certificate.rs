@@ -1,8 +1,7 @@
 use super::TimestampError;
 use super::algorithm;
 use super::asn1::{
-    BIT_STRING, BOOLEAN, GENERALIZED_TIME, INTEGER, Item, Items, OCTETS, OID, SEQUENCE, UTC_TIME, context,
-    malformed,
+    BIT_STRING, GENERALIZED_TIME, INTEGER, Item, Items, OCTETS, OID, SEQUENCE, UTC_TIME, context, malformed,
 };
 use crate::Timestamp;
 
@@ -75,12 +74,12 @@ impl<'a> Certificate<'a> {
         while let Some(extension) = extensions.next()? {
             let mut fields = extension.items();
             let name = fields.expect(OID)?.value;
-            let critical = fields.optional(BOOLEAN)?.is_some_and(|critical| critical.value == [0xff]);
+            let critical = fields.flag()?;
             let value = fields.expect(OCTETS)?.value;
             match name {
                 BASIC_CONSTRAINTS => {
                     let mut fields = Item::only(value, SEQUENCE)?.items();
-                    let is_ca = fields.optional(BOOLEAN)?.is_some_and(|is_ca| is_ca.value == [0xff]);
+                    let is_ca = fields.flag()?;
                     let below = fields.optional(INTEGER)?.map(|below| match below.value {
                         [count] => Ok(*count),
                         _ => Err(malformed()),

@@ -17,6 +17,11 @@ fn the_text_that_is_wrong_is_named() {
         (Trust { witnesses: vec!["witness.example/one".to_owned()], ..sound() }, "witness: "),
         (Trust { witness_policy: Some(b"quorum x\n".to_vec()), ..sound() }, "witness policy: "),
         (Trust { policy: Some(b"{}".to_vec()), ..sound() }, "policy: "),
+        (Trust { as_of: Some("noon".to_owned()), ..sound() }, "as of: "),
+        (
+            Trust { as_of: Some("2026-11-21T02:06:29.123Z".to_owned()), ..sound() },
+            "as of: there is no policy",
+        ),
         (Trust { authorities: vec!["x".to_owned()], ..sound() }, "authority: "),
         (Trust { level: Some(5), ..sound() }, "level: "),
     ] {

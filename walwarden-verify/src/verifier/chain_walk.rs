@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use crate::bundle::HashedRow;
 use crate::chain::{Replay, Violation};
 use crate::disclosure::Disclosure;
-use crate::merkle::Tree;
+use crate::merkle::{RangeRoots, Tree};
 use crate::{EventKind, KeyId, ManyHasher, Sha256};
 
 /// What is known of a row's hash.
@@ -42,6 +42,7 @@ pub(super) struct ChainWalk {
     drills_passed: u64,
     kept_size: Option<u64>,
     kept_root: Option<Sha256>,
+    proof: Option<RangeRoots>,
 }
 
 impl ChainWalk {
@@ -59,11 +60,24 @@ impl ChainWalk {
             drills_passed: 0,
             kept_size,
             kept_root: None,
+            proof: None,
         }
+    }
+
+    /// Gathers a proof from the rows, should all of them be shown.
+    pub(super) fn gather(&mut self, proof: RangeRoots) {
+        self.proof = Some(proof);
+    }
+
+    pub(super) fn take_proof(&mut self) -> Option<Vec<Sha256>> {
+        self.proof.take()?.finish()
     }
 
     pub(super) fn push(&mut self, rows: &[HashedRow<'_>]) -> Vec<Violation> {
         let leaves: Vec<Sha256> = rows.iter().map(|row| row.leaf).collect();
+        if let Some(proof) = &mut self.proof {
+            leaves.iter().for_each(|leaf| proof.push_hash(*leaf));
+        }
         let kept_among = self.kept_size.and_then(|kept| kept.checked_sub(self.tree.size()));
         let before = kept_among.and_then(|count| usize::try_from(count).ok()).unwrap_or(0).min(leaves.len());
         let (before, after) = leaves.split_at(before);

@@ -86,9 +86,10 @@ fn judge_age(
         }
         (_, None) => findings.fail(Reason::PolicyTime, "policy limits an age, but the time now is unknown"),
         (Some(last), Some(now)) => {
-            let detail = format!("policy allows {hours} hours since the last {what}, which is of {last}");
+            let detail =
+                format!("policy allows {hours} hours from the last {what}, which is of {last}, to {now}");
             // A date in the future, clocks apart by an hour allowed, says nothing about age.
-            let from_the_future = last > now && hours_between(now, last) >= 1;
+            let from_the_future = last > now && hours_between(now, last) > 1;
             if !from_the_future && (last > now || hours_between(last, now) <= hours) {
                 findings.ok(Reason::PolicyAge, detail);
             } else {

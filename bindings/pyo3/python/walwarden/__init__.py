@@ -110,6 +110,8 @@ class Trust(TypedDict, total=False):
     """Logs, witnesses and their quorum: a C2SP tlog-policy."""
     policy: bytes
     """What is demanded beyond the format: JSON of type ``walwarden.audit-policy``."""
+    as_of: str
+    """The time of which the ages are taken that the policy limits (``2026-01-31T12:00:00.000Z``), not the present."""
     since: bytes
     """A checkpoint of this chain that was kept earlier."""
     authorities: list[str]
@@ -117,7 +119,7 @@ class Trust(TypedDict, total=False):
     level: int
     """The level to reach, 0 to 4; 2 unless given."""
     now: str
-    """The time for the age rules of a policy, as ``2026-01-31T12:00:00.000Z``; the machine's clock unless given."""
+    """The present, which the report states; the machine's clock unless given."""
 
 
 def verify(bundle: Path | bytes, **trust: Unpack[Trust]) -> Report:

@@ -40,6 +40,7 @@ def verify(
     witnesses: Sequence[str] = ...,
     witness_policy: bytes | None = None,
     policy: bytes | None = None,
+    as_of: str | None = None,
     since: bytes | None = None,
     authorities: Sequence[str] = ...,
     level: int | None = None,
