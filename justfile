@@ -8,8 +8,8 @@ default:
 demo *ARGS: _demo-tools
     cargo run --release --package walwarden-cli --bin walwarden -- demo {{ARGS}}
 
-# Format, lints, docs, all tests against real servers, the vectors, the page for browsers. Not deny, wasm, fuzz and bench.
-test: _test-tools format-check lint tests python-tests uniffi-tests wasm-test doc vectors
+# Format, lints, docs, all tests against real servers, the vectors. Not wasm-test, deny, wasm, fuzz and bench.
+test: _test-tools format-check lint tests python-tests uniffi-tests doc vectors
     @echo "all checks passed"
 
 # All Rust tests against real servers.
@@ -77,7 +77,7 @@ wasm:
 wasm-page:
     scripts/build-wasm-page
 
-# The page in Chromium without a network: all vectors, a bundle larger than memory, what a person does.
+# The page in Chromium without a network: all vectors, a bundle larger than memory, what a person does. Five minutes the first time.
 [working-directory: 'bindings/wasm']
 wasm-test: wasm-page _browser
     node --test --test-timeout=300000 tests/
