@@ -67,6 +67,11 @@ impl Findings {
     }
 
     /// How a verification with these findings ends.
+    /// Whether a check of this reason was made and holds.
+    pub(crate) fn holds(&self, reason: Reason) -> bool {
+        self.list.iter().any(|finding| finding.status == Status::Ok && finding.reason == reason)
+    }
+
     pub(crate) fn exit(&self) -> Exit {
         self.failures.keys().map(|reason| reason.exit()).fold(Exit::Reached, Exit::or)
     }
