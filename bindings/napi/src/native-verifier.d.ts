@@ -78,13 +78,15 @@ export interface Trust {
   witnessPolicy?: Uint8Array | undefined
   /** What is demanded beyond the format: JSON of type `walwarden.audit-policy`. */
   policy?: Uint8Array | undefined
+  /** The time of which the ages are taken that the policy limits, in the place of the present; the report says so. */
+  asOf?: string | undefined
   /** A checkpoint of this chain that was kept earlier. */
   since?: Uint8Array | undefined
   /** Certificates of time stamping authorities, PEM. */
   authorities?: Array<string> | undefined
   /** The level to reach, 0 to 4; 2 unless given. */
   level?: number | undefined
-  /** The time for the age rules of a policy, as `2026-01-31T12:00:00.000Z`; the machine's clock unless given. */
+  /** The present, which the report states, as `2026-01-31T12:00:00.000Z`; the machine's clock unless given. */
   now?: string | undefined
 }
 

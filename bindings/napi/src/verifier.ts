@@ -23,6 +23,7 @@ const TRUST: Members<Trust> = {
   witnesses: 'any',
   witnessPolicy: 'any',
   policy: 'any',
+  asOf: 'any',
   since: 'any',
   authorities: 'any',
   level: 'whole',

@@ -21,13 +21,15 @@ pub struct Trust {
     pub witness_policy: Option<Uint8Array>,
     /// What is demanded beyond the format: JSON of type `walwarden.audit-policy`.
     pub policy: Option<Uint8Array>,
+    /// The time of which the ages are taken that the policy limits, in the place of the present; the report says so.
+    pub as_of: Option<String>,
     /// A checkpoint of this chain that was kept earlier.
     pub since: Option<Uint8Array>,
     /// Certificates of time stamping authorities, PEM.
     pub authorities: Option<Vec<String>>,
     /// The level to reach, 0 to 4; 2 unless given.
     pub level: Option<u8>,
-    /// The time for the age rules of a policy, as `2026-01-31T12:00:00.000Z`; the machine's clock unless given.
+    /// The present, which the report states, as `2026-01-31T12:00:00.000Z`; the machine's clock unless given.
     pub now: Option<String>,
 }
 
@@ -201,6 +203,7 @@ pub fn verify(bundle: Either<String, Uint8Array>, trust: Trust) -> AsyncTask<Ver
         witnesses,
         witness_policy,
         policy,
+        as_of,
         since,
         authorities,
         level,
@@ -212,6 +215,7 @@ pub fn verify(bundle: Either<String, Uint8Array>, trust: Trust) -> AsyncTask<Ver
         witnesses: witnesses.unwrap_or_default(),
         witness_policy: octets(witness_policy),
         policy: octets(policy),
+        as_of,
         kept_checkpoint: octets(since),
         authorities: authorities.unwrap_or_default(),
         level,
