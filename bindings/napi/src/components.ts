@@ -61,7 +61,7 @@ function calls(storage: Storage): Engine.StorageCalls {
     upload: (name) => answered(async () => uploading(await storage.upload(name))),
     size: (name) => answered(async () => storage.size(name)),
     read: (name, start, length) => answered(async () => copy(await storage.read(name, start, length))),
-    list: (prefix) => answered(async () => Array.from(await storage.list(prefix), ([name, sizeBytes]) => ({ name, sizeBytes }))),
+    list: (prefix) => answered(async () => [...(await storage.list(prefix))].map(([name, sizeBytes]) => ({ name, sizeBytes }))),
     abandon: (name, upload) => silent(() => storage.abandon(name, upload)),
     putIfAbsent: () => answered(async () => storage.putIfAbsent()),
   };
