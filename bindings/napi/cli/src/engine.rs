@@ -160,6 +160,7 @@ pub fn open_engine<'env>(
 #[napi]
 impl Engine {
     #[napi(ts_return_type = "Promise<Sealed | Failure>")]
+    #[allow(clippy::too_many_arguments, reason = "the other half has an object for them")]
     pub fn backup<'env>(
         &self,
         env: &'env Env,
@@ -183,6 +184,7 @@ impl Engine {
     }
 
     #[napi(ts_return_type = "Promise<Plan | Failure>")]
+    #[allow(clippy::too_many_arguments, reason = "the other half has an object for them")]
     pub fn plan_restore<'env>(
         &self,
         env: &'env Env,
