@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { after, before, test } from 'node:test';
+import { Worker } from 'node:worker_threads';
 
 import { Engine, FileKey, WalwardenError, openStorage, verify, type Event, type Signer, type Storage } from 'walwarden-cli';
 
@@ -211,4 +213,24 @@ test('ten backups at once leave the event loop free', async (context) => {
   context.diagnostic(`p99 of the event loop's delay: ${(delays.percentile(99) / 1e6).toFixed(1)} ms`);
   assert.ok(ticks >= elapsed / 100, `${ticks} ticks in ${elapsed} ms`);
   assert.match(readFileSync(join(home, 'key.pem'), 'utf8'), /PRIVATE KEY/);
+});
+
+test('a thread that is ended in the middle of its jobs takes nothing with it', async () => {
+  const work = `
+    const { workerData: { home, shop, binDir }, parentPort } = require('node:worker_threads');
+    const { MapStorage, nodeSigner, openEngine } = require(home + '/database.js');
+    (async () => {
+      const engine = await openEngine({ binDir }, { signer: nodeSigner() });
+      parentPort.postMessage('begun');
+      for (let round = 0; ; round += 1) await engine.backup('shop-' + round, shop, new MapStorage(), { onEvent() {} });
+    })();`;
+  for (const pause of [0, 50, 100, 200]) {
+    const workerData = { home: __dirname, shop, binDir: server.binDir };
+    const thread = new Worker(work, { eval: true, workerData });
+    await once(thread, 'message');
+    await new Promise((resolve) => setTimeout(resolve, pause));
+    assert.equal(await thread.terminate(), 1);
+  }
+  const engine = await openEngine(server, { signer: nodeSigner() });
+  assert.ok((await engine.backup('shop', shop, new MapStorage())).manifestSha256);
 });
