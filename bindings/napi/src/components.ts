@@ -1,4 +1,4 @@
-import { WalwardenError } from './error';
+import type { WalwardenError } from './error';
 import { load, outcome } from './native';
 import type * as Engine from './native-cli';
 
@@ -82,7 +82,8 @@ async function answered<T>(call: () => Promise<T>): Promise<T | Engine.Thrown> {
   try {
     return await call();
   } catch (error) {
-    if (error instanceof WalwardenError) return { code: error.code, message: error.message };
+    // By its name: both packages have the class, and there may be several copies of either.
+    if (error instanceof Error && error.name === 'WalwardenError') return { code: (error as WalwardenError).code, message: error.message };
     return { message: text(error) };
   }
 }

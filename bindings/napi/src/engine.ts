@@ -67,7 +67,7 @@ export interface JobOptions {
   /** Stops the job at the next safe point. The promise is rejected (`cancelled`) when the job has recorded that. */
   signal?: AbortSignal | undefined;
   /** Is told what the job does, until its promise settles. What it throws becomes a warning and stops nothing. */
-  onEvent?: ((event: Event) => void) | undefined;
+  onEvent?: ((event: Event) => unknown) | undefined;
 }
 
 /** Settings of an {@link Engine}. */
@@ -180,14 +180,12 @@ async function stoppable<T>(signal: AbortSignal | undefined, stop: () => void, w
   }
 }
 
-function told(onEvent: ((event: Event) => void) | undefined) {
-  return onEvent && ((event: Native.Event | null) => {
-    try {
-      if (event) onEvent(typed(event));
-    } catch (error) {
-      process.emitWarning(`onEvent threw: ${String(error)}`, 'WalwardenWarning');
-    }
-  });
+function told(onEvent: ((event: Event) => unknown) | undefined) {
+  if (!onEvent) return undefined;
+  const warn = (error: unknown) => process.emitWarning(`onEvent threw: ${String(error)}`, 'WalwardenWarning');
+  return (event: Native.Event | null) => {
+    if (event) void (async () => onEvent(typed(event)))().catch(warn);
+  };
 }
 
 function typed({ payload, ...event }: Native.Event): Event {

@@ -7,6 +7,7 @@ import { after, before, test } from 'node:test';
 import { Worker } from 'node:worker_threads';
 
 import { Engine, FileKey, WalwardenError, openStorage, verify, type Event, type Signer, type Storage } from 'walwarden-cli';
+import * as verifier from '@walwarden/verifier';
 
 import { MapStorage, folder, makeShop, nodeSigner, openEngine, startServer, type Server } from './database';
 
@@ -139,12 +140,14 @@ test('what an own storage does wrong fails the job and nothing else', async () =
 });
 
 test('an error of Walwarden that a component throws keeps its code', async () => {
-  const full = () => {
-    throw new WalwardenError('storage-full', 'the vault is full');
-  };
-  const storage = Object.assign(new MapStorage(), { upload: full });
-  const error = await refused((await openEngine(server, { signer: nodeSigner() })).backup('shop', shop, storage));
-  assert.deepEqual([error.code, error.message.includes('the vault is full')], ['storage-full', true], String(error));
+  for (const Class of [WalwardenError, verifier.WalwardenError]) {
+    const full = () => {
+      throw new Class('storage-full', 'the vault is full');
+    };
+    const storage = Object.assign(new MapStorage(), { upload: full });
+    const error = await refused((await openEngine(server, { signer: nodeSigner() })).backup('shop', shop, storage));
+    assert.deepEqual([error.code, error.message.includes('the vault is full')], ['storage-full', true], String(error));
+  }
 });
 
 test('a stopped job records that it was stopped before its promise is rejected', async () => {
@@ -170,7 +173,8 @@ test('what onEvent throws becomes a warning', async () => {
     throw new Error('the screen is broken');
   };
   await engine.backup('shop', shop, new MapStorage(), { onEvent });
-  assert.ok(warnings.some((text) => text.includes('the screen is broken')));
+  await engine.backup('shop', shop, new MapStorage(), { onEvent: async () => Promise.reject(new Error('so is the other one')) });
+  for (const told of ['the screen is broken', 'so is the other one']) assert.ok(warnings.some((text) => text.includes(told)));
 });
 
 test('options without meaning are refused', async () => {
