@@ -1,3 +1,4 @@
+use std::panic::catch_unwind;
 use std::path::PathBuf;
 
 use napi::bindgen_prelude::{AsyncTask, Buffer, Either, Uint8Array};
@@ -166,7 +167,7 @@ fn finding(finding: &walwarden_verify::Finding) -> Finding {
 
 /// A verification on its way through Node's pool.
 pub struct Verification {
-    bundle: Option<Bundle>,
+    bundle: Bundle,
     trust: walwarden_verify::Trust,
     now: String,
 }
@@ -177,8 +178,10 @@ impl Task for Verification {
     type JsValue = Either<Report, Failure>;
 
     fn compute(&mut self) -> napi::Result<Self::Output> {
-        let bundle = self.bundle.take().unwrap_or(Bundle::Bytes(Vec::new()));
-        Ok(walwarden_bindings::verify(bundle, &self.trust, Some(&self.now)))
+        let bundle = std::mem::replace(&mut self.bundle, Bundle::Bytes(Vec::new()));
+        // Node would end the process.
+        let verified = catch_unwind(|| walwarden_bindings::verify(bundle, &self.trust, Some(&self.now)));
+        Ok(verified.unwrap_or_else(|_| Err(defect())))
     }
 
     fn resolve(&mut self, _env: Env, output: Self::Output) -> napi::Result<Self::JsValue> {
@@ -186,6 +189,18 @@ impl Task for Verification {
             Ok(report) => Either::A(Report(report)),
             Err(failure) => Either::B(failure.into()),
         })
+    }
+}
+
+fn defect() -> walwarden_bindings::Failure {
+    walwarden_bindings::Failure {
+        kind: "Internal",
+        code: "internal",
+        message: "the verifier panicked".to_owned(),
+        causes: Vec::new(),
+        next_action: "This is a defect of Walwarden: please report it with this message.",
+        retryable: false,
+        exit: 3,
     }
 }
 
@@ -221,5 +236,5 @@ pub fn verify(bundle: Either<String, Uint8Array>, trust: Trust) -> AsyncTask<Ver
         level,
     };
     let now = now.unwrap_or_else(walwarden_bindings::now);
-    AsyncTask::new(Verification { bundle: Some(bundle), trust, now })
+    AsyncTask::new(Verification { bundle, trust, now })
 }
