@@ -8,7 +8,7 @@ default:
 demo *ARGS: _demo-tools
     cargo run --release --package walwarden-cli --bin walwarden -- demo {{ARGS}}
 
-# Format, lints, docs, all tests against real servers, the vectors. Not deny, wasm, fuzz and bench.
+# Format, lints, docs, all tests against real servers, the vectors. Not wasm-test, deny, wasm, fuzz and bench.
 test: _test-tools format-check lint tests python-tests uniffi-tests npm-test doc vectors
     @echo "all checks passed"
 
@@ -81,6 +81,20 @@ fuzz TARGET SECONDS:
 wasm:
     scripts/check-wasm
 
+# The verifier as one page for browsers: target/browser/walwarden-verifier.html. Ends with 3 where it cannot be built.
+wasm-page:
+    scripts/build-wasm-page
+
+# The page in Chromium without a network: all vectors, a bundle larger than memory, what a person does. Five minutes the first time.
+[working-directory: 'bindings/wasm']
+wasm-test: wasm-page _browser
+    node --test --test-timeout=300000 tests/
+
+# How fast the page verifies, for benches/BASELINE.md.
+[working-directory: 'bindings/wasm']
+wasm-bench: wasm-page _browser
+    node bench.mjs
+
 _demo-tools:
     scripts/apt-install build-essential postgresql jq openssl
 
@@ -88,6 +102,10 @@ _test-tools:
     scripts/apt-install build-essential postgresql jq openssl lz4 python3 zstd
     scripts/install-postgres
     scripts/install-azurite
+
+_browser:
+    scripts/apt-install chromium
+    npm ci --silent --no-audit --no-fund --prefix bindings/wasm
 
 _python:
     scripts/install-python

@@ -161,30 +161,7 @@ fn print(report: &Report, json: bool) -> io::Result<()> {
         line.push(b'\n');
         return say(&line);
     }
-    say(format!("{report}{}\n{}", verdict(report), context(report)).as_bytes())
-}
-
-/// Under which keys, and what stays open.
-fn context(report: &Report) -> String {
-    let mut text = String::new();
-    for key in &report.keys {
-        let trusted = if key.pinned { ", trusted" } else { "" };
-        let revoked = key.revoked_seq.map(|seq| format!(", revoked by row {seq}")).unwrap_or_default();
-        text.push_str(&format!("key {} from row {}{trusted}{revoked}\n", key.key_id, key.from_seq));
-    }
-    for not in report.not_proven() {
-        text.push_str(&format!("NOT PROVEN: {}\n", not.text));
-    }
-    text
-}
-
-fn verdict(report: &Report) -> String {
-    let counted = format!(
-        "{} events, {} manifests, {} receipts, {} dumps checked",
-        report.events, report.manifests, report.receipts, report.artifacts_checked
-    );
-    let level = report.level.map_or_else(|| "none".to_owned(), |level| level.number().to_string());
-    format!("{} (level {level}, asked {}; {counted})", report.verdict(), report.asked.number())
+    say(report.to_text().as_bytes())
 }
 
 fn say(bytes: &[u8]) -> io::Result<()> {

@@ -1,5 +1,41 @@
 use std::fmt::{self, Write as _};
 
+use super::Report;
+
+impl Report {
+    /// The report as `walwarden-verify` prints it: a line for each check, the verdict, the keys, and what is not proven.
+    pub fn to_text(&self) -> String {
+        let mut text = self.to_string();
+        // Writing into a text does not fail.
+        let _ = self.write_verdict(&mut text).and_then(|()| self.write_context(&mut text));
+        text
+    }
+
+    fn write_verdict(&self, text: &mut String) -> fmt::Result {
+        let level = self.level.map_or_else(|| "none".to_owned(), |level| level.number().to_string());
+        writeln!(
+            text,
+            "{} (level {level}, asked {}; {} events, {} manifests, {} receipts, {} dumps checked)",
+            self.verdict(),
+            self.asked.number(),
+            self.events,
+            self.manifests,
+            self.receipts,
+            self.artifacts_checked
+        )
+    }
+
+    /// Under which keys, and what stays open.
+    fn write_context(&self, text: &mut String) -> fmt::Result {
+        for key in &self.keys {
+            let trusted = if key.pinned { ", trusted" } else { "" };
+            let revoked = key.revoked_seq.map(|seq| format!(", revoked by row {seq}")).unwrap_or_default();
+            writeln!(text, "key {} from row {}{trusted}{revoked}", key.key_id, key.from_seq)?;
+        }
+        self.not_proven().iter().try_for_each(|not| writeln!(text, "NOT PROVEN: {}", not.text))
+    }
+}
+
 /// Text from the evidence, fit for a terminal: control characters, and those that reorder or hide what stands beside
 /// them, are written as `\u{…}`.
 pub(super) fn printable(text: &str) -> impl fmt::Display {
