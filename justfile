@@ -9,7 +9,7 @@ demo *ARGS: _demo-tools
     cargo run --release --package walwarden-cli --bin walwarden -- demo {{ARGS}}
 
 # Format, lints, docs, all tests against real servers, the vectors. Not wasm-test, deny, wasm, fuzz and bench.
-test: _test-tools format-check lint tests python-tests uniffi-tests doc vectors
+test: _test-tools format-check lint tests python-tests uniffi-tests npm-test doc vectors
     @echo "all checks passed"
 
 # All Rust tests against real servers.
@@ -50,6 +50,14 @@ wheel: _python
 # The Python package as it is installed: types, stubs, and all its tests from a clean environment.
 python-tests *ARGS: _test-tools _python
     bindings/pyo3/test {{ARGS}}
+
+# Both Node packages for this platform, into target/npm.
+npm: _node
+    bindings/napi/pack --release
+
+# Both Node packages from their files in a clean folder, against a real server.
+npm-test *ARGS: _test-tools _node
+    bindings/napi/test {{ARGS}}
 
 # What UniFFI writes: Python and Ruby run, Kotlin and Swift are only written.
 uniffi-tests: _test-tools
@@ -101,3 +109,6 @@ _browser:
 
 _python:
     scripts/install-python
+
+_node:
+    scripts/install-node-tools
