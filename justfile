@@ -9,7 +9,7 @@ demo *ARGS: _demo-tools
     cargo run --release --package walwarden-cli --bin walwarden -- demo {{ARGS}}
 
 # Format, lints, docs, all tests against real servers, the vectors. Not wasm-test, deny, wasm, fuzz and bench.
-test: _test-tools format-check lint tests python-tests uniffi-tests npm-test doc vectors
+test: _test-tools format-check lint tests python-tests uniffi-tests npm-test parity doc vectors
     @echo "all checks passed"
 
 # All Rust tests against real servers.
@@ -64,6 +64,10 @@ uniffi-tests: _test-tools
     scripts/apt-install ruby ruby-ffi
     bindings/uniffi/test
 
+# Whether every vector ended alike in every language whose tests have just run; wasm-test compares the browser, too.
+parity: tests python-tests uniffi-tests npm-test
+    bindings/parity "${CARGO_TARGET_DIR:-target}/parity" python node uniffi
+
 # Licences, sources and duplicate versions of all dependencies.
 deny:
     [ -x "$WALWARDEN_TOOLS/cargo-deny/bin/cargo-deny" ] || cargo install --quiet cargo-deny --root "$WALWARDEN_TOOLS/cargo-deny"
@@ -89,6 +93,7 @@ wasm-page:
 [working-directory: 'bindings/wasm']
 wasm-test: wasm-page _browser
     node --test --test-timeout=300000 tests/
+    ../parity ../../target/parity wasm
 
 # How fast the page verifies, for benches/BASELINE.md.
 [working-directory: 'bindings/wasm']
