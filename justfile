@@ -67,6 +67,7 @@ uniffi-tests: _test-tools
 # Whether every vector ended alike in every language whose tests have just run; wasm-test compares the browser, too.
 parity: tests python-tests uniffi-tests npm-test
     bindings/parity "${CARGO_TARGET_DIR:-target}/parity" python node uniffi
+    bindings/reach --check
 
 # Licences, sources and duplicate versions of all dependencies.
 deny:
