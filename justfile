@@ -8,9 +8,15 @@ default:
 demo *ARGS: _demo-tools
     cargo run --release --package walwarden-cli --bin walwarden -- demo {{ARGS}}
 
-# Format, lints, docs, all tests against real servers, the vectors. Not wasm-test, deny, wasm, fuzz and bench.
-test: _test-tools format-check lint tests python-tests uniffi-tests npm-test parity doc vectors
+# Format, lints, docs, all Rust and Python tests against real servers, the vectors. Not bindings, deny, wasm, fuzz and bench.
+test: _test-tools format-check lint tests python-tests doc vectors
+    bindings/parity "${CARGO_TARGET_DIR:-target}/parity" python
+    bindings/reach --check
     @echo "all checks passed"
+
+# The tests of every binding, and the table of all vectors in all languages. Each compiles the engine once more: half an hour.
+bindings: tests python-tests uniffi-tests npm-test wasm-test
+    bindings/parity "${CARGO_TARGET_DIR:-target}/parity"
 
 # All Rust tests against real servers.
 tests *ARGS: _test-tools
@@ -63,11 +69,6 @@ npm-test *ARGS: _test-tools _node
 uniffi-tests: _test-tools
     scripts/apt-install ruby ruby-ffi
     bindings/uniffi/test
-
-# Whether every vector ended alike in every language whose tests have just run; wasm-test compares the browser, too.
-parity: tests python-tests uniffi-tests npm-test
-    bindings/parity "${CARGO_TARGET_DIR:-target}/parity" python node uniffi
-    bindings/reach --check
 
 # Licences, sources and duplicate versions of all dependencies.
 deny:
