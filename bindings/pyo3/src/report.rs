@@ -166,6 +166,5 @@ pub(crate) fn verify(
         authorities,
         level,
     };
-    let now = now.unwrap_or_else(walwarden_bindings::now);
-    py.detach(|| walwarden_bindings::verify(bundle, &trust, Some(&now))).map(Report).or_raise(py)
+    py.detach(|| walwarden_bindings::verify(bundle, &trust, now.as_deref())).map(Report).or_raise(py)
 }

@@ -45,11 +45,25 @@ impl Failure {
             exit: 2,
         }
     }
+
+    /// Of a defect of ours.
+    pub fn defect(message: impl Into<String>) -> Self {
+        Failure {
+            kind: "Internal",
+            code: "internal",
+            message: message.into(),
+            causes: Vec::new(),
+            next_action: INTERNAL,
+            retryable: false,
+            exit: 3,
+        }
+    }
 }
 
 // The verifier alone does not have the engine's table; a test compares.
 const FILE_FAILED: &str =
     "Check the path, its permissions and the free space; a file that exists is never overwritten.";
+const INTERNAL: &str = "This is a defect of Walwarden: please report it with this message.";
 const ARGUMENT_INVALID: &str = "Correct the named argument or setting and run the command again.";
 
 impl fmt::Display for Failure {
@@ -90,6 +104,7 @@ mod tests {
         let cause = || std::io::Error::other("gone");
         let file = Error::new(Code::FileFailed, "bundle x").with_source(cause());
         assert_eq!(Failure::file("bundle x".to_owned(), &cause()), Failure::from(file));
+        assert_eq!(Failure::defect("no"), Failure::from(Error::new(Code::Internal, "no")));
         assert_eq!(Failure::argument("no"), Failure::from(Error::new(Code::ArgumentInvalid, "no")));
     }
 }

@@ -11,4 +11,4 @@ pub mod own;
 mod verify;
 
 pub use failure::Failure;
-pub use verify::{Bundle, now, verify};
+pub use verify::{Bundle, verify};

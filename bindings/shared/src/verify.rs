@@ -14,17 +14,18 @@ pub enum Bundle {
     Bytes(Vec<u8>),
 }
 
-/// Verifies a bundle; `at` is the present (`2026-01-31T12:00:00.000Z`), which the report states.
+/// Verifies a bundle; `now` is the present (`2026-01-31T12:00:00.000Z`), which the report states: the machine's clock unless given.
 ///
 /// # Errors
 /// `argument-invalid` for a text that is not what it was given as, `file-failed` for a bundle that cannot be read. What is wrong
 /// with the evidence is in the report.
-pub fn verify(bundle: Bundle, trust: &Trust, at: Option<&str>) -> Result<Report, Failure> {
-    let mut verifier = Verifier::try_from(trust).map_err(|error| Failure::argument(error.to_string()))?;
-    if let Some(at) = at {
-        let at = at.parse().map_err(|error| Failure::argument(format!("now: {error}")))?;
-        verifier = verifier.with_now(at);
-    }
+pub fn verify(bundle: Bundle, trust: &Trust, now: Option<&str>) -> Result<Report, Failure> {
+    let verifier = Verifier::try_from(trust).map_err(|error| Failure::argument(error.to_string()))?;
+    let now = match now {
+        Some(now) => now.parse().map_err(|error| Failure::argument(format!("now: {error}")))?,
+        None => clock(),
+    };
+    let verifier = verifier.with_now(now);
     match bundle {
         Bundle::File(path) => {
             let failed =
@@ -38,10 +39,9 @@ pub fn verify(bundle: Bundle, trust: &Trust, at: Option<&str>) -> Result<Report,
     }
 }
 
-/// The machine's clock, for [`verify`].
-pub fn now() -> String {
+fn clock() -> Timestamp {
     #[allow(clippy::disallowed_methods, reason = "a binding is a program: it has the machine's clock")]
     let since_epoch = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
     let millis = since_epoch.ok().and_then(|elapsed| i64::try_from(elapsed.as_millis()).ok());
-    millis.and_then(Timestamp::from_unix_millis).unwrap_or(Timestamp::MAX).to_string()
+    millis.and_then(Timestamp::from_unix_millis).unwrap_or(Timestamp::MAX)
 }

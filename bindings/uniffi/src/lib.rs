@@ -148,8 +148,7 @@ fn verify(bundle: Bundle, given: Trust) -> Result<Report, WalwardenError> {
         authorities: given.authorities,
         level: given.level,
     };
-    let now = given.now.unwrap_or_else(walwarden_bindings::now);
-    let report = walwarden_bindings::verify(bundle, &trust, Some(&now))?;
+    let report = walwarden_bindings::verify(bundle, &trust, given.now.as_deref())?;
     let finding = |finding: &walwarden_verify::Finding| Finding {
         status: finding.status.word().to_owned(),
         code: finding.reason.text().to_owned(),

@@ -169,7 +169,7 @@ fn finding(finding: &walwarden_verify::Finding) -> Finding {
 pub struct Verification {
     bundle: Bundle,
     trust: walwarden_verify::Trust,
-    now: String,
+    now: Option<String>,
 }
 
 #[napi]
@@ -180,8 +180,8 @@ impl Task for Verification {
     fn compute(&mut self) -> napi::Result<Self::Output> {
         let bundle = std::mem::replace(&mut self.bundle, Bundle::Bytes(Vec::new()));
         // Node would end the process.
-        let verified = catch_unwind(|| walwarden_bindings::verify(bundle, &self.trust, Some(&self.now)));
-        Ok(verified.unwrap_or_else(|_| Err(defect())))
+        let verified = catch_unwind(|| walwarden_bindings::verify(bundle, &self.trust, self.now.as_deref()));
+        Ok(verified.unwrap_or_else(|_| Err(walwarden_bindings::Failure::defect("the verifier panicked"))))
     }
 
     fn resolve(&mut self, _env: Env, output: Self::Output) -> napi::Result<Self::JsValue> {
@@ -189,18 +189,6 @@ impl Task for Verification {
             Ok(report) => Either::A(Report(report)),
             Err(failure) => Either::B(failure.into()),
         })
-    }
-}
-
-fn defect() -> walwarden_bindings::Failure {
-    walwarden_bindings::Failure {
-        kind: "Internal",
-        code: "internal",
-        message: "the verifier panicked".to_owned(),
-        causes: Vec::new(),
-        next_action: "This is a defect of Walwarden: please report it with this message.",
-        retryable: false,
-        exit: 3,
     }
 }
 
@@ -235,6 +223,5 @@ pub fn verify(bundle: Either<String, Uint8Array>, trust: Trust) -> AsyncTask<Ver
         authorities: authorities.unwrap_or_default(),
         level,
     };
-    let now = now.unwrap_or_else(walwarden_bindings::now);
     AsyncTask::new(Verification { bundle, trust, now })
 }
