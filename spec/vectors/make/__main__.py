@@ -6,7 +6,7 @@ import shutil
 import sys
 from pathlib import Path
 
-from . import audit, bad_chain, bad_container, bad_documents, bad_keys, bad_statement, disclosure, documents, good, keys, quorum, stamps
+from . import audit, bad_chain, bad_container, bad_documents, bad_keys, bad_statement, disclosure, documents, edges, good, keys, quorum, stamps
 from .cases import WITNESSES, Cases
 from .note import vkey
 from .selftest import disagreements
@@ -23,7 +23,7 @@ def everything():
         cases.keep(f"keys/{key.name}.TEST-ONLY.key.pem", key.private_pem().encode())
     vkeys = [vkey(name, key.raw, 4) for name, key in WITNESSES.items()]
     cases.keep("keys/witnesses.vkeys", "".join(line + "\n" for line in vkeys).encode())
-    for part in (good, bad_chain, bad_keys, quorum, audit, bad_documents, bad_statement, disclosure, stamps, bad_container):
+    for part in (good, bad_chain, bad_keys, quorum, audit, bad_documents, bad_statement, disclosure, stamps, bad_container, edges):
         part.add(cases)
     cases.files |= documents.files()
     cases.files["cases.json"] = (json.dumps(cases.cases, indent=1, ensure_ascii=False) + "\n").encode()

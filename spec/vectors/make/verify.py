@@ -10,13 +10,14 @@ import sys
 from pathlib import Path
 
 from . import demands, forms, timestamps
-from .reader import Malformed, base64_bytes, canonical, gunzip, pem_keys, strict_json, untar
+from .reader import MIB, Malformed, base64_bytes, canonical, gunzip, pem_keys, strict_json, untar
 from .replay import replay
 from .rules import describes, layout_holds, outcome_holds
 from .signatures import good_signature, key_id, sha256
 from .tree import Tree, leaf, tree_root
 from .witness import Quorum, Usage, read_vkey
 
+LAST_SECOND = 253402300799  # of the year 9999
 REQUIRED = ["audit_events.json", "checkpoint", "bundle.json"]
 EXIT_OF = {"bundle-file-missing": 4, "statement-file-missing": 4, "key-no-pin": 4, "key-unavailable": 4,
            "manifest-missing": 4, "receipt-missing": 4, "witness-quorum": 4, "level": 4, "timestamp-authority": 4,
@@ -89,6 +90,8 @@ class Verifier:
             there = name in files or (name == "audit_events.json" and "disclosure.json" in files)
             self.demand(there, "bundle-file-missing", name)
         self.rows = self.read(files, "audit_events.json", forms.rows, "chain-form")
+        if any(len(canonical(row)) > MIB for row in self.rows or []):
+            self.fail("bundle-limit", "a row of more than 1 MiB", 3)
         self.part = self.read(files, "disclosure.json", forms.disclosure, "disclosure-form")
         self.envelope = self.read(files, "bundle.json", forms.envelope, "statement-form")
         self.statement = self.payload = self.note = self.kept_note = None
@@ -107,7 +110,7 @@ class Verifier:
                 self.documents[path] = self.read(files, path, *form)
         for path in files:
             if path.startswith("keys/"):
-                self.take_hint(files[path])
+                self.take_hint(path, files[path])
 
     def attempt(self, read, code):
         try:
@@ -127,12 +130,13 @@ class Verifier:
         forms.need(names == sorted(set(names), key=str.encode), "subjects are not sorted or not unique")
         self.statement = statement
 
-    def take_hint(self, data):
+    def take_hint(self, path, data):
         try:
-            for raw in pem_keys(data):
-                self.keys.setdefault(key_id(raw), raw)
+            keys = pem_keys(data)
         except Malformed:
-            pass  # a hint that cannot be read hints at nothing
+            return  # a hint that cannot be read hints at nothing
+        if len(keys) == 1 and path == f"keys/{key_id(keys[0]).removeprefix('sha256:')}.pem":
+            self.keys.setdefault(key_id(keys[0]), keys[0])
 
     # Meaning
 
@@ -239,7 +243,8 @@ class Verifier:
             for value in [value for signer, one, value in note.signatures if (signer, one) == (name, number)]:
                 seconds, value = int.from_bytes(value[:8], "big"), value[8:]
                 text = b"cosignature/v1\ntime %d\n" % seconds + note.text
-                if self.demand(len(value) == 64 and good_signature(raw, value, text), "witness-signature", name):
+                good = len(value) == 64 and seconds <= LAST_SECOND and good_signature(raw, value, text)
+                if self.demand(good, "witness-signature", name):
                     self.cosigned.add(raw)
                     self.seen[raw] = max(seconds, self.seen.get(raw, 0))
 
