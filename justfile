@@ -9,7 +9,7 @@ demo *ARGS: _demo-tools
     cargo run --release --package walwarden-cli --bin walwarden -- demo {{ARGS}}
 
 # Format, lints, docs, all tests against real servers, the vectors. Not wasm-test, deny, wasm, fuzz and bench.
-test: _test-tools format-check lint tests python-tests uniffi-tests doc vectors
+test: _test-tools format-check lint tests python-tests uniffi-tests npm-test parity doc vectors
     @echo "all checks passed"
 
 # All Rust tests against real servers.
@@ -51,10 +51,23 @@ wheel: _python
 python-tests *ARGS: _test-tools _python
     bindings/pyo3/test {{ARGS}}
 
+# Both Node packages for this platform, into target/npm.
+npm: _node
+    bindings/napi/pack --release
+
+# Both Node packages from their files in a clean folder, against a real server.
+npm-test *ARGS: _test-tools _node
+    bindings/napi/test {{ARGS}}
+
 # What UniFFI writes: Python and Ruby run, Kotlin and Swift are only written.
 uniffi-tests: _test-tools
     scripts/apt-install ruby ruby-ffi
     bindings/uniffi/test
+
+# Whether every vector ended alike in every language whose tests have just run; wasm-test compares the browser, too.
+parity: tests python-tests uniffi-tests npm-test
+    bindings/parity "${CARGO_TARGET_DIR:-target}/parity" python node uniffi
+    bindings/reach --check
 
 # Licences, sources and duplicate versions of all dependencies.
 deny:
@@ -81,6 +94,7 @@ wasm-page:
 [working-directory: 'bindings/wasm']
 wasm-test: wasm-page _browser
     node --test --test-timeout=300000 tests/
+    ../parity ../../target/parity wasm
 
 # How fast the page verifies, for benches/BASELINE.md.
 [working-directory: 'bindings/wasm']
@@ -101,3 +115,6 @@ _browser:
 
 _python:
     scripts/install-python
+
+_node:
+    scripts/install-node-tools

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use crate::canonical;
-use crate::form::{Fields, FormError};
+use crate::form::{Fields, FormError, read_items, read_members};
 use crate::json::{Object, Value};
 use crate::{Row, Sha256};
 
@@ -64,25 +64,30 @@ impl Disclosure {
     ///
     /// When they are not canonical, or a field is missing, unknown or malformed.
     pub fn parse(bytes: &[u8]) -> Result<Self, FormError> {
-        let object = canonical::parse_object(bytes)?;
-        let mut fields = Fields::of(&object);
+        let (mut rows, mut hidden) = (Vec::new(), Vec::new());
+        let small = read_members(bytes, |scanner, key| match key {
+            "rows" => read_items(scanner, "rows", |row| {
+                rows.push(Row::parse(row.as_bytes())?);
+                Ok(())
+            }),
+            "hidden" => read_items(scanner, "hidden", |node| {
+                hidden.push(read_node(&canonical::parse_object(node.as_bytes())?)?);
+                Ok(())
+            }),
+            _ => Ok(false),
+        })?;
+        let mut fields = Fields::of(&small);
         fields.document("walwarden.disclosure")?;
-        let disclosure = Disclosure {
-            size: fields.number("size")?,
-            rows: fields.array("rows")?.iter().map(read_row).collect::<Result<_, _>>()?,
-            hidden: fields.array("hidden")?.iter().map(read_node).collect::<Result<_, _>>()?,
-        };
+        fields.value("rows")?;
+        fields.value("hidden")?;
+        let size = fields.number("size")?;
         fields.end()?;
-        Ok(disclosure)
+        Ok(Disclosure { size, rows, hidden })
     }
 }
 
-fn read_row(value: &Value) -> Result<Row, FormError> {
-    Row::parse(&canonical::to_vec(value))
-}
-
-fn read_node(value: &Value) -> Result<HiddenNode, FormError> {
-    let mut fields = Fields::of_value(value, "hidden")?;
+fn read_node(object: &Object) -> Result<HiddenNode, FormError> {
+    let mut fields = Fields::of(object);
     let node = HiddenNode {
         first_seq: fields.number("firstSeq")?,
         rows: fields.number("rows")?,

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use crate::canonical::Scanner;
 use crate::json::{self, MAX_SAFE_INTEGER, Object, Value};
 
 /// A document of ours does not have the form the format demands.
@@ -25,6 +26,11 @@ impl FormError {
         FormError::new(format!("field {name} {rule}"))
     }
 
+    fn within(mut self, list: &str, number: usize) -> Self {
+        self.message = format!("item {number} of {list}: {}", self.message);
+        self
+    }
+
     /// Whether the document was refused for its size or depth.
     pub fn is_over_limit(&self) -> bool {
         self.over_limit
@@ -43,6 +49,49 @@ impl From<json::Error> for FormError {
     fn from(error: json::Error) -> Self {
         FormError { message: error.to_string(), over_limit: error.is_over_limit() }
     }
+}
+
+// A value takes up to 30 times the memory of its text.
+const MOST_SHORT_MEMBERS: usize = 16;
+const SHORT_BYTES: usize = 64 << 10;
+const ITEM_BYTES: usize = 1 << 20;
+
+/// Reads a canonical object of which some members are long: those that `long` reads from the scanner, saying so, stand as `true`
+/// among the members returned. The others are few and short, whoever wrote them.
+pub(crate) fn read_members<'a>(
+    text: &'a [u8],
+    mut long: impl FnMut(&mut Scanner<'a>, &str) -> Result<bool, FormError>,
+) -> Result<Object, FormError> {
+    let mut scanner = Scanner::new(text)?;
+    let mut members = Object::new();
+    scanner.members(|scanner, key, _| {
+        let value = match long(scanner, key)? {
+            true => Value::Bool(true),
+            false if members.len() == MOST_SHORT_MEMBERS => {
+                return Err(FormError::new("there are fields that it does not have"));
+            }
+            false => Scanner::of(scanner.text_within(SHORT_BYTES)?).value()?,
+        };
+        members.insert(key, value);
+        Ok(())
+    })?;
+    scanner.end()?;
+    Ok(members)
+}
+
+/// Reads a list item by item, each from its own canonical text.
+pub(crate) fn read_items<'a>(
+    scanner: &mut Scanner<'a>,
+    list: &'static str,
+    mut read: impl FnMut(&'a str) -> Result<(), FormError>,
+) -> Result<bool, FormError> {
+    let mut number = 0;
+    scanner.items(|scanner| {
+        number += 1;
+        let item = scanner.text_within(ITEM_BYTES)?;
+        read(item).map_err(|error| error.within(list, number))
+    })?;
+    Ok(true)
 }
 
 /// The fields of one object.

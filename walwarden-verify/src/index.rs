@@ -1,8 +1,8 @@
 //! The archive index: where each entry of a dump lies and what it should contain (formats, section 4).
 
 use crate::canonical::Scanner;
-use crate::form::{Fields, FormError};
-use crate::json::{Error, Object, Value};
+use crate::form::{Fields, FormError, read_items, read_members};
+use crate::json::{Object, Value};
 use crate::merkle::Tree;
 use crate::{JobId, Sha256, canonical};
 
@@ -160,41 +160,19 @@ impl Index {
     ///
     /// When they are not canonical, or a field is missing, unknown or malformed.
     pub fn parse(bytes: &[u8]) -> Result<Self, FormError> {
-        let mut scanner = Scanner::new(bytes)?;
         let (mut chunks, mut entries) = (Vec::new(), Vec::new());
-        let mut small = Object::new();
-        // Lists may be long: they are read item by item. What an item's form breaks is told below.
-        let mut broken = None;
-        scanner
-            .members(|scanner, key, _| {
-                match key {
-                    "chunks" => scanner.items(|scanner| {
-                        let error = scanner.error("a chunk is not a SHA-256");
-                        chunks.push(scanner.string()?.parse::<Sha256>().map_err(|_| error)?);
-                        Ok(())
-                    })?,
-                    "entries" => scanner.items(|scanner| {
-                        let at = scanner.error("an entry is malformed");
-                        let entry = Entry::read(&scanner.object()?);
-                        entries.push(entry.map_err(|error| {
-                            broken = Some(error);
-                            at
-                        })?);
-                        Ok(())
-                    })?,
-                    _ => {
-                        small.insert(key, scanner.value()?);
-                        return Ok::<(), Error>(());
-                    }
-                }
-                small.insert(key, true);
+        let small = read_members(bytes, |scanner, key| match key {
+            "chunks" => read_items(scanner, "chunks", |chunk| {
+                let text = Scanner::of(chunk).string()?;
+                chunks.push(text.parse::<Sha256>().map_err(|_| FormError::new("this is no SHA-256"))?);
                 Ok(())
-            })
-            .map_err(|error| match broken.take() {
-                Some(broken) => FormError::new(format!("{error}: {broken}")),
-                None => error.into(),
-            })?;
-        scanner.end()?;
+            }),
+            "entries" => read_items(scanner, "entries", |entry| {
+                entries.push(Entry::read(&canonical::parse_object(entry.as_bytes())?)?);
+                Ok(())
+            }),
+            _ => Ok(false),
+        })?;
         let mut fields = Fields::of(&small);
         fields.document(TYPE)?;
         fields.value("chunks")?;

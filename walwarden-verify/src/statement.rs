@@ -3,7 +3,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use crate::form::{Fields, FormError};
+use crate::form::{Fields, FormError, read_items, read_members};
 use crate::json::{Object, Value};
 use crate::key::{PublicKey, Signature};
 use crate::{ChainId, DatabaseId, KeyId, OrgId, Sha256, Timestamp, canonical};
@@ -81,12 +81,19 @@ impl Statement {
     }
 
     fn parse(payload: &[u8]) -> Result<Self, FormError> {
-        let object = canonical::parse_object(payload)?;
-        let mut fields = Fields::of(&object);
+        let mut files = Vec::new();
+        let small = read_members(payload, |scanner, key| match key {
+            "subject" => read_items(scanner, "subject", |file| {
+                files.push(read_subject(&canonical::parse_object(file.as_bytes())?)?);
+                Ok(())
+            }),
+            _ => Ok(false),
+        })?;
+        let mut fields = Fields::of(&small);
         fields.exactly("_type", STATEMENT_TYPE)?;
         let in_part = fields.text("predicateType")? == DISCLOSURE_TYPE;
         fields.exactly("predicateType", if in_part { DISCLOSURE_TYPE } else { PREDICATE_TYPE })?;
-        let files = fields.array("subject")?.iter().map(read_subject).collect::<Result<Vec<_>, _>>()?;
+        fields.value("subject")?;
         if !files.is_sorted_by(|left, right| left.0 < right.0) {
             return Err(FormError::field("subject", "is not sorted by name, or names a file twice"));
         }
@@ -108,8 +115,8 @@ impl Statement {
     }
 }
 
-fn read_subject(value: &Value) -> Result<(String, Sha256), FormError> {
-    let mut fields = Fields::of_value(value, "subject")?;
+fn read_subject(object: &Object) -> Result<(String, Sha256), FormError> {
+    let mut fields = Fields::of(object);
     let name = fields.text("name")?.to_owned();
     let mut digest = fields.object("digest")?;
     fields.end()?;
@@ -133,12 +140,25 @@ impl Envelope {
     ///
     /// When envelope or statement is not canonical, or a field is missing, unknown or malformed.
     pub fn parse(bytes: &[u8]) -> Result<Self, FormError> {
-        let object = canonical::parse_object(bytes)?;
-        let mut fields = Fields::of(&object);
+        let (mut payload, mut signatures) = (Vec::new(), Vec::new());
+        let small = read_members(bytes, |scanner, key| match key {
+            "payload" => {
+                payload = base64(&scanner.string()?, "payload")?;
+                Ok(true)
+            }
+            "signatures" => read_items(scanner, "signatures", |signature| {
+                if signatures.len() == MOST_SIGNATURES {
+                    return Err(FormError::over_limit("there are too many of them"));
+                }
+                signatures.push(read_signature(&canonical::parse_object(signature.as_bytes())?)?);
+                Ok(())
+            }),
+            _ => Ok(false),
+        })?;
+        let mut fields = Fields::of(&small);
         fields.exactly("payloadType", PAYLOAD_TYPE)?;
-        let payload = base64(&mut fields, "payload")?;
-        let signatures = fields.array("signatures")?.iter().map(read_signature);
-        let signatures = signatures.collect::<Result<_, _>>()?;
+        fields.value("payload")?;
+        fields.value("signatures")?;
         fields.end()?;
         let statement = Statement::parse(&payload)?;
         Ok(Envelope { statement, message: pre_authentication_encoding(&payload), signatures })
@@ -155,18 +175,20 @@ impl Envelope {
     }
 }
 
-fn read_signature(value: &Value) -> Result<Signature, FormError> {
-    let mut fields = Fields::of_value(value, "signatures")?;
+/// Each takes a look at the whole payload.
+const MOST_SIGNATURES: usize = 16;
+
+fn read_signature(object: &Object) -> Result<Signature, FormError> {
+    let mut fields = Fields::of(object);
     // Only a hint.
     fields.optional("keyid", Fields::text)?;
-    let signature = base64(&mut fields, "sig")?;
+    let signature = base64(fields.text("sig")?, "sig")?;
     fields.end()?;
     let bytes = signature.try_into().map_err(|_| FormError::field("sig", "is not 64 bytes long"))?;
     Ok(Signature::from_bytes(bytes))
 }
 
-fn base64(fields: &mut Fields<'_>, name: &'static str) -> Result<Vec<u8>, FormError> {
-    let text = fields.text(name)?;
+fn base64(text: &str, name: &'static str) -> Result<Vec<u8>, FormError> {
     STANDARD.decode(text).map_err(|_| FormError::field(name, "is not padded standard base64"))
 }
 

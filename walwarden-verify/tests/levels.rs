@@ -162,6 +162,39 @@ fn absent_files_leave_it_undecided() {
     }
 }
 
+/// Rows alone are what anybody can write, whoever's key they name.
+#[test]
+fn what_nobody_signed_is_of_level_0() {
+    let mut evidence = Evidence::sound();
+    evidence.files.retain(|path, _| path == "audit_events.json");
+    let verify = |level| evidence.verifier().with_level(level).verify(Cursor::new(evidence.tgz())).unwrap();
+    let report = verify(Level::Authentic);
+    assert_eq!((report.exit().status(), report.level), (4, Some(Level::SelfConsistent)), "{report}");
+    assert!(report.not_proven().iter().any(|not| not.code == "author"), "{report}");
+    // A manifest that is signed is enough for the manifest, and so for level 1.
+    let mut evidence = Evidence::sound();
+    evidence.files.retain(|path, _| path == "audit_events.json" || path.ends_with("manifest.json"));
+    let report = evidence.report();
+    assert_eq!((report.exit().status(), report.level), (4, Some(Level::Authentic)), "{report}");
+}
+
+#[test]
+fn a_part_with_a_gap_is_not_called_a_whole_chain() {
+    let bundle = include_bytes!("../../spec/vectors/bad/disclosure-node-missing.evidence.tgz");
+    let report = Verifier::new().verify(Cursor::new(bundle)).unwrap();
+    assert!(!report.to_string().contains("audit chain intact"), "{report}");
+}
+
+#[test]
+fn rows_after_one_that_cannot_be_read_are_not_called_intact() {
+    let mut evidence = Evidence::sound();
+    let deep = format!(r#""backup.running","payload":{{"a":{}{}}}"#, "[".repeat(70), "]".repeat(70));
+    evidence.replace("audit_events.json", r#""backup.running","payload":{}"#, &deep);
+    let report = evidence.report();
+    assert!(codes(&report).contains(&"bundle-limit"), "{report}");
+    assert!(!report.to_string().contains("audit chain intact"), "{report}");
+}
+
 #[test]
 fn few_bytes_of_memory_give_the_same_verdict() {
     let evidence = Evidence::sound();

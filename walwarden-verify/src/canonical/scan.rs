@@ -60,7 +60,7 @@ impl<'a> Scanner<'a> {
                 let mut items = Vec::new();
                 self.items(|scanner| {
                     items.push(scanner.value()?);
-                    Ok(())
+                    Ok::<(), Error>(())
                 })?;
                 Ok(Value::Array(items))
             }
@@ -76,7 +76,7 @@ impl<'a> Scanner<'a> {
         self.members(|scanner, key, _| {
             let value = scanner.value()?;
             members.push((key.to_owned(), value));
-            Ok(())
+            Ok::<(), Error>(())
         })?;
         Ok(Object::from_sorted(members))
     }
@@ -92,11 +92,19 @@ impl<'a> Scanner<'a> {
         }
     }
 
+    /// The text of any value, checked and not built, of at most so many bytes.
+    pub(crate) fn text_within(&mut self, limit: usize) -> Result<&'a str, Error> {
+        let start = self.at;
+        self.skip_value()?;
+        let text = &self.text[start..self.at];
+        if text.len() <= limit { Ok(text) } else { Err(Error::limit(start, "a value is too long")) }
+    }
+
     /// Hands each member of an object to `read`: its key, and where the member begins.
-    pub(crate) fn members(
+    pub(crate) fn members<E: From<Error>>(
         &mut self,
-        mut read: impl FnMut(&mut Self, &str, usize) -> Result<(), Error>,
-    ) -> Result<(), Error> {
+        mut read: impl FnMut(&mut Self, &str, usize) -> Result<(), E>,
+    ) -> Result<(), E> {
         self.open(b'{', "expected an object")?;
         let mut previous: Option<Cow<'a, str>> = None;
         if !self.take(b'}') {
@@ -104,10 +112,10 @@ impl<'a> Scanner<'a> {
                 let start = self.at;
                 let key = self.string()?;
                 if !key.is_ascii() {
-                    return Err(Error::at(start, "a key is not ASCII"));
+                    return Err(Error::at(start, "a key is not ASCII").into());
                 }
                 if previous.is_some_and(|previous| previous >= key) {
-                    return Err(Error::at(start, "keys are out of order or twice there"));
+                    return Err(Error::at(start, "keys are out of order or twice there").into());
                 }
                 self.exactly(b":", "expected :")?;
                 read(self, &key, start)?;
@@ -123,10 +131,10 @@ impl<'a> Scanner<'a> {
     }
 
     /// Has `read` take each item of an array.
-    pub(crate) fn items(
+    pub(crate) fn items<E: From<Error>>(
         &mut self,
-        mut read: impl FnMut(&mut Self) -> Result<(), Error>,
-    ) -> Result<(), Error> {
+        mut read: impl FnMut(&mut Self) -> Result<(), E>,
+    ) -> Result<(), E> {
         self.open(b'[', "expected an array")?;
         if !self.take(b']') {
             loop {

@@ -66,6 +66,11 @@ impl Findings {
         self.failures.contains_key(&reason)
     }
 
+    /// Whether a check of this reason was made and holds.
+    pub(crate) fn holds(&self, reason: Reason) -> bool {
+        self.list.iter().any(|finding| finding.status == Status::Ok && finding.reason == reason)
+    }
+
     /// How a verification with these findings ends.
     pub(crate) fn exit(&self) -> Exit {
         self.failures.keys().map(|reason| reason.exit()).fold(Exit::Reached, Exit::or)

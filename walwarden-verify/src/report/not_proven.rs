@@ -1,4 +1,4 @@
-use super::Report;
+use super::{Level, Report};
 use crate::reason::{Exit, Reason};
 
 /// Something that a reader might take for proven, and that this verification did not prove.
@@ -33,11 +33,15 @@ impl Report {
                     .to_owned(),
             ),
         }
-        if !self.keys.iter().any(|key| key.pinned) {
-            not(
-                "author",
-                "Who wrote the evidence: none of the chain's keys was trusted beforehand.".to_owned(),
-            );
+        let author = match self.keys.iter().any(|key| key.pinned) {
+            false => Some("none of the chain's keys was trusted beforehand"),
+            true if self.level == Some(Level::SelfConsistent) => {
+                Some("nothing in it is signed by a key that was trusted beforehand")
+            }
+            true => None,
+        };
+        if let Some(why) = author {
+            not("author", format!("Who wrote the evidence: {why}."));
         }
         if self.hidden > 0 {
             not(

@@ -110,12 +110,20 @@ impl ChainWalk {
     }
 
     /// Walks a chain of which some rows are shown; none stands for a place that neither a row nor a node fills.
-    pub(super) fn disclose(
+    pub(super) fn disclose(&mut self, disclosure: &Disclosure, each: impl FnMut(Violation)) -> Option<()> {
+        let mut shown = Shown::default();
+        let covered = self.cover(disclosure, &mut shown, each);
+        // Also where something is missing: this is no whole chain.
+        self.shown = Some(shown);
+        covered
+    }
+
+    fn cover(
         &mut self,
         disclosure: &Disclosure,
+        shown: &mut Shown,
         mut each: impl FnMut(Violation),
     ) -> Option<()> {
-        let mut shown = Shown::default();
         let (mut rows, mut hidden) = (disclosure.rows.iter().peekable(), disclosure.hidden.iter().peekable());
         while self.tree.size() < disclosure.size {
             let next = self.tree.size() + 1;
@@ -138,9 +146,7 @@ impl ChainWalk {
             }
         }
         let complete = rows.next().is_none() && hidden.next().is_none();
-        let complete = complete && self.tree.size() == disclosure.size;
-        self.shown = Some(shown);
-        complete.then_some(())
+        (complete && self.tree.size() == disclosure.size).then_some(())
     }
 
     /// How many rows were shown, where not all were.

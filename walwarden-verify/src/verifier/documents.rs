@@ -4,7 +4,7 @@ use super::chain_walk::RowHash;
 use super::survey::{Survey, form_reason};
 use crate::bundle::BundlePath;
 use crate::chain::Completed;
-use crate::index::Index;
+use crate::index::{CHUNK_SIZE_BYTES, Index};
 use crate::manifest::ObjectDigest;
 use crate::reason::Reason;
 use crate::receipt::Receipt;
@@ -215,7 +215,9 @@ impl<'a> Documents<'a> {
             findings.ok(Reason::IndexDigest, format!("archive index matches for backup_job={job_id}"));
         }
         let artifact = self.survey.files.get(&BundlePath::Artifact(job_id));
-        if artifact.is_some_and(|artifact| artifact.size == manifest.size_bytes) {
+        // A list that fits the artifact is no longer than what was read of that.
+        let fits = index.chunks.len() as u64 == manifest.size_bytes.div_ceil(CHUNK_SIZE_BYTES);
+        if fits && artifact.is_some_and(|artifact| artifact.size == manifest.size_bytes) {
             self.chunks.insert(job_id, index.chunks);
         }
     }

@@ -23,6 +23,8 @@ pub(super) struct Survey {
     pub(super) statement: Option<Vec<u8>>,
     pub(super) timestamp: Option<Vec<u8>>,
     disclosure: Option<Vec<u8>>,
+    /// A row cannot be read, and none after it was.
+    is_cut: bool,
     // None once they are too many to be held: then the bundle is read again.
     documents: Option<BTreeMap<BundlePath, Vec<u8>>>,
 }
@@ -44,6 +46,7 @@ impl Survey {
             statement: None,
             timestamp: None,
             disclosure: None,
+            is_cut: false,
             documents: Some(BTreeMap::new()),
         }
     }
@@ -137,6 +140,7 @@ impl Survey {
             broken = rows.finish(&mut take).err();
         }
         if let Some(error) = broken {
+            self.is_cut = true;
             let seq = self.walk.events() + 1;
             findings.about(format_args!("row {seq}"));
             findings.fail(form_reason(Reason::ChainForm, &error), format!("row {seq} is malformed: {error}"));
@@ -196,7 +200,7 @@ impl Survey {
         }
         let events = self.walk.events();
         if events == 0 {
-            if !findings.failed(Reason::ChainForm) {
+            if !self.is_cut {
                 findings.fail(Reason::ChainGenesis, "the chain has no row");
             }
             return;
@@ -211,8 +215,9 @@ impl Survey {
             }
         }
         findings.about(BundlePath::AuditEvents);
-        let whole = [Reason::ChainForm, Reason::ChainSeq, Reason::ChainLink, Reason::ChainHash];
-        if self.walk.shown().is_none() && !whole.iter().any(|reason| findings.failed(*reason)) {
+        let whole = [Reason::ChainSeq, Reason::ChainLink, Reason::ChainHash];
+        if self.walk.shown().is_none() && !self.is_cut && !whole.iter().any(|reason| findings.failed(*reason))
+        {
             let head = self.walk.replay.head().hash.to_string();
             findings
                 .ok(Reason::ChainHash, format!("audit chain intact: {events} events, head {}…", &head[..10]));

@@ -3,7 +3,7 @@
 use walwarden_verify::EventKind;
 use walwarden_verify::json::Object;
 
-use crate::support::{self, Evidence, expect, job};
+use crate::support::{self, Evidence, codes, expect, job};
 use crate::{expect_among, manifest_path};
 
 #[test]
@@ -161,4 +161,35 @@ fn keys_of_the_store_that_name_another_job_or_day() {
     });
     evidence.close();
     expect(&evidence.report(), 1, &["manifest-layout"]);
+}
+
+/// Each signature takes a look at the whole payload: a small bundle must not ask for thousands.
+#[test]
+fn more_signatures_than_anybody_needs_are_refused() {
+    let mut evidence = Evidence::sound();
+    let envelope = String::from_utf8(evidence.files["bundle.json"].clone()).unwrap();
+    let (head, signature) = envelope.split_once("[{").unwrap();
+    let signature = format!("{{{}", signature.strip_suffix("]}").unwrap());
+    let with = |count: usize| format!("{head}[{}]}}", vec![signature.as_str(); count].join(","));
+    evidence.files.insert("bundle.json".to_owned(), with(16).into_bytes());
+    expect(&evidence.report(), 0, &[]);
+    evidence.files.insert("bundle.json".to_owned(), with(17).into_bytes());
+    expect(&evidence.report(), 3, &["bundle-limit"]);
+}
+
+/// A value takes many times the memory of its text, so that what has no place in a document is not built.
+#[test]
+fn long_values_where_none_belong_are_refused_unread() {
+    let zeros = format!("[{}0]", "0,".repeat(3 << 20));
+    for (file, member) in [("bundle.json", "payloadType"), ("index.json", "archiveVersion")] {
+        let mut evidence = Evidence::sound();
+        let path = evidence.files.keys().find(|path| path.ends_with(file)).unwrap().clone();
+        let text = String::from_utf8(evidence.files[&path].clone()).unwrap();
+        let (head, rest) = text.split_once(&format!(r#""{member}":""#)).unwrap();
+        let (_, tail) = rest.split_once('"').unwrap();
+        evidence.files.insert(path, format!(r#"{head}"{member}":{zeros}{tail}"#).into_bytes());
+        let report = evidence.report();
+        assert!(codes(&report).contains(&"bundle-limit"), "{report}");
+        assert_eq!(report.exit().status(), 3);
+    }
 }

@@ -1,0 +1,110 @@
+import type { WalwardenError } from './error';
+import { load, outcome } from './native';
+import type * as Engine from './native-cli';
+
+export const native = load<typeof Engine>();
+
+type Awaitable<T> = T | Promise<T>;
+
+/** Signs with an Ed25519 key that never leaves it: a KMS, an HSM, a vault. */
+export interface Signer {
+  /** The public half, SPKI PEM. */
+  readonly publicKey: string;
+  /** An Ed25519 signature (RFC 8032, 64 bytes) over exactly these bytes. */
+  sign(message: Uint8Array): Awaitable<Uint8Array>;
+}
+
+/** One object on its way into a {@link Storage}. */
+export interface Upload {
+  /** What {@link Storage.abandon} needs to clean up after a process that was killed. */
+  readonly id?: string | undefined;
+  /** Appends bytes. */
+  write(chunk: Uint8Array): Awaitable<unknown>;
+  /** Makes the object visible, whole and durable, unless there is one of its name: then `WalwardenError('object-exists', …)`. */
+  finish(): Awaitable<unknown>;
+  /** Gives up and removes what was sent. */
+  abort(): Awaitable<unknown>;
+}
+
+/**
+ * Keeps objects under names like `org/acme/db/shop/…`, each written once and never changed. Several methods may be under way at
+ * once.
+ */
+export interface Storage {
+  /** Begins an object of unknown length. Nothing is visible before {@link Upload.finish}. */
+  upload(name: string): Awaitable<Upload>;
+  /** The size of an object in bytes, or null where there is none. */
+  size(name: string): Awaitable<number | null>;
+  /** Exactly so many bytes of an object from `start` on. */
+  read(name: string, start: number, length: number): Awaitable<Uint8Array>;
+  /** Name and size of every object below `prefix/`; of all of them where it is empty. */
+  list(prefix: string): Awaitable<ReadonlyArray<readonly [name: string, sizeBytes: number]>>;
+  /** Removes what the upload of this id left behind; fine to repeat. */
+  abandon(name: string, upload: string): Awaitable<unknown>;
+  /** Whether the store itself refuses a second object of a name, also when two writers race. */
+  putIfAbsent(): Awaitable<boolean>;
+}
+
+export async function signing(given: Engine.SigningKey | Signer, patience?: number): Promise<Engine.SigningKey> {
+  if (given instanceof native.SigningKey) return given;
+  const sign = (message: Buffer) => answered(async () => copy(await given.sign(message)));
+  return outcome(() => native.ownSigner(given.publicKey, sign, patience));
+}
+
+export async function storing(given: Engine.Destination | Storage, patience?: number): Promise<Engine.Destination> {
+  if (given instanceof native.Destination) return given;
+  return outcome(() => native.ownStorage(calls(given), patience));
+}
+
+function calls(storage: Storage): Engine.StorageCalls {
+  return {
+    upload: (name) => answered(async () => uploading(await storage.upload(name))),
+    size: (name) => answered(async () => storage.size(name)),
+    read: (name, start, length) => answered(async () => copy(await storage.read(name, start, length))),
+    list: (prefix) => answered(async () => [...(await storage.list(prefix))].map(([name, sizeBytes]) => ({ name, sizeBytes }))),
+    abandon: (name, upload) => silent(() => storage.abandon(name, upload)),
+    putIfAbsent: () => answered(async () => storage.putIfAbsent()),
+  };
+}
+
+function uploading(upload: Upload): Engine.UploadCalls {
+  const id = upload.id;
+  return {
+    ...(id == null ? {} : { id }),
+    write: (chunk) => silent(() => upload.write(chunk)),
+    finish: () => silent(() => upload.finish()),
+    abort: () => silent(() => upload.abort()),
+  };
+}
+
+/** Never rejects: nothing may be thrown into native code. */
+async function answered<T>(call: () => Promise<T>): Promise<T | Engine.Thrown> {
+  try {
+    return await call();
+  } catch (error) {
+    // By its name: both packages have the class, and there may be several copies of either.
+    if (error instanceof Error && error.name === 'WalwardenError') return { code: (error as WalwardenError).code, message: error.message };
+    return { message: text(error) };
+  }
+}
+
+async function silent(call: () => unknown): Promise<null | Engine.Thrown> {
+  return answered(async () => {
+    await call();
+    return null;
+  });
+}
+
+/** In memory that nobody else can change or take away. */
+function copy(bytes: Uint8Array): Uint8Array {
+  if (!ArrayBuffer.isView(bytes)) throw new TypeError(`not a Uint8Array but ${typeof bytes}`);
+  return new Uint8Array(bytes);
+}
+
+function text(thrown: unknown): string {
+  try {
+    return String(thrown);
+  } catch {
+    return 'something without a text';
+  }
+}

@@ -1,0 +1,240 @@
+import { native, signing, storing, type Signer, type Storage } from './components';
+import { checked, outcome, whole, type Members } from './native';
+import type * as Native from './native-cli';
+
+export type { Signer, Storage, Upload } from './components';
+export type { CheckedTable, Exported, Missing, Plan, Restored, Sealed } from './native-cli';
+
+/** Storage that {@link openStorage} opened. */
+export type Destination = Native.Destination;
+
+/** A signing key in a file of its own: Ed25519, PKCS#8 PEM, readable by its owner only. */
+export type FileKey = Native.SigningKey;
+
+export const FileKey = {
+  /** Reads a key. */
+  load: (path: string): Promise<FileKey> => outcome(() => native.fileKey(path, false)),
+  /** Draws a new key into a new file. */
+  generate: (path: string): Promise<FileKey> => outcome(() => native.fileKey(path, true)),
+} as const;
+
+/** How a destination is opened. */
+export interface StorageOptions {
+  /**
+   * Named as the environment variables of the provider's own tools (`AWS_ACCESS_KEY_ID` …), in lower case; taken from these
+   * unless given.
+   */
+  credentials?: Record<string, string>;
+  /** Whether a folder that is not there is made. */
+  makeFolder?: boolean;
+}
+
+/**
+ * Opens `file:///folder`, `s3://bucket/prefix?region=…`, `gs://…`, `az://…` or `memory://name`. A bucket is not contacted before
+ * it is used.
+ */
+export async function openStorage(url: string, options: StorageOptions = {}): Promise<Destination> {
+  const { credentials, makeFolder } = checked(options, { credentials: 'any', makeFolder: 'any' });
+  return outcome(() => native.openStorage(url, credentials, makeFolder ?? false));
+}
+
+/** A job reached a state. */
+export interface StateEvent {
+  type: 'state';
+  jobId: string;
+  state: string;
+  at: string;
+  payload: Record<string, unknown>;
+}
+
+/** Something the operator should know that does not stop the job. */
+export interface NoticeEvent {
+  type: 'notice';
+  text: string;
+}
+
+/** Bytes have moved; told ten times a second at most. */
+export interface TransferEvent {
+  type: 'transfer';
+  doneBytes: number;
+  totalBytes?: number;
+}
+
+export type Event = StateEvent | NoticeEvent | TransferEvent;
+
+/** Members that every job has. */
+export interface JobOptions {
+  /** Stops the job at the next safe point. The promise is rejected (`cancelled`) when the job has recorded that. */
+  signal?: AbortSignal | undefined;
+  /** Is told what the job does, until its promise settles. What it throws becomes a warning and stops nothing. */
+  onEvent?: ((event: Event) => unknown) | undefined;
+}
+
+/** Settings of an {@link Engine}. */
+export interface EngineOptions extends Native.EngineOptions {
+  /** Who signs; backups need one, restores do not. */
+  signer?: FileKey | Signer | undefined;
+  /** A call of an own signer or storage that takes longer fails the job; 60 unless given. */
+  patienceSeconds?: number | undefined;
+}
+
+/** What to back up and how. Schemas and tables are patterns as `pg_dump` takes them. */
+export interface BackupOptions extends Native.BackupOptions, JobOptions {}
+
+/** What to restore, and how. */
+export interface RestoreOptions extends Omit<Native.RestoreOptions, 'tables'> {
+  /** These tables alone, as schema (null for any) and name. */
+  tables?: ReadonlyArray<readonly [schema: string | null, name: string]>;
+  /** Stops the planning. */
+  signal?: AbortSignal | undefined;
+}
+
+/** What a bundle should hold. */
+export type ExportOptions = Native.ExportOptions;
+
+/** Backs up, restores and exports evidence. */
+export class Engine {
+  readonly #engine: Native.Engine;
+  readonly #patience: number | undefined;
+
+  private constructor(engine: Native.Engine, patience: number | undefined) {
+    this.#engine = engine;
+    this.#patience = patience;
+  }
+
+  /** Opens an engine for the backups of one organisation. */
+  static async open(orgId: string, options: EngineOptions = {}): Promise<Engine> {
+    const { signer, patienceSeconds, ...settings } = checked(options, ENGINE);
+    const key = signer && (await signing(signer, patienceSeconds));
+    return new Engine(await outcome(() => native.openEngine(orgId, key, settings)), patienceSeconds);
+  }
+
+  /**
+   * Backs a database up; resolves when dump and manifest are stored, read back and recorded.
+   *
+   * `databaseId` names the chain and the folder in the destination. `source` is a connection string; what it leaves out, the
+   * password above all, is taken from libpq's environment variables.
+   */
+  async backup(databaseId: string, source: string, to: Destination | Storage, options: BackupOptions = {}): Promise<Sealed> {
+    const { signal, onEvent, ...what } = checked(options, BACKUP);
+    const storage = await storing(to, this.#patience);
+    const cancel = new native.Cancel();
+    const work = () => this.#engine.backup(databaseId, source, storage, what, cancel, told(onEvent));
+    return stoppable(signal, () => cancel.cancel(), work);
+  }
+
+  /** Finds and checks the manifest, looks at the target, and says what {@link restore} would do. Changes nothing. */
+  async planRestore(
+    manifestSha256: string,
+    from: Destination | Storage,
+    target: string,
+    mode: 'new_database' | 'in_place',
+    options: RestoreOptions = {},
+  ): Promise<Plan> {
+    const { signal, tables, ...how } = checked(options, RESTORE);
+    const named = tables?.map(([schema, name]) => (schema === null ? { name } : { schema, name }));
+    const what = named ? { ...how, tables: named } : how;
+    const storage = await storing(from, this.#patience);
+    const cancel = new native.Cancel();
+    const work = () => this.#engine.planRestore(manifestSha256, storage, target, mode, what, cancel);
+    return stoppable(signal, () => cancel.cancel(), work);
+  }
+
+  /** Does what was planned; every byte is verified before it reaches the target. A plan that was stopped is used up. */
+  async restore(plan: Plan, options: JobOptions = {}): Promise<Restored> {
+    const { signal, onEvent } = checked(options, JOB);
+    return stoppable(signal, () => plan.cancel(), () => this.#engine.restore(plan, told(onEvent)));
+  }
+
+  /** Writes a bundle of a database's evidence into a new file. */
+  async exportEvidence(
+    databaseId: string,
+    storages: ReadonlyArray<Destination | Storage>,
+    out: string,
+    options: ExportOptions = {},
+  ): Promise<Exported> {
+    const what = checked(options, EXPORT);
+    const from = await Promise.all(storages.map((storage) => storing(storage, this.#patience)));
+    return outcome(() => this.#engine.exportEvidence(databaseId, from, out, what));
+  }
+
+  /** Rows of the database's audit chain from `firstSeq` on, each in its own canonical JSON bytes. */
+  async rows(databaseId: string, firstSeq = 1, limit = 1000): Promise<Uint8Array[]> {
+    return outcome(() => this.#engine.rows(databaseId, whole('firstSeq', firstSeq), whole('limit', limit)));
+  }
+}
+
+type Plan = Native.Plan;
+type Sealed = Native.Sealed;
+type Restored = Native.Restored;
+type Exported = Native.Exported;
+
+async function stoppable<T>(signal: AbortSignal | undefined, stop: () => void, work: () => Promise<T>) {
+  const ended = outcome(work);
+  if (signal?.aborted) stop();
+  signal?.addEventListener('abort', stop, { once: true });
+  try {
+    return await ended;
+  } finally {
+    signal?.removeEventListener('abort', stop);
+  }
+}
+
+function told(onEvent: ((event: Event) => unknown) | undefined) {
+  if (!onEvent) return undefined;
+  const warn = (error: unknown) => process.emitWarning(`onEvent threw: ${String(error)}`, 'WalwardenWarning');
+  return (event: Native.Event | null) => {
+    if (event) void (async () => onEvent(typed(event)))().catch(warn);
+  };
+}
+
+function typed({ payload, ...event }: Native.Event): Event {
+  const members = payload === undefined ? event : { ...event, payload: JSON.parse(payload) as unknown };
+  return members as Event;
+}
+
+const JOB: Members<JobOptions> = { signal: 'any', onEvent: 'any' };
+
+const ENGINE: Members<EngineOptions> = {
+  signer: 'any',
+  patienceSeconds: 'any',
+  catalog: 'any',
+  spoolDir: 'any',
+  worker: 'any',
+  attempts: 'whole',
+  backoffSeconds: 'any',
+  clientDirs: 'any',
+};
+
+const BACKUP: Members<BackupOptions> = {
+  ...JOB,
+  jobs: 'whole',
+  compression: 'any',
+  roles: 'any',
+  noOwner: 'any',
+  noPrivileges: 'any',
+  schemas: 'any',
+  excludeSchemas: 'any',
+  tables: 'any',
+  excludeTables: 'any',
+  excludeTableData: 'any',
+  lockTimeoutSeconds: 'whole',
+};
+
+const RESTORE: Members<RestoreOptions> = {
+  signal: 'any',
+  publicKeys: 'any',
+  createdDatabase: 'any',
+  confirmDestructive: 'any',
+  fromDestination: 'any',
+  noOwner: 'any',
+  noPrivileges: 'any',
+  tables: 'any',
+  schemas: 'any',
+  scope: 'any',
+  jobs: 'whole',
+  check: 'any',
+  spooling: 'any',
+};
+
+const EXPORT: Members<ExportOptions> = { artifacts: 'any', allowMissing: 'any' };

@@ -1,0 +1,73 @@
+// Both commands, as npm installs them.
+
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { copyFileSync, mkdirSync, readdirSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
+import { test } from 'node:test';
+
+import { folder, makeShop, startServer } from './database';
+import { ALPHA_FILE, GOOD, VECTORS } from './vectors';
+
+const BIN = join(__dirname, 'node_modules/.bin');
+
+function run(command: string, args: string[], env: Record<string, string> = {}) {
+  return spawnSync(join(BIN, command), args, { encoding: 'utf8', env: { ...process.env, ...env } });
+}
+
+test('walwarden-verify', () => {
+  const good = run('walwarden-verify', ['--bundle', GOOD, '--pubkey', ALPHA_FILE]);
+  assert.deepEqual([good.status, good.stderr], [0, '']);
+  assert.match(good.stdout, /^OK: .*\nverified \(level 2/s);
+  const report = run('walwarden-verify', ['--bundle', GOOD, '--pubkey', ALPHA_FILE, '--json']);
+  assert.equal((JSON.parse(report.stdout) as { exit: number }).exit, 0);
+  assert.equal(run('walwarden-verify', ['--bundle', GOOD]).status, 4);
+  assert.equal(run('walwarden-verify', ['--bundle', '/does/not/exist', '--pubkey', ALPHA_FILE]).status, 2);
+  assert.equal(run('walwarden-verify', ['--sideways']).status, 2);
+  assert.match(run('walwarden-verify', ['--version']).stdout, /^walwarden-verify \d/);
+});
+
+test('a long report reaches a pipe whole', () => {
+  const judged = readdirSync(join(VECTORS, 'good')).filter((name) => name.endsWith('.tgz'));
+  assert.ok(judged.length > 5);
+  for (const name of judged) {
+    const { stdout } = run('walwarden-verify', ['--bundle', join(VECTORS, 'good', name), '--pubkey', ALPHA_FILE, '--json']);
+    assert.ok(stdout.endsWith('}\n') && JSON.parse(stdout));
+  }
+});
+
+test('walwarden backs up, proves and restores', async () => {
+  const server = await startServer();
+  try {
+    makeShop(server);
+    const home = folder();
+    const env = { WALWARDEN_HOME: home, PATH: `${server.binDir}:${process.env['PATH'] ?? ''}` };
+    const succeed = (...args: string[]) => {
+      const ended = run('walwarden', args, env);
+      assert.equal(ended.status, 0, `${args.join(' ')}: ${ended.stderr}`);
+      return ended.stdout;
+    };
+    assert.match(succeed('--version'), /^walwarden \d/);
+    succeed('init');
+    succeed('database', 'add', 'shop', '--dsn', server.dsn('shop'), '--destination', `file://${home}/store`);
+    const told = succeed('--json', 'backup', 'run', '--database', 'shop');
+    const sha256 = /"manifestSha256":"([0-9a-f]{64})"/.exec(told)?.[1];
+    assert.ok(sha256, told);
+    succeed('evidence', 'export', '--database', 'shop', '--out', join(home, 'shop.evidence.tgz'));
+    succeed('restore', '--manifest', sha256, '--target', server.dsn('postgres'), '--mode', 'new_database', '--created-database', 'shop_again');
+    assert.equal(server.sql('shop_again', 'select count(*) from orders'), '5000');
+    assert.equal(run('walwarden', ['backup', 'run', '--database', 'nothing'], env).status, 2);
+  } finally {
+    await server.stop();
+  }
+});
+
+test('a platform without a native module is named', () => {
+  const elsewhere = join(folder(), 'package');
+  const installed = join(__dirname, 'node_modules/@walwarden/verifier');
+  mkdirSync(join(elsewhere, 'dist'), { recursive: true });
+  for (const name of readdirSync(join(installed, 'dist'))) copyFileSync(join(installed, 'dist', name), join(elsewhere, 'dist', name));
+  const load = () => createRequire(__filename)(join(elsewhere, 'dist/verifier.js')) as unknown;
+  assert.throws(load, new RegExp(`no native module for ${process.platform}-${process.arch}.*docs/node.md`));
+});

@@ -1,0 +1,240 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { monitorEventLoopDelay } from 'node:perf_hooks';
+import { after, before, test } from 'node:test';
+import { Worker } from 'node:worker_threads';
+
+import { Engine, FileKey, WalwardenError, openStorage, verify, type Event, type Signer, type Storage } from 'walwarden-cli';
+import * as verifier from '@walwarden/verifier';
+
+import { MapStorage, folder, makeShop, nodeSigner, openEngine, startServer, type Server } from './database';
+
+let server: Server;
+let shop: string;
+
+before(async () => {
+  server = await startServer();
+  makeShop(server);
+  shop = server.dsn('shop');
+});
+
+after(() => server.stop());
+
+const kinds = async (engine: Engine) =>
+  (await engine.rows('shop')).map((row) => (JSON.parse(Buffer.from(row).toString()) as { kind: string }).kind);
+
+async function refused(work: Promise<unknown>): Promise<WalwardenError> {
+  let found: unknown;
+  await assert.rejects(work, (error) => ((found = error), true));
+  assert.ok(found instanceof WalwardenError, String(found));
+  return found;
+}
+
+test('back up, prove, restore, with a key and a folder of the engine', async () => {
+  const home = folder();
+  const key = await FileKey.generate(join(home, 'key.pem'));
+  const loaded = await FileKey.load(join(home, 'key.pem'));
+  assert.deepEqual([loaded.keyId, loaded.publicKey], [key.keyId, key.publicKey]);
+  const engine = await openEngine(server, { signer: key });
+  const storage = await openStorage(`file://${home}/store`, { makeFolder: true });
+  assert.equal(storage.url, `file://${home}/store`);
+
+  const events: Event[] = [];
+  const sealed = await engine.backup('shop', shop, storage, { compression: 'zstd:3', onEvent: (event) => events.push(event) });
+  assert.match(sealed.manifestSha256, /^[0-9a-f]{64}$/);
+  assert.ok(sealed.manifest.length > 0);
+  const last = events.filter((event) => event.type === 'state').at(-1);
+  assert.deepEqual([last?.state, last?.jobId], ['completed', sealed.jobId]);
+  assert.equal(typeof last?.payload, 'object');
+
+  const bundle = join(home, 'shop.evidence.tgz');
+  const exported = await engine.exportEvidence('shop', [storage], bundle, { artifacts: true });
+  assert.deepEqual([exported.manifests, exported.artifacts, exported.missing], [1, 1, []]);
+  const report = await verify(bundle, { publicKeys: [key.publicKey] });
+  assert.deepEqual([report.exit, report.artifactsChecked], [0, 1], String(report));
+
+  const plan = await engine.planRestore(sealed.manifestSha256, storage, server.dsn('postgres'), 'new_database', {
+    createdDatabase: 'shop_again',
+    publicKeys: [key.publicKey],
+  });
+  assert.deepEqual([plan.database, plan.dropped], ['shop_again', []]);
+  const restored = await engine.restore(plan);
+  assert.equal(restored.database, 'shop_again');
+  assert.deepEqual(restored.checked?.map(({ name, rows }) => [name, rows]), [['orders', 5000]]);
+  assert.equal(server.sql('shop_again', 'select count(*), max(id) from orders'), '5000|5000');
+});
+
+test('back up and restore, with a signer and a storage of one’s own', async () => {
+  const signer = nodeSigner();
+  const engine = await openEngine(server, { signer });
+  const storage = new MapStorage();
+  const sealed = await engine.backup('shop', shop, storage);
+  assert.ok(storage.objects.size >= 2);
+  const bundle = join(folder(), 'shop.evidence.tgz');
+  await engine.exportEvidence('shop', [storage], bundle);
+  assert.equal((await verify(bundle, { publicKeys: [signer.publicKey] })).exit, 0);
+  const plan = await engine.planRestore(sealed.manifestSha256, storage, server.dsn('postgres'), 'new_database', {
+    createdDatabase: 'shop_of_ones_own',
+    publicKeys: [signer.publicKey],
+    tables: [[null, 'orders']],
+  });
+  await engine.restore(plan);
+  assert.equal(server.sql('shop_of_ones_own', 'select count(*) from orders'), '5000');
+});
+
+test('what an own signer does wrong fails the job and nothing else', async () => {
+  const good = nodeSigner();
+  const wrong: Record<string, Signer['sign']> = {
+    throws: () => {
+      throw new Error('the HSM is on fire');
+    },
+    rejects: async () => Promise.reject(new Error('no')),
+    'throws no error': () => {
+      throw null;
+    },
+    hangs: () => new Promise(() => {}),
+    'signs with another key': (message) => nodeSigner().sign(message),
+    'returns too little': () => new Uint8Array(3),
+    'returns text': () => 'signature' as unknown as Uint8Array,
+    'returns nothing': () => undefined as unknown as Uint8Array,
+  };
+  for (const [how, sign] of Object.entries(wrong)) {
+    const engine = await openEngine(server, { signer: { publicKey: good.publicKey, sign }, patienceSeconds: 0.5 });
+    const error = await refused(engine.backup('shop', shop, new MapStorage()));
+    assert.deepEqual([error.code, error.kind], ['component-failed', 'Failed'], `${how}: ${String(error)}`);
+  }
+  const error = await refused(openEngine(server, { signer: { ...good, publicKey: 'no key' } }));
+  assert.equal(error.code, 'key-invalid');
+});
+
+test('what an own storage does wrong fails the job and nothing else', async () => {
+  const bad = <T>(value: unknown) => (): T => value as T;
+  const wrong: Record<string, Partial<Storage>> = {
+    'size throws': { size: () => { throw new TypeError('no') } },
+    'size is text': { size: bad('7') },
+    'size is below zero': { size: bad(-1) },
+    'size is no number': { size: bad(NaN) },
+    'size hangs': { size: () => new Promise(() => {}) },
+    'upload returns nothing': { upload: bad(undefined) },
+    'upload returns an empty object': { upload: bad({}) },
+    'write throws': { upload: () => ({ write: () => { throw new Error('disk') }, finish: () => {}, abort: () => {} }) },
+    'finish hangs': { upload: () => ({ write: () => {}, finish: () => new Promise(() => {}), abort: () => {} }) },
+    'read is short': { read: () => new Uint8Array(1) },
+    'read is text': { read: bad('bytes') },
+  };
+  const signer = nodeSigner();
+  for (const [how, methods] of Object.entries(wrong)) {
+    const storage = Object.assign(new MapStorage(), methods);
+    const engine = await openEngine(server, { signer, patienceSeconds: 0.5 });
+    const error = await refused(engine.backup('shop', shop, storage));
+    assert.equal(error.code, 'component-failed', `${how}: ${error.message}`);
+  }
+  for (const list of [bad<never>(7), bad<never>([7, null]), bad<never>([['name', 1.5]])]) {
+    const storage = Object.assign(new MapStorage(), { list });
+    const engine = await openEngine(server, { signer, patienceSeconds: 0.5 });
+    const error = await refused(engine.planRestore('0'.repeat(64), storage, server.dsn('postgres'), 'new_database'));
+    assert.equal(error.code, 'component-failed', error.message);
+  }
+});
+
+test('an error of Walwarden that a component throws keeps its code', async () => {
+  for (const Class of [WalwardenError, verifier.WalwardenError]) {
+    const full = () => {
+      throw new Class('storage-full', 'the vault is full');
+    };
+    const storage = Object.assign(new MapStorage(), { upload: full });
+    const error = await refused((await openEngine(server, { signer: nodeSigner() })).backup('shop', shop, storage));
+    assert.deepEqual([error.code, error.message.includes('the vault is full')], ['storage-full', true], String(error));
+  }
+});
+
+test('a stopped job records that it was stopped before its promise is rejected', async () => {
+  const stop = new AbortController();
+  const sign = () => {
+    stop.abort();
+    return new Promise<Uint8Array>(() => {});
+  };
+  const engine = await openEngine(server, { signer: { ...nodeSigner(), sign } });
+  const error = await refused(engine.backup('shop', shop, new MapStorage(), { signal: stop.signal }));
+  assert.deepEqual([error.code, error.kind, error.exit], ['cancelled', 'Cancelled', 4]);
+  assert.equal((await kinds(engine)).at(-1), 'backup.cancelled');
+
+  const late = await refused(engine.backup('shop', shop, new MapStorage(), { signal: stop.signal }));
+  assert.equal(late.code, 'cancelled');
+});
+
+test('what onEvent throws becomes a warning', async () => {
+  const warnings: string[] = [];
+  process.on('warning', (warning) => warnings.push(warning.message));
+  const engine = await openEngine(server, { signer: nodeSigner() });
+  const onEvent = () => {
+    throw new Error('the screen is broken');
+  };
+  await engine.backup('shop', shop, new MapStorage(), { onEvent });
+  await engine.backup('shop', shop, new MapStorage(), { onEvent: async () => Promise.reject(new Error('so is the other one')) });
+  for (const told of ['the screen is broken', 'so is the other one']) assert.ok(warnings.some((text) => text.includes(told)));
+});
+
+test('options without meaning are refused', async () => {
+  const engine = await openEngine(server, { signer: nodeSigner() });
+  const storage = new MapStorage();
+  const argument: Array<() => Promise<unknown>> = [
+    () => Engine.open('', {}),
+    () => Engine.open('acme', { catalogue: 'x' } as object),
+    () => Engine.open('acme', { patienceSeconds: -1, signer: nodeSigner() }),
+    () => engine.backup('shop', shop, storage, { jobs: 1.5 }),
+    () => engine.backup('shop', shop, storage, { compression: 'rot13' }),
+    () => engine.planRestore('abc', storage, shop, 'new_database'),
+    () => engine.planRestore('0'.repeat(64), storage, shop, 'sideways' as 'in_place'),
+    () => engine.exportEvidence('shop', [], join(folder(), 'x.tgz')),
+    () => engine.rows('shop', -1),
+  ];
+  for (const call of argument) {
+    const error = await refused(call());
+    assert.deepEqual([error.code, error.kind, error.exit], ['argument-invalid', 'Invalid', 2], `${String(call)}: ${error.message}`);
+  }
+  assert.equal((await refused(engine.backup('shop', shop, 7 as unknown as Storage))).code, 'component-failed');
+  assert.equal((await refused(openStorage('ftp://example.org'))).code, 'destination-invalid');
+  assert.equal((await refused(engine.backup('shop', 'host', storage))).code, 'dsn-invalid');
+  assert.equal((await refused(engine.rows('nothing'))).code, 'database-unknown');
+});
+
+test('ten backups at once leave the event loop free', async (context) => {
+  const delays = monitorEventLoopDelay({ resolution: 1 });
+  let ticks = 0;
+  const timer = setInterval(() => (ticks += 1), 5);
+  const home = folder();
+  const engine = await openEngine(server, { signer: await FileKey.generate(join(home, 'key.pem')) });
+  const storage = await openStorage(`file://${home}/store`, { makeFolder: true });
+  delays.enable();
+  const started = performance.now();
+  await Promise.all(Array.from({ length: 10 }, (_, number) => engine.backup(`shop-${number}`, shop, storage)));
+  const elapsed = performance.now() - started;
+  delays.disable();
+  clearInterval(timer);
+  context.diagnostic(`p99 of the event loop's delay: ${(delays.percentile(99) / 1e6).toFixed(1)} ms`);
+  assert.ok(ticks >= elapsed / 100, `${ticks} ticks in ${elapsed} ms`);
+  assert.match(readFileSync(join(home, 'key.pem'), 'utf8'), /PRIVATE KEY/);
+});
+
+test('a thread that is ended in the middle of its jobs takes nothing with it', async () => {
+  const work = `
+    const { workerData: { home, shop, binDir }, parentPort } = require('node:worker_threads');
+    const { MapStorage, nodeSigner, openEngine } = require(home + '/database.js');
+    (async () => {
+      const engine = await openEngine({ binDir }, { signer: nodeSigner() });
+      parentPort.postMessage('begun');
+      for (let round = 0; ; round += 1) await engine.backup('shop-' + round, shop, new MapStorage(), { onEvent() {} });
+    })();`;
+  for (const pause of [0, 50, 100, 200]) {
+    const workerData = { home: __dirname, shop, binDir: server.binDir };
+    const thread = new Worker(work, { eval: true, workerData });
+    await once(thread, 'message');
+    await new Promise((resolve) => setTimeout(resolve, pause));
+    assert.equal(await thread.terminate(), 1);
+  }
+  const engine = await openEngine(server, { signer: nodeSigner() });
+  assert.ok((await engine.backup('shop', shop, new MapStorage())).manifestSha256);
+});
