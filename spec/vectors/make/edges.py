@@ -2,10 +2,10 @@
 
 import dataclasses
 
-from . import note, pack
-from .bundle import archive, bundle, checkpoint, checkpoint_body, content, origin, seal
+from . import disclosure, note, pack
+from .bundle import archive, bundle, checkpoint, checkpoint_body, content, envelope, origin, seal, statement
 from .cases import WITNESSES
-from .history import History, stream
+from .history import History
 from .jcs import canonical
 from .keys import ALPHA, BETA, MALLORY
 from .pack import Member
@@ -21,6 +21,8 @@ def add(cases):
     notes(cases)
     keys(cases)
     containers(cases)
+    lists(cases)
+    unsigned(cases)
     sizes(cases)
 
 
@@ -98,7 +100,7 @@ def keys(cases):
     dangling = ALPHA.pem.replace(ALPHA.pem[-28:-26], chr(ord(ALPHA.pem[-28]) + 1) + "=")
     for name, text in [("without-end", ALPHA.pem.replace("END", "AND")), ("dangling-bits", dangling)]:
         path = cases.keep(f"keys/alpha-{name}.pub.pem", text.encode())
-        cases.bad(f"pin-{name}", bundle(small()), 2, "", "The pinned block cannot be read.", attack="A22", pubkeys=[path], file="good/one-backup")
+        cases.bad(f"pin-{name}", bundle(small()), 2, "", "The pinned block cannot be read.", attack="U1", pubkeys=[path], file="good/one-backup")
 
 
 def containers(cases):
@@ -124,6 +126,48 @@ def containers(cases):
     cases.good("tar-checksum-seven-digits", with_sum(b"%07o\0"), "A checksum of seven digits and a NUL.")
     cases.good("tar-checksum-blanks", with_sum(b"%06o  "), "A checksum ended by blanks.")
     cases.bad("tar-checksum-digit-after-end", with_sum(b"%06o\x000"), 3, "bundle-tar", "A digit follows the checksum's end.", attack="A29")
+
+
+def lists(cases):
+    """Limits within the documents that may be long."""
+    history = small()
+    files = content(history)
+    payload = canonical(statement(history, files))
+    for count in (16, 17):
+        signed = canonical(envelope(payload, *[MALLORY] * (count - 1), ALPHA))
+        data = archive(files | {"bundle.json": signed})
+        if count == 16:
+            cases.good("envelope-16-signatures", data, "The last of sixteen signatures is by the chain's key.")
+        else:
+            cases.bad("too-many-signatures", data, 3, "bundle-limit", "Seventeen signatures.", attack="A30")
+    signed = envelope(payload, ALPHA)
+    signed["signatures"][0]["keyid"] = "x" * MIB
+    cases.bad("signature-too-long", archive(files | {"bundle.json": canonical(signed)}), 3, "bundle-limit", "An item of a list of more than 1 MiB.",
+              attack="A30")  # fmt: skip
+    for size in (65536, 65537):
+        history = History("wordy")
+        history.backup("first", index=True, edit_index=lambda index, size=size: index.update(archiveVersion="x" * (size - 2)))
+        if size == 65536:
+            cases.good("index-field-longest", bundle(history), "A field of 64 KiB, its quotes included.")
+        else:
+            cases.bad("index-field-too-long", bundle(history), 3, "bundle-limit", "A field of 64 KiB and a byte.", attack="A30")
+
+
+def unsigned(cases):
+    """Rows that name a pinned key, and nothing that it signed."""
+    history = pair()
+    rows = {"audit_events.json": canonical(history.rows)}
+    manifests = {path: data for path, data in content(history).items() if path.startswith("backups/")}
+    for name, files, level, why in [
+        ("rows-only", rows, 0, "Anybody can write rows that name a key."),
+        ("rows-and-manifests", rows | manifests, 1, "The manifests are signed, and name rows of the chain."),
+    ]:
+        for asked in (0, 1):
+            options = {"attack": "A2", "asked": asked, "level": level, "file": f"bad/{name}"}
+            cases.bad(f"{name}-at-level-{asked}", archive(files), 4, "bundle-file-missing", why, **options)
+    part = canonical(disclosure.document(history, disclosure.shown_for(history)))
+    cases.bad("disclosure-only", archive({"disclosure.json": part}), 4, "bundle-file-missing", "Nor does a part of a chain show who wrote it.",
+              attack="A2", asked=1, level=0)  # fmt: skip
 
 
 def sizes(cases):

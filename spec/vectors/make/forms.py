@@ -4,7 +4,7 @@ import datetime
 import re
 import unicodedata
 
-from .reader import FORM, KEY_NAME, MAX_INTEGER, MAX_NOTE_LINES, UUID7, Malformed, base64_bytes, pem_keys, strict_json
+from .reader import FORM, KEY_NAME, MAX_INTEGER, MAX_NOTE_LINES, UUID7, Malformed, base64_bytes, canonical, pem_keys, strict_json
 
 
 def need(good, what):
@@ -237,8 +237,24 @@ def statement(value):
 
 
 
+MAX_ITEM, MAX_FIELD, MAX_SIGNATURES = 1 << 20, 64 << 10, 16
+LONG = ["chunks", "entries", "rows", "hidden", "signatures", "subject"]
+
+
+def sizes(value):
+    """The limits within the documents that may be long."""
+    for name, field in value.items() if isinstance(value, dict) else ():
+        parts, limit = (field, MAX_ITEM) if name in LONG and isinstance(field, list) else ([field], MAX_FIELD)
+        if name != "payload" and any(len(canonical(part)) > limit for part in parts):
+            raise Malformed("bundle-limit", f"{name} is too long")
+    if isinstance(value, dict) and len(value.get("signatures") or ()) > MAX_SIGNATURES:
+        raise Malformed("bundle-limit", "more than 16 signatures")
+
+
 def document(data, form):
     value = strict_json(data)
+    if form in (index, disclosure, envelope, statement):
+        sizes(value)
     form(value)
     return value
 

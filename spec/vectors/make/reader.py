@@ -89,7 +89,9 @@ def untar(data):
         at += 512
         if octal(header[148:156]) != sum(header[:148]) + 8 * 32 + sum(header[156:]):
             raise Malformed("bundle-tar", "tar header checksum")
-        if header[257:265] != b"ustar\x0000" or header[156:157] != b"0" or any(header[157:257] + header[345:]):
+        if header[257:265] != b"ustar\x0000":
+            raise Malformed("bundle-tar", "not ustar")
+        if header[156:157] != b"0" or any(header[157:257] + header[345:]):
             raise Malformed("bundle-entry-type", "not a plain ustar file entry")
         name = header[:100].split(b"\0")[0]
         if any(header[len(name) : 100]) or not PATH.fullmatch(name.decode("latin-1")):
