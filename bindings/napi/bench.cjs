@@ -30,9 +30,12 @@ async function main() {
     const idle = await p99(() => new Promise((resolve) => setTimeout(resolve, 2000)));
     const started = performance.now();
     const loaded = await p99(async () => {
-      for (let round = 0; round < 20; round += 1) await Promise.all(Array.from({ length: 100 }, () => verify(bundle, { publicKeys })));
+      const rounds = async () => {
+        for (let round = 0; round < 30; round += 1) await verify(bundle, { publicKeys });
+      };
+      await Promise.all(Array.from({ length: 100 }, rounds));
     });
-    const rate = Math.round(2000 / seconds(started));
+    const rate = Math.round(3000 / seconds(started));
     return console.log(`100 at once: ${rate} verifications/s; event loop p99 ${loaded} ms, ${idle} ms with nothing to do`);
   }
   const started = performance.now();

@@ -8,7 +8,7 @@ mod papers;
 
 use std::ffi::OsString;
 use std::fmt;
-use std::fs::{self, File};
+use std::fs;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
@@ -146,12 +146,7 @@ fn trust(arguments: &VerifyArguments) -> Result<Trust, Unusable> {
 /// # Errors
 /// When it cannot be read.
 pub fn verify_file(verifier: &Verifier, bundle: &Path) -> Result<Report, Unusable> {
-    if bundle.is_dir() {
-        return Err(Unusable::file("bundle", bundle, "this is a folder; name the *.evidence.tgz file"));
-    }
-    File::open(bundle)
-        .and_then(|file| verifier.verify(io::BufReader::new(file)))
-        .map_err(|error| Unusable::file("bundle", bundle, error))
+    verifier.verify_file(bundle).map_err(|error| Unusable::file("bundle", bundle, error))
 }
 
 /// Writes the report to stdout.

@@ -104,9 +104,10 @@ def test_arguments_without_meaning_are_told(tmp_path: Path) -> None:
         with pytest.raises(walwarden.InvalidError, match=told) as raised:
             walwarden.verify(GOOD, **brought)  # type: ignore[arg-type]
         assert raised.value.code == "argument-invalid" and raised.value.exit == 2
-    with pytest.raises(walwarden.InvalidError) as raised:
-        walwarden.verify(tmp_path / "absent.tgz")
-    assert raised.value.code == "file-failed" and raised.value.causes
+    for unreadable in [tmp_path / "absent.tgz", tmp_path]:
+        with pytest.raises(walwarden.InvalidError) as raised:
+            walwarden.verify(unreadable)
+        assert raised.value.code == "file-failed" and raised.value.causes
     with pytest.raises(TypeError):
         walwarden.verify(GOOD, pubkey=ALPHA)  # type: ignore[call-arg]
 

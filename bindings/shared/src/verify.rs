@@ -1,5 +1,4 @@
-use std::fs::File;
-use std::io::{BufReader, Cursor};
+use std::io::Cursor;
 use std::path::PathBuf;
 
 use walwarden_verify::{Report, Timestamp, Trust, Verifier};
@@ -30,8 +29,7 @@ pub fn verify(bundle: Bundle, trust: &Trust, at: Option<&str>) -> Result<Report,
         Bundle::File(path) => {
             let failed =
                 |error| Failure::file(format!("bundle cannot be read path={}", path.display()), &error);
-            let file = File::open(&path).map_err(failed)?;
-            verifier.verify(BufReader::new(file)).map_err(failed)
+            verifier.verify_file(&path).map_err(failed)
         }
         Bundle::Bytes(bytes) => {
             let failed = |error| Failure::file("bundle cannot be read".to_owned(), &error);
