@@ -132,6 +132,12 @@ def former_key(cases):
     bad("checkpoint-kept", 1, "kept-checkpoint-root kept-checkpoint-signature", "A checkpoint of after the rotation was kept.", kept=later)
     asked = "".join(f"witness w {note.vkey(name, witness.raw, 4)}\nquorum w\n" for name, witness in list(WITNESSES.items())[:1])
     policy = cases.keep("policies/one-witness.policy", asked.encode())
+    kept_rotation = History("rotated")
+    kept_rotation.backup("under alpha", databaseName="other")
+    kept_rotation.add("key.rotated", dict(true.rows[6]["payload"]))
+    cases.bad(f"{file}-rotation-copied", bundle(kept_rotation, ALPHA), 1, "checkpoint-signature statement-signature",
+              "He rewrites what was before and copies the rotation, which does not sign it: the newest key would have to.",
+              attack="A23", pins=[BETA])  # fmt: skip
     bad("witness-asked", 4, "witness-quorum", "No witness cosigned the fork.", witness_policy=policy)
 
 

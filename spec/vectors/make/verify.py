@@ -9,12 +9,11 @@ import re
 import sys
 from pathlib import Path
 
-from . import demands, forms, timestamps
+from . import demands, forms, papers, timestamps
 from .reader import MIB, Malformed, base64_bytes, canonical, gunzip, pem_keys, untar
 from .replay import replay
-from .rules import describes, layout_holds, outcome_holds
 from .signatures import good_signature, key_id, sha256
-from .tree import Tree, leaf, tree_root
+from .tree import Tree, leaf
 from .witness import Quorum, Usage, read_vkey
 
 LAST_SECOND = 253402300799  # of the year 9999
@@ -182,8 +181,8 @@ class Verifier:
             self.judge_quorum(chain_keys)
         if self.kept_note:
             self.judge_kept()
-        self.judge_manifests(files)
-        self.judge_receipts(files)
+        papers.judge_manifests(self, files)
+        papers.judge_receipts(self, files)
         self.reached = self.read_levels()
         if self.policy:
             demands.judge(self.policy, self, self.as_of or demands.this_moment())
@@ -294,90 +293,6 @@ class Verifier:
             signature = base64_bytes(document["signature"].removeprefix("ed25519:"))
             good = self.demand(good_signature(self.keys[signer], signature, message), f"{name}-signature", path)
             self.signed |= good and allowed and unrevoked
-
-    def judge_manifests(self, files):
-        rows = [row for row in self.rows if row["kind"] == "backup.completed"]
-        completed = {row["jobId"]: row for row in rows}
-        for job in completed:
-            self.demand(f"backups/{job}/manifest.json" in files, "manifest-missing", job)
-        hashes = [row["payload"]["manifestSha256"] for row in rows]
-        self.demand(len(hashes) == len(set(hashes)), "manifest-duplicate")
-        for path, data in files.items():
-            if path.startswith("backups/"):
-                job = path.split("/")[1]
-                manifest = self.documents.get(f"backups/{job}/manifest.json")
-                if path.endswith("/manifest.json"):
-                    self.judge_manifest(path, job, manifest, data, completed.get(job))
-                elif path.endswith("/index.json"):
-                    self.judge_index(path, manifest, data, files.get(f"backups/{job}/artifact.dump"))
-                elif self.demand(manifest, "artifact-unnamed", path):
-                    self.artifacts += self.demand(describes(manifest, data), "artifact-digest", path)
-
-    def judge_manifest(self, path, job, manifest, data, row):
-        anchor = manifest["auditAnchor"]
-        same = all(manifest[name] == self.genesis[name] for name in ("orgId", "databaseId"))
-        self.demand(same, "manifest-subject", path)
-        self.demand(manifest["jobId"] == job, "manifest-job", path)
-        times = [manifest[name] for name in ("queuedAt", "startedAt", "finishedAt")]
-        self.demand(times == sorted(times), "manifest-times", path)
-        self.demand(layout_holds(manifest), "manifest-layout", path)
-        self.demand((manifest["index"] is None) == (manifest["contentRoot"] is None), "manifest-content-root", path)
-        stated = {"manifestSha256": sha256(data), "checksumSha256": manifest["checksumSha256"],
-                  "sizeBytes": manifest["sizeBytes"]}  # fmt: skip
-        announced = row and all(row["payload"][name] == value for name, value in stated.items())
-        self.demand(announced, "manifest-announced", path)
-        seq = anchor["seq"]
-        if row:
-            queued, completed = self.chain.completed[job]
-            hidden = self.part and seq not in self.hashes
-            inside = queued <= seq < completed and (hidden or self.hashes.get(seq) == anchor["hash"])
-            self.demand(inside and anchor["chainId"] == self.genesis["chainId"], "manifest-anchor", path)
-        if seq:
-            self.signed_by_chain(manifest, seq, "manifest", path)
-
-    def judge_index(self, path, manifest, data, artifact):
-        named = manifest and manifest["index"]
-        if not self.demand(named, "index-unnamed", path):
-            return
-        index, encrypted = self.documents[path], manifest["encryption"]
-        self.demand(describes(named, data), "index-digest", path)
-        tables = [canonical(entry) for entry in index["entries"] if entry["desc"] == "TABLE DATA"]
-        self.demand(tree_root(tables).hex() == manifest["contentRoot"], "manifest-content-root", path)
-        size, chunk = manifest["sizeBytes"], index["chunkSizeBytes"]
-        plain_size = encrypted["plaintextSizeBytes"] if encrypted else size
-        ranges = [(entry["offset"], entry["length"]) for entry in index["entries"] if entry["offset"] is not None]
-        fits = index["tocSizeBytes"] <= plain_size and all(sum(range) <= plain_size for range in ranges)
-        count = -(-size // chunk)
-        told = all((entry["desc"] == "TABLE DATA") == (entry["rowCount"] is not None) for entry in index["entries"])
-        agrees = index["jobId"] == manifest["jobId"] and len(index["chunks"]) == count and fits and told
-        self.demand(agrees, "index-rules", path)
-        if artifact is not None:
-            chunks = [sha256(artifact[at : at + chunk]) for at in range(0, len(artifact), chunk)]
-            self.demand(chunks == index["chunks"], "index-chunks", path)
-
-    def judge_receipts(self, files):
-        ends = {row["jobId"]: row for row in self.rows if row["kind"] in ("drill.passed", "drill.failed")}
-        for job, row in ends.items():
-            named = row["payload"]["receiptSha256"]
-            self.demand(named is None or f"drills/{job}/receipt.json" in files, "receipt-missing", job)
-        for path, data in files.items():
-            if not path.startswith("drills/"):
-                continue
-            job, receipt = path.split("/")[1], self.documents[path]
-            row = ends.get(job)
-            same = all(receipt[name] == self.genesis[name] for name in ("orgId", "databaseId"))
-            self.demand(same, "receipt-subject", path)
-            self.demand(receipt["jobId"] == job, "receipt-job", path)
-            self.demand(receipt["startedAt"] <= receipt["finishedAt"], "receipt-times", path)
-            self.demand(outcome_holds(receipt), "receipt-outcome", path)
-            announced = row and row["payload"]["receiptSha256"] == sha256(data)
-            announced = announced and row["kind"] == "drill." + receipt["outcome"]
-            self.demand(announced, "receipt-announced", path)
-            if row:
-                completed = {one["payload"]["manifestSha256"]: one["seq"] for one in self.rows if one["kind"] == "backup.completed"}
-                seq = completed.get(receipt["manifestSha256"], 0 if self.part else row["seq"])
-                self.demand(seq < row["seq"], "receipt-manifest", path)
-                self.signed_by_chain(receipt, row["seq"], "receipt", path)
 
 
 def main(arguments=None):
