@@ -49,8 +49,8 @@ def report_flaws(case, verifier, schema):
         yield f"codes missing: {sorted(missing)}"
     if case["complete"] and (others := failed - set(case["codes"])):
         yield f"codes beyond those expected: {sorted(others)}"
-    if report["level"] != case["level"]:
-        yield f"level {report['level']}, expected {case['level']}"
+    if report.get("level") != case["level"]:
+        yield f"level {report.get('level')}, expected {case['level']}"
 
 
 class Page(HTMLParser):
