@@ -17,7 +17,7 @@ use walwarden_verify::statement::Envelope;
 #[cfg(feature = "timestamps")]
 use walwarden_verify::timestamp::{self, Authorities};
 use walwarden_verify::{
-    Exit, Manifest, Policy, Row, Sha256, Verifier, WitnessPolicy, canonical, json, merkle,
+    Exit, Level, Manifest, Policy, Reason, Row, Sha256, Verifier, WitnessPolicy, canonical, json, merkle,
 };
 
 /// Whether the bytes were taken.
@@ -165,10 +165,26 @@ pub fn key(data: &[u8]) -> bool {
     true
 }
 
-/// An auditor's policy.
+/// A good bundle that witnesses cosigned, so that each rule of a policy has something to be asked of.
+const WITNESSED: &[u8] = include_bytes!("../spec/vectors/good/witnessed.evidence.tgz");
+
+/// The witnesses who cosigned it.
+static WITNESSES: LazyLock<Vec<Vkey>> = LazyLock::new(|| {
+    let lines = include_str!("../spec/vectors/keys/witnesses.vkeys").lines();
+    lines.map(|line| line.parse().expect("the published vkeys are sound")).collect()
+});
+
+/// An auditor's policy: it takes nothing from what the bundle shows, and contradicts only by a rule of its own.
 pub fn policy(data: &[u8]) -> bool {
     let Ok(policy) = Policy::parse(data) else { return false };
-    let _ = Verifier::new().with_policy(policy).verify(Cursor::new([])).expect("memory can be read");
+    let as_of = "2026-11-21T05:00:00.000Z".parse().expect("this is a time");
+    let verifier = Verifier::new().with_key(*ALPHA).with_policy(policy).with_as_of(as_of);
+    let verifier = WITNESSES.iter().cloned().fold(verifier, Verifier::with_witness);
+    let report = verifier.verify(Cursor::new(WITNESSED)).expect("memory can be read");
+    for failure in report.failures() {
+        assert!(failure.reason.text().starts_with("policy-") || failure.reason == Reason::Level, "{failure}");
+    }
+    assert_ne!(report.exit(), Exit::Malformed);
     json::parse(data).is_ok()
 }
 
@@ -209,10 +225,13 @@ pub fn timestamp(data: &[u8]) -> bool {
 
 /// A bundle as it is sent. Without a trusted key nothing in it can prove anything.
 pub fn bundle(data: &[u8]) -> bool {
-    let report = Verifier::new().with_key(*ALPHA).verify(Cursor::new(data)).expect("memory can be read");
+    // The highest level that a part of a chain reaches, too.
+    let verifier = Verifier::new().with_key(*ALPHA).with_level(Level::Authentic);
+    let report = verifier.verify(Cursor::new(data)).expect("memory can be read");
     let _ = report.to_json();
     if report.exit() != Exit::Malformed {
-        let report = Verifier::new().verify(Cursor::new(data)).expect("memory can be read");
+        let verifier = Verifier::new().with_level(Level::SelfConsistent);
+        let report = verifier.verify(Cursor::new(data)).expect("memory can be read");
         assert_ne!(report.exit(), Exit::Reached, "{report}");
     }
     report.exit() == Exit::Reached

@@ -8,6 +8,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use crate::form::FormError;
+use crate::json::MAX_SAFE_INTEGER;
 use crate::key::{PublicKey, Signature};
 use crate::{ChainId, OrgId, Sha256};
 
@@ -68,8 +69,8 @@ impl Checkpoint {
             return Err(FormError::new("the origin is empty"));
         }
         let number: u64 = size.parse().map_err(|_| FormError::new("the size is not a number"))?;
-        if number.to_string() != *size {
-            return Err(FormError::new("the size is not in its only spelling"));
+        if number.to_string() != *size || number > MAX_SAFE_INTEGER {
+            return Err(FormError::new("the size is not in its only spelling, or above 2^53-1"));
         }
         let root = STANDARD
             .decode(root)

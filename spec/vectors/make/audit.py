@@ -179,13 +179,13 @@ def gaps(cases):
     good(cases, "gap-of-one-backup", bundle(small()), "A single backup leaves no gap.", demands, "one-backup")
     good(cases, "gap-of-no-backup", bundle(organisation()), "Nor does none.", demands, "organisation-chain")
     bad(cases, "gap-too-long", apart(HOUR + 0.001), 1, "policy-gap", "A millisecond too much between two backups.", demands,
-        "audit-gap-too-long")  # fmt: skip
+        "audit-gap-too-long", attack="A26")  # fmt: skip
     history = pair()
     job = history.wait(2 * HOUR).begin("failed", ["queued", "claimed", "running"])
     history.add("backup.failed", {"class": "dump-failed", "retryable": False, "attempt": 1}, job=job)
     history.wait(2 * HOUR).backup("third")
     bad(cases, "gap-around-failure", bundle(history), 1, "policy-gap", "A backup that failed ends no gap.",
-        {"maxBackupGapHours": 3}, "audit-gap-around-failure")  # fmt: skip
+        {"maxBackupGapHours": 3}, "audit-gap-around-failure", attack="A26")  # fmt: skip
 
 
 def parts(cases):
@@ -200,7 +200,7 @@ def parts(cases):
     bad(cases, "part-too-few-backups", data, 1, "policy-minimum", "Backups that are not shown do not count.",
         {"minBackups": 2}, f"good/{file}", asked=1)  # fmt: skip
     bad(cases, "part-gap", data, 4, "policy-disclosure", "What lies between the backups shown is not known.",
-        {"maxBackupGapHours": 99}, f"good/{file}", asked=1)  # fmt: skip
+        {"maxBackupGapHours": 99}, f"good/{file}", asked=1, attack="A26")  # fmt: skip
     good(cases, "part-age", data, "The last backup shown is young enough.", {"maxBackupAgeHours": 1}, file, level=1, asked=1,
          as_of=after(at, 1))  # fmt: skip
 
@@ -266,5 +266,5 @@ def unusable(cases):
         ("byte-order-mark", b"\xef\xbb\xbf" + start + b"}", "Something stands before."),
         ("not-utf8", with_field('"orgId":"acm').replace(b"acm", b"acm\xe9\""), "Not UTF-8."),
     ]:
-        cases.bad(f"audit-policy-{name}", bundle(small()), 2, "", why, attack="A32",
+        cases.bad(f"audit-policy-{name}", bundle(small()), 2, "", why, attack="U1",
                   policy=cases.keep(f"policies/bad-audit-{name}.json", data), file="good/one-backup")  # fmt: skip

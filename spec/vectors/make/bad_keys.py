@@ -14,6 +14,7 @@ def add(cases):
     pins(cases)
     rotations(cases)
     revocations(cases)
+    former_key(cases)
     witnesses(cases)
     kept(cases)
 
@@ -41,7 +42,7 @@ def pins(cases):
     cases.keep("keys/alpha-and-weak.pub.pem", (ALPHA.pem + keys.WEAK_PEM).encode())
     for name, why in [("weak", "A weak key is refused on load."), ("garbage", "A pinned file holds no key."),
                       ("alpha-and-weak", "One of two pinned keys is weak.")]:  # fmt: skip
-        bad(f"pin-{name}", data, 2, "", why, attack="A22", pubkeys=[f"keys/{name}.pub.pem"], file="good/one-backup")
+        bad(f"pin-{name}", data, 2, "", why, attack="U1" if name == "garbage" else "A22", pubkeys=[f"keys/{name}.pub.pem"], file="good/one-backup")
     for level, why in [(3, "Nobody witnessed the checkpoint."), (4, "No kept checkpoint was given.")]:
         bad(f"level-{level}-not-reached", data, 4, "level", why, attack="A32", asked=level, file="good/one-backup")
     data = bundle(rotated(), hints=[BETA])
@@ -113,6 +114,33 @@ def revocations(cases):
     bad("rotated-back-to-revoked-key", revoked(rotated(), ALPHA).rotate(ALPHA), "A rotation back to the revoked first key.")
 
 
+def former_key(cases):
+    """Whoever has a former key goes on from before its rotation, as if that had never been."""
+    true, forged = rotated(), History("rotated")
+    forged.backup("under alpha")
+    assert forged.rows == true.rows[:6]
+    forged.wait(1800).backup("forged")
+    forged.wait(3600).backup("forged too")
+    data, file = bundle(forged), "fork-by-former-key"
+    cases.good(file, data, "A former key's thief leaves the rotation out. Who pins that key alone cannot see it.", attack="A23")
+
+    def bad(name, exit, codes, why, **options):
+        cases.bad(f"{file}-{name}", data, exit, codes, why, attack="A23", file=f"good/{file}", **options)
+
+    bad("newest-pinned", 1, "key-pin", "The newest key is pinned, and is none of this chain's.", pins=[BETA])
+    later = cases.keep("kept/rotated-12.checkpoint", checkpoint(true))
+    bad("checkpoint-kept", 1, "kept-checkpoint-root kept-checkpoint-signature", "A checkpoint of after the rotation was kept.", kept=later)
+    asked = "".join(f"witness w {note.vkey(name, witness.raw, 4)}\nquorum w\n" for name, witness in list(WITNESSES.items())[:1])
+    policy = cases.keep("policies/one-witness.policy", asked.encode())
+    kept_rotation = History("rotated")
+    kept_rotation.backup("under alpha", databaseName="other")
+    kept_rotation.add("key.rotated", dict(true.rows[6]["payload"]))
+    cases.bad(f"{file}-rotation-copied", bundle(kept_rotation, ALPHA), 1, "checkpoint-signature statement-signature",
+              "He rewrites what was before and copies the rotation, which does not sign it: the newest key would have to.",
+              attack="A23", pins=[BETA])  # fmt: skip
+    bad("witness-asked", 4, "witness-quorum", "No witness cosigned the fork.", witness_policy=policy)
+
+
 def witnesses(cases):
     (first_name, first), (second_name, second) = list(WITNESSES.items())[:2]
     vkeys = [note.vkey(name, key.raw, 4) for name, key in WITNESSES.items()]
@@ -172,7 +200,7 @@ def kept(cases):
     bad("kept-by-stranger", data, 1, "kept-checkpoint-signature", "The kept checkpoint is not signed by the chain's key.",
         kept=stranger, file="good/two-backups")  # fmt: skip
     broken = keep("not-a-note", b"walwarden\n")
-    bad("kept-malformed", data, 3, "kept-checkpoint-form", "The kept checkpoint is no signed note.", kept=broken,
+    bad("kept-malformed", data, 3, "kept-checkpoint-form", "The kept checkpoint is no signed note.", attack="U1", kept=broken,
         file="good/two-backups")  # fmt: skip
 
 

@@ -136,6 +136,8 @@ def envelopes(cases):
     bad("envelope-signature-url-alphabet", good | sig(raw, sig="-_" + good["signatures"][0]["sig"][2:]), *form, "The URL alphabet.")
     bad("envelope-second-signature-malformed", good | {"signatures": good["signatures"] + [{"sig": "x"}]}, *form,
         "The other signatures need the right form.")  # fmt: skip
+    bad("envelope-signature-number", good | sig(raw, sig=1), *form, "A signature is text.", "A12")
+    bad("envelope-signatures-text", good | {"signatures": "x" * 17}, *form, "Signatures are a list.", "A12")
     bad("envelope-keyid-number", good | sig(raw, keyid=1), *form, "keyid is text.")
     bad("envelope-unknown-field", good | {"comment": ""}, *form, "A field that envelopes do not have.", "A8")
     bad("envelope-trailing-newline", canonical(good) + b"\n", *form, "A newline after the object.")

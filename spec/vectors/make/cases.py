@@ -16,8 +16,9 @@ class Cases:
     def good(self, name, data, why, level=2, **args):
         self._add("good", name, data, why, exit=0, codes=[], level=level, **args)
 
-    def bad(self, name, data, exit, codes, why, **args):
-        self._add("bad", name, data, why, exit=exit, codes=codes.split(), level=None, **args)
+    def bad(self, name, data, exit, codes, why, level=None, **args):
+        """`codes` are some of those that fail; the second verifier adds the others, and the level where it is left open."""
+        self._add("bad", name, data, why, exit=exit, codes=codes.split(), level=level, **args)
 
     def _add(self, folder, name, data, why, exit, codes, level, attack=None, pins=(ALPHA,), pubkeys=None,
              fingerprints=(), witnesses=(), witness_policy=None, policy=None, as_of=None, kept=None,

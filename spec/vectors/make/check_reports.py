@@ -47,8 +47,10 @@ def report_flaws(case, verifier, schema):
     failed = {check["code"] for check in report.get("checks", []) if check["status"] == "failed"}
     if missing := set(case["codes"]) - failed:
         yield f"codes missing: {sorted(missing)}"
-    if case["exit"] == 0 and report["level"] != case["level"]:
-        yield f"level {report['level']}, expected {case['level']}"
+    if case["complete"] and (others := failed - set(case["codes"])):
+        yield f"codes beyond those expected: {sorted(others)}"
+    if report.get("level") != case["level"]:
+        yield f"level {report.get('level')}, expected {case['level']}"
 
 
 class Page(HTMLParser):

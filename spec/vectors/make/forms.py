@@ -2,8 +2,9 @@
 
 import datetime
 import re
+import unicodedata
 
-from .reader import FORM, MAX_INTEGER, MAX_NOTE_LINES, UUID7, Malformed, base64_bytes, pem_keys, strict_json
+from .reader import FORM, KEY_NAME, MAX_INTEGER, MAX_NOTE_LINES, UUID7, Malformed, base64_bytes, canonical, pem_keys, strict_json
 
 
 def need(good, what):
@@ -30,10 +31,12 @@ TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", re.ASCII)
 
 def time(value):
     need(isinstance(value, str) and TIME.fullmatch(value), f"not a time: {value!r}")
+    # The calendar repeats itself after 400 years, and Python's begins with year 1.
+    written = f"{2000 + int(value[:4]) % 400}{value[4:-1]}000"
     try:
-        datetime.datetime.strptime(value, "%Y-%m-%dT%H:%M:%S.%fZ")
-    except ValueError:
-        need(value.startswith("0000"), f"no such time: {value!r}")
+        datetime.datetime.fromisoformat(written)
+    except ValueError as error:
+        raise Malformed(FORM, f"no such time: {value!r}") from error
 
 
 def count_text(value):
@@ -91,6 +94,11 @@ def shape(fields, optional=(), open_ended=False):
     return check
 
 
+def octets_64(value):
+    text(value)
+    base64_bytes(value, 64)
+
+
 def signature(value):
     need(isinstance(value, str) and value.startswith("ed25519:"), "not a signature")
     base64_bytes(value.removeprefix("ed25519:"), 64)
@@ -114,7 +122,7 @@ manifest = shape(
         "encryption": maybe(shape({"scheme": only("age-v1"), "recipients": items(text), "plaintextSha256": digest,
                                    "plaintextSizeBytes": number()})),
         "index": maybe(stored_object), "globals": maybe(stored_object), "contentRoot": maybe(digest),
-        "auditAnchor": shape({"chainId": uuid7, "seq": number(1), "hash": digest}), "signer": signer,
+        "auditAnchor": shape({"chainId": uuid7, "seq": number(), "hash": digest}), "signer": signer,
         "signature": signature,
     }
 )  # fmt: skip
@@ -149,8 +157,8 @@ receipt = shape(
         "jobId": uuid7, "manifestSha256": digest, "startedAt": time, "finishedAt": time, "targetVersion": text,
         "phases": items(shape({"name": text, "durationMs": number()})),
         "tables": items(shape({"schema": maybe(text), "name": text, "expectedRows": count_text,
-                               "actualRows": maybe(count_text), "expectedDigest": digest,
-                               "actualDigest": maybe(digest)})),
+                               "actualRows": count_text, "expectedDigest": digest,
+                               "actualDigest": digest})),
         "checks": items(shape({"name": text, "outcome": only("passed", "failed", "not_run"), "detail": text})),
         "outcome": only("passed", "failed"), "signer": signer, "signature": signature,
     }
@@ -190,7 +198,7 @@ PAYLOADS = {
 }  # fmt: skip
 
 _row = shape(
-    {"seq": number(1), "at": time, "jobId": maybe(uuid7), "kind": only(*KINDS), "payload": shape({}, open_ended=True),
+    {"seq": number(), "at": time, "jobId": maybe(uuid7), "kind": only(*KINDS), "payload": shape({}, open_ended=True),
      "prevHash": digest, "hash": digest}
 )  # fmt: skip
 
@@ -212,7 +220,7 @@ disclosure = shape(
 envelope = shape(
     {
         "payload": text, "payloadType": only("application/vnd.in-toto+json"),
-        "signatures": items(shape({"keyid": text, "sig": lambda value: base64_bytes(value, 64)}, optional=["keyid"])),
+        "signatures": items(shape({"keyid": text, "sig": octets_64}, optional=["keyid"])),
     }
 )  # fmt: skip
 PREDICATE = {"orgId": label, "databaseId": maybe(label), "chainId": uuid7, "firstSeq": number(), "lastSeq": number(),
@@ -234,8 +242,24 @@ def statement(value):
 
 
 
+MAX_ITEM, MAX_FIELD, MAX_SIGNATURES = 1 << 20, 64 << 10, 16
+LONG = ["chunks", "entries", "rows", "hidden", "signatures", "subject"]
+
+
+def sizes(value):
+    """The limits within the documents that may be long."""
+    for name, field in value.items() if isinstance(value, dict) else ():
+        parts, limit = (field, MAX_ITEM) if name in LONG and isinstance(field, list) else ([field], MAX_FIELD)
+        if name != "payload" and any(len(canonical(part)) > limit for part in parts):
+            raise Malformed("bundle-limit", f"{name} is too long")
+        if name == "signatures" and len(parts) > MAX_SIGNATURES:
+            raise Malformed("bundle-limit", "more than 16 signatures")
+
+
 def document(data, form):
     value = strict_json(data)
+    if form in (index, disclosure, envelope, statement):
+        sizes(value)
     form(value)
     return value
 
@@ -252,15 +276,16 @@ class Note:
         lines = body.split("\n")
         if content.count("\n") > MAX_NOTE_LINES:
             raise Malformed("bundle-limit", "more than 1,000 note lines")
-        if any(char < " " and char != "\n" or char == "\x7f" for char in content) or not blank or not tail.endswith("\n"):
+        if any(unicodedata.category(char) == "Cc" and char != "\n" for char in content) or not blank or not tail.endswith("\n"):
             raise Malformed(FORM, "not a signed note")
         if len(lines) != 3 or not lines[0] or not re.fullmatch(r"0|[1-9][0-9]{0,15}", lines[1], re.ASCII):
             raise Malformed(FORM, "not origin, size and root")
         self.origin, self.size, self.root = lines[0], int(lines[1]), base64_bytes(lines[2], 32)
+        number()(self.size)
         self.text = (body + "\n").encode()
         self.signatures = []
         for line in tail[:-1].split("\n"):
-            found = re.fullmatch(r"— ([^ +]+) (\S+)", line)
+            found = re.fullmatch(rf"— ({KEY_NAME}) (\S+)", line)
             if not found:
                 raise Malformed(FORM, "not a signature line")
             value = base64_bytes(found[2])

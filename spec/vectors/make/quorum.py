@@ -131,5 +131,5 @@ def unusable(cases):
         ("unknown-line", good + "threshold 2\n", "A line of unknown kind."),
         ("empty", "", "Nothing is asked for: not even quorum none."),
     ]:
-        cases.bad(f"policy-{name}", bundle(pair()), 2, "", why, attack="A32", asked=3,
+        cases.bad(f"policy-{name}", bundle(pair()), 2, "", why, attack="U1", asked=3,
                   witness_policy=keep(cases, f"bad-{name}", text), file="good/two-backups")  # fmt: skip

@@ -9,14 +9,21 @@ import zlib
 MIB = 1 << 20
 MAX_INPUT, MIN_OUTPUT, MAX_RATIO, MAX_ENTRIES = 8 << 30, 16 * MIB, 400, 200_000
 MAX_PATH, MAX_DEPTH, MAX_NOTE_LINES, MAX_INTEGER = 255, 64, 1000, 2**53 - 1
+MAX_GZIP_TEXT = 65535
 
 UUID7 = "[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}"
 PATH = re.compile(
     rf"audit_events\.json|disclosure\.json|checkpoint|checkpoint\.tsr|bundle\.json|README\.txt|backups/{UUID7}/(manifest\.json|index\.json|artifact\.dump)"
     rf"|drills/{UUID7}/receipt\.json|keys/[0-9a-f]{{64}}\.pem"
 )
-SMALL = re.compile(r"checkpoint|checkpoint\.tsr|README\.txt|.*/(manifest|receipt)\.json")
+LIMITS = [
+    (re.compile(r"audit_events\.json|.*\.dump"), None), (re.compile(r".*/index\.json"), 256 * MIB),
+    (re.compile(r"bundle\.json"), 128 * MIB), (re.compile(r"disclosure\.json"), 16 * MIB), (re.compile(r".*"), MIB),
+]  # fmt: skip
 
+
+# The name of a key in notes and vkeys: no white space of Unicode, no control character, no plus sign.
+KEY_NAME = r"[^\s+\x00-\x1f\x7f-\x9f]+"
 
 # The caller knows which document it reads, and puts that document's code in the place of this one.
 FORM = None
@@ -34,6 +41,8 @@ def gunzip(data):
     limit = max(MIN_OUTPUT, MAX_RATIO * len(data))
     if len(data) > MAX_INPUT:
         raise Malformed("bundle-limit", "the file is larger than 8 GiB")
+    if any(len(text) > MAX_GZIP_TEXT for text in gzip_texts(data)):
+        raise Malformed("bundle-gzip", "a text of the gzip header is too long")
     inflate = zlib.decompressobj(wbits=31)
     try:
         out = inflate.decompress(data, limit + 1)
@@ -48,11 +57,23 @@ def gunzip(data):
     return out
 
 
-def octal(field, width):
-    text = field.rstrip(b" \0")
-    if not re.fullmatch(rb"[0-7]{1,%d}" % width, text):
-        raise Malformed("bundle-tar", "a tar number is not octal")
-    return int(text, 8)
+def gzip_texts(data):
+    """File name and comment of the header, where there are any (RFC 1952)."""
+    flags, at = data[3:4] or b"\0", 10
+    if flags[0] & 4:
+        at += 2 + int.from_bytes(data[at : at + 2], "little")
+    for flag in (8, 16):
+        if flags[0] & flag:
+            text = data[at:].split(b"\0", 1)[0]
+            at += len(text) + 1
+            yield text
+
+
+def octal(field):
+    found = re.fullmatch(rb"([0-7]+)[ \0]+", field)
+    if not found:
+        raise Malformed("bundle-tar", "a tar number is not octal digits and an end")
+    return int(found[1], 8)
 
 
 def untar(data):
@@ -66,17 +87,18 @@ def untar(data):
         if not any(header):
             break
         at += 512
-        if octal(header[148:156], 8) != sum(header[:148]) + 8 * 32 + sum(header[156:]):
+        if octal(header[148:156]) != sum(header[:148]) + 8 * 32 + sum(header[156:]):
             raise Malformed("bundle-tar", "tar header checksum")
-        if header[257:265] != b"ustar\x0000" or header[156:157] != b"0" or any(header[157:257] + header[345:]):
+        if header[257:265] != b"ustar\x0000":
+            raise Malformed("bundle-tar", "not ustar")
+        if header[156:157] != b"0" or any(header[157:257] + header[345:]):
             raise Malformed("bundle-entry-type", "not a plain ustar file entry")
         name = header[:100].split(b"\0")[0]
         if any(header[len(name) : 100]) or not PATH.fullmatch(name.decode("latin-1")):
             raise Malformed("bundle-path", repr(name))
-        name, size = name.decode(), octal(header[124:136], 11)
-        limit = MIB if SMALL.fullmatch(name) else 256 * MIB if name.endswith("/index.json") else None
-        limit = 16 * MIB if name == "disclosure.json" else limit
-        if limit and size > limit:
+        name, size = name.decode(), octal(header[124:136])
+        limit = next(limit for pattern, limit in LIMITS if pattern.fullmatch(name))
+        if limit is not None and size > limit:
             raise Malformed("bundle-limit", name)
         body, padded = data[at : at + size], -(-size // 512) * 512
         if len(data) < at + padded or any(data[at + size : at + padded]):
@@ -166,19 +188,20 @@ def base64_bytes(text, length=None):
 
 
 SPKI_HEAD = bytes.fromhex("302a300506032b6570032100")
-PEM = re.compile(rb"-----BEGIN ([A-Z0-9 ]+)-----(.*?)-----END \1-----", re.DOTALL)
+PEM = re.compile(r"-----BEGIN PUBLIC KEY-----(?:(.*?)-----END PUBLIC KEY-----)?", re.DOTALL)
 
 
 def pem_keys(data):
-    """The raw Ed25519 public keys of a PEM file, read as RFC 7468 (lax)."""
+    """The raw Ed25519 public keys of a PEM file, read as RFC 7468 (lax): whatever else it holds is text between."""
     keys = []
-    for label, body in PEM.findall(data):
-        if label != b"PUBLIC KEY":
-            raise Malformed(FORM, f"PEM label {label.decode()}")
-        try:
-            der = base64.b64decode(b"".join(body.split()), validate=True)
-        except binascii.Error as error:
-            raise Malformed(FORM, "PEM body is not base64") from error
+    try:
+        text = data.decode()
+    except UnicodeDecodeError as error:
+        raise Malformed(FORM, "PEM is not UTF-8") from error
+    for found in PEM.finditer(text):
+        if found[1] is None:
+            raise Malformed(FORM, "a PEM block without its end")
+        der = base64_bytes(re.sub("[ \t\n\f\r]", "", found[1]))
         if der[:12] != SPKI_HEAD or len(der) != 44:
             raise Malformed(FORM, "not an Ed25519 public key")
         if is_weak(der[12:]):

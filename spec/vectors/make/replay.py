@@ -43,7 +43,8 @@ class Chain:
     def __init__(self):
         self.key_changes = []  # (seq from which it holds, key id)
         self.revoked = {}  # key id -> seq of its key.revoked row
-        self.first_row = {}  # job -> its first row
+        self.queued = {}  # job that is under way -> the place of its first backup.queued row
+        self.completed = {}  # job -> places of the rows that queued and completed it
 
     def key_at(self, seq):
         return [name for start, name in self.key_changes if start <= max(seq, 1)][-1]
@@ -71,9 +72,11 @@ def replay(verifier):
         demand(family not in wrong, "chain-subject", f"seq {seq} {kind}")
         demand(chain.revoked.get(chain.key_at(number)) is None, "key-revoked", f"seq {seq} follows a revocation")
         if kind in NEEDS_JOB:
-            chain.first_row.setdefault(row["jobId"], row)
             follow(verifier, jobs, row)
-        if kind == "backup.completed":
+        if kind == "backup.queued":
+            chain.queued.setdefault(row["jobId"], number)
+        elif kind == "backup.completed":
+            chain.completed[row["jobId"]] = (chain.queued.pop(row["jobId"], number), number)
             completed[row["jobId"]] = payload["manifestSha256"]
         elif kind == "backup.pruned":
             demand(completed.get(row["jobId"]) == payload["manifestSha256"], "prune-manifest", f"seq {seq}")

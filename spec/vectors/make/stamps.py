@@ -135,7 +135,7 @@ def cosigned_checkpoint():
 
 def bad_by(cases, exit, codes):
     def bad(name, timestamp, why, authorities=(ROOT,), **options):
-        cases.bad(f"stamp-{name}", stamped(timestamp), exit, codes, why, attack="A32" if exit == 3 else "A15",
+        cases.bad(f"stamp-{name}", stamped(timestamp), exit, codes, why, attack={1: "T1", 3: "T2", 4: "T3"}[exit],
                   authorities=authorities, **options)  # fmt: skip
 
     return bad
@@ -185,7 +185,7 @@ def badly_signed(cases):
     bad("without-certificate", stamp(over(), drop=["itself"]), "The response holds no certificate.")
     part = seal(pair(), content(pair()))
     cases.bad("stamp-not-listed", archive(part | {"checkpoint.tsr": stamp(over())}), 1, "statement-files",
-              "The timestamp was added after the list was signed.", attack="A15", authorities=[ROOT])  # fmt: skip
+              "The timestamp was added after the list was signed.", attack="A19", authorities=[ROOT])  # fmt: skip
 
 
 def malformed(cases):
@@ -245,7 +245,7 @@ def malformed(cases):
     bad("certificate-of-two-algorithms", stamp(over(), two), "The certificate names two algorithms.")
     almost_true = extension("1.2.3.4", NOTHING).replace(boolean(True), tlv(1, b"\1"))
     bad("certificate-not-der", stamp(over(), below(extensions=(*FOR_STAMPS, almost_true))), "BER: true is written otherwise in the certificate.")
-    cases.bad("stamp-too-large", stamped(bytes(2**20 + 1)), 3, "bundle-limit", "A timestamp of more than 1 MiB.", attack="A32",
+    cases.bad("stamp-too-large", stamped(bytes(2**20 + 1)), 3, "bundle-limit", "A timestamp of more than 1 MiB.", attack="A30",
               authorities=[ROOT])  # fmt: skip
 
 
@@ -257,7 +257,7 @@ def by_others(cases):
     bad("root-of-same-name", stamp(over(), stranger), "Another root has the same name.")
     bad("brings-its-root", stamp(over(), stranger, [itself]), "A root that only the response names.")
     cases.bad("stamp-missing", bundle(pair()), 4, "timestamp-authority", "A timestamp is demanded, and there is none.",
-              file="good/two-backups", authorities=[ROOT])  # fmt: skip
+              attack="T3", file="good/two-backups", authorities=[ROOT])  # fmt: skip
     for name, extensions, why in [
         ("no-purpose", (constraints(ca=False), usage(SIGN_DATA)), "The certificate is not said to be for time stamping."),
         ("purpose-not-critical", (usage(SIGN_DATA), extended(critical=False)), "The purpose is not critical."),
@@ -304,4 +304,4 @@ def unusable(cases):
         ("not-der", b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", "What the file holds is no certificate."),
     ]:
         path = cases.keep(f"authorities/bad-{name}.pem", content)
-        cases.bad(f"authority-{name}", data, 2, "", why, attack="A32", authorities=[path], file=file)
+        cases.bad(f"authority-{name}", data, 2, "", why, attack="U1", authorities=[path], file=file)

@@ -9,14 +9,14 @@ import re
 import sys
 from pathlib import Path
 
-from . import demands, forms, timestamps
-from .reader import Malformed, base64_bytes, canonical, gunzip, pem_keys, strict_json, untar
+from . import demands, forms, papers, timestamps
+from .reader import MIB, Malformed, base64_bytes, canonical, gunzip, pem_keys, untar
 from .replay import replay
-from .rules import describes, layout_holds, outcome_holds
 from .signatures import good_signature, key_id, sha256
-from .tree import Tree, leaf, tree_root
+from .tree import Tree, leaf
 from .witness import Quorum, Usage, read_vkey
 
+LAST_SECOND = 253402300799  # of the year 9999
 REQUIRED = ["audit_events.json", "checkpoint", "bundle.json"]
 EXIT_OF = {"bundle-file-missing": 4, "statement-file-missing": 4, "key-no-pin": 4, "key-unavailable": 4,
            "manifest-missing": 4, "receipt-missing": 4, "witness-quorum": 4, "level": 4, "timestamp-authority": 4,
@@ -48,7 +48,8 @@ class Verifier:
                 self.keys[key_id(raw)] = raw
                 self.pins.add(key_id(raw))
         self.kept = kept
-        self.level = None
+        self.level, self.reached = None, []
+        self.signed = False  # by the chain's key, whatever it be
 
     def fail(self, code, detail="", exit=None):
         self.failures.append((exit or EXIT_OF.get(code, 1), code, detail))
@@ -71,16 +72,21 @@ class Verifier:
         self.parse(files)
         if not any(exit == 3 for exit, _, _ in self.failures):
             self.judge(files)
-        if not self.failures and self.part:
-            self.level = 1
-            if asked > 1:
-                self.fail("level", f"level {asked} is not reached")
-        elif not self.failures:
-            reached = {2} | ({3} if self.cosigned else set()) | ({4} if self.kept else set())
-            self.level = max(reached)
-            if asked > 2 and asked not in reached:
-                self.fail("level", f"level {asked} is not reached")
+        if self.exit() in (3, 1):
+            self.reached = []
+        self.level = max(self.reached, default=None)
+        enough = asked in self.reached if asked > 2 else self.reached and self.level >= asked
+        self.demand(enough, "level", f"level {asked} is not reached")
         return self.exit()
+
+    def read_levels(self):
+        """The levels that nothing stands against so far; policies are asked later."""
+        codes = {code for _, code, _ in self.failures}
+        if not self.signed or codes & {"key-no-pin", "key-unavailable"}:
+            return [0]
+        if self.part or codes:
+            return [0, 1]
+        return [0, 1, 2] + ([3] if self.cosigned else []) + ([4] if self.kept_note else [])
 
     # Form
 
@@ -89,6 +95,8 @@ class Verifier:
             there = name in files or (name == "audit_events.json" and "disclosure.json" in files)
             self.demand(there, "bundle-file-missing", name)
         self.rows = self.read(files, "audit_events.json", forms.rows, "chain-form")
+        if any(len(canonical(row)) > MIB for row in self.rows or []):
+            self.fail("bundle-limit", "a row of more than 1 MiB", 3)
         self.part = self.read(files, "disclosure.json", forms.disclosure, "disclosure-form")
         self.envelope = self.read(files, "bundle.json", forms.envelope, "statement-form")
         self.statement = self.payload = self.note = self.kept_note = None
@@ -107,7 +115,7 @@ class Verifier:
                 self.documents[path] = self.read(files, path, *form)
         for path in files:
             if path.startswith("keys/"):
-                self.take_hint(files[path])
+                self.take_hint(path, files[path])
 
     def attempt(self, read, code):
         try:
@@ -121,18 +129,18 @@ class Verifier:
 
     def read_statement(self):
         self.payload = base64_bytes(self.envelope["payload"])
-        statement = strict_json(self.payload)
-        forms.statement(statement)
+        statement = forms.document(self.payload, forms.statement)
         names = [subject["name"] for subject in statement["subject"]]
         forms.need(names == sorted(set(names), key=str.encode), "subjects are not sorted or not unique")
         self.statement = statement
 
-    def take_hint(self, data):
+    def take_hint(self, path, data):
         try:
-            for raw in pem_keys(data):
-                self.keys.setdefault(key_id(raw), raw)
+            keys = pem_keys(data)
         except Malformed:
-            pass  # a hint that cannot be read hints at nothing
+            return  # a hint that cannot be read hints at nothing
+        if len(keys) == 1 and path == f"keys/{key_id(keys[0]).removeprefix('sha256:')}.pem":
+            self.keys.setdefault(key_id(keys[0]), keys[0])
 
     # Meaning
 
@@ -159,6 +167,11 @@ class Verifier:
         self.tree = self.read_tree()
         if not self.tree:
             return
+        # By place: what a row says of its own is judged already.
+        self.hashes = {place: row["hash"] for place, row in enumerate(self.rows, 1)}
+        if self.part:
+            before = {row["seq"] - 1: row["prevHash"] for row in self.rows}
+            self.hashes = before | {row["seq"]: row["hash"] for row in self.rows}
         if self.statement:
             self.judge_statement()
         if self.note:
@@ -168,8 +181,9 @@ class Verifier:
             self.judge_quorum(chain_keys)
         if self.kept_note:
             self.judge_kept()
-        self.judge_manifests(files)
-        self.judge_receipts(files)
+        papers.judge_manifests(self, files)
+        papers.judge_receipts(self, files)
+        self.reached = self.read_levels()
         if self.policy:
             demands.judge(self.policy, self, self.as_of or demands.this_moment())
 
@@ -195,7 +209,8 @@ class Verifier:
             kind = self.envelope["payloadType"].encode()
             message = b"DSSEv1 %d %s %d %s" % (len(kind), kind, len(self.payload), self.payload)
             signatures = [base64_bytes(one["sig"]) for one in self.envelope["signatures"]]
-            self.demand(any(good_signature(raw, one, message) for one in signatures), "statement-signature")
+            good = any(good_signature(raw, one, message) for one in signatures)
+            self.signed |= self.demand(good, "statement-signature")
 
     def read_tree(self):
         """The chain's tree from its rows, or from those shown and the nodes for the others; none if they leave it open."""
@@ -219,29 +234,35 @@ class Verifier:
         self.demand(name in self.keys, "key-unavailable", name)
         return self.keys.get(name)
 
-    def judge_note(self, note, name):
-        """Whether the note is signed by the chain's key at its size and by nobody known wrongly."""
-        raw = self.signing_key(note.size)
+    def judge_note(self, note, seq, name):
+        """Whether the note is signed by the chain's key at this place, under the note's own origin, and by nobody known wrongly."""
+        raw = self.signing_key(seq)
         if not raw:
-            return
-        wanted = hashlib.sha256(self.origin.encode() + b"\n\x01" + raw).digest()[:4]
-        own = [value for signer, number, value in note.signatures if (signer, number) == (self.origin, wanted)]
+            return False
+        wanted = hashlib.sha256(note.origin.encode() + b"\n\x01" + raw).digest()[:4]
+        own = [value for signer, number, value in note.signatures if (signer, number) == (note.origin, wanted)]
         good = own and all(len(value) == 64 and good_signature(raw, value, note.text) for value in own)
-        self.demand(good, f"{name}-signature")
+        return self.demand(bool(good), f"{name}-signature")
+
+    def cosignatures(self, note):
+        """Key and time of each witness known who signed the note."""
+        for name, number, raw in self.witnesses:
+            for value in [value for signer, one, value in note.signatures if (signer, one) == (name, number)]:
+                seconds, value = int.from_bytes(value[:8], "big"), value[8:]
+                text = b"cosignature/v1\ntime %d\n" % seconds + note.text
+                good = len(value) == 64 and seconds <= LAST_SECOND and good_signature(raw, value, text)
+                if self.demand(good, "witness-signature", name):
+                    yield raw, seconds
 
     def judge_checkpoint(self):
         note = self.note
         self.demand(note.origin == self.origin, "checkpoint-origin")
         if self.demand(note.size == self.tree.size, "checkpoint-size"):
             self.demand(note.root == self.tree.root(), "checkpoint-root")
-            self.judge_note(note, "checkpoint")
-        for name, number, raw in self.witnesses:
-            for value in [value for signer, one, value in note.signatures if (signer, one) == (name, number)]:
-                seconds, value = int.from_bytes(value[:8], "big"), value[8:]
-                text = b"cosignature/v1\ntime %d\n" % seconds + note.text
-                if self.demand(len(value) == 64 and good_signature(raw, value, text), "witness-signature", name):
-                    self.cosigned.add(raw)
-                    self.seen[raw] = max(seconds, self.seen.get(raw, 0))
+        self.signed |= self.judge_note(note, self.tree.size, "checkpoint")
+        for raw, seconds in self.cosignatures(note):
+            self.cosigned.add(raw)
+            self.seen[raw] = max(seconds, self.seen.get(raw, 0))
 
     def judge_quorum(self, chain_keys):
         logs = [name == self.origin and key_id(raw) in chain_keys for name, _, raw in self.quorum.logs]
@@ -253,104 +274,25 @@ class Verifier:
 
     def judge_kept(self):
         note = self.kept_note
-        if not self.demand(note.origin == self.origin, "kept-checkpoint-origin"):
-            return
+        self.demand(note.origin == self.origin, "kept-checkpoint-origin")
         if self.demand(1 <= note.size <= self.tree.size, "kept-checkpoint-size"):
             root = self.tree.root(note.size)
             if self.demand(root, "kept-checkpoint-hidden"):
                 self.demand(note.root == root, "kept-checkpoint-root")
-            self.judge_note(note, "kept-checkpoint")
+        self.judge_note(note, note.size, "kept-checkpoint")
+        list(self.cosignatures(note))
 
     def signed_by_chain(self, document, seq, name, path):
-        wanted = document["signer"]["keyId"] == self.chain.key_at(seq)
-        self.demand(wanted, f"{name}-signer", path)
-        raw = self.signing_key(seq)
-        if raw and wanted:
+        """The signer is the chain's key at this place, and the signature is by the signer."""
+        owner, signer = self.chain.key_at(seq), document["signer"]["keyId"]
+        allowed = self.demand(signer == owner, f"{name}-signer", path)
+        unrevoked = self.chain.revoked.get(owner, seq + 1) > seq
+        self.demand(unrevoked, "key-revoked", f"{owner} signs at seq {seq}")
+        if self.demand(signer in self.keys, "key-unavailable", signer):
             message = canonical({field: value for field, value in document.items() if field != "signature"})
             signature = base64_bytes(document["signature"].removeprefix("ed25519:"))
-            self.demand(good_signature(raw, signature, message), f"{name}-signature", path)
-
-    def judge_manifests(self, files):
-        completed = {row["jobId"]: row for row in self.rows if row["kind"] == "backup.completed"}
-        for job in completed:
-            self.demand(f"backups/{job}/manifest.json" in files, "manifest-missing", job)
-        hashes = [row["payload"]["manifestSha256"] for row in completed.values()]
-        self.demand(len(hashes) == len(set(hashes)), "manifest-duplicate")
-        for path, data in files.items():
-            if path.startswith("backups/"):
-                job = path.split("/")[1]
-                manifest = self.documents.get(f"backups/{job}/manifest.json")
-                if path.endswith("/manifest.json"):
-                    self.judge_manifest(path, job, manifest, data, completed.get(job))
-                elif path.endswith("/index.json"):
-                    self.judge_index(path, manifest, data, files.get(f"backups/{job}/artifact.dump"))
-                elif self.demand(manifest, "artifact-unnamed", path):
-                    self.artifacts += self.demand(describes(manifest, data), "artifact-digest", path)
-
-    def judge_manifest(self, path, job, manifest, data, row):
-        anchor, first = manifest["auditAnchor"], self.chain.first_row.get(job)
-        same = all(manifest[name] == self.genesis[name] for name in ("orgId", "databaseId"))
-        self.demand(same, "manifest-subject", path)
-        self.demand(manifest["jobId"] == job, "manifest-job", path)
-        times = [manifest[name] for name in ("queuedAt", "startedAt", "finishedAt")]
-        self.demand(times == sorted(times), "manifest-times", path)
-        self.demand(layout_holds(manifest), "manifest-layout", path)
-        self.demand((manifest["index"] is None) == (manifest["contentRoot"] is None), "manifest-content-root", path)
-        stated = {"manifestSha256": sha256(data), "checksumSha256": manifest["checksumSha256"],
-                  "sizeBytes": manifest["sizeBytes"]}  # fmt: skip
-        announced = row and all(row["payload"][name] == value for name, value in stated.items())
-        self.demand(announced, "manifest-announced", path)
-        if not row:
-            return
-        seq = anchor["seq"]
-        known = {one["seq"] - 1: one["prevHash"] for one in self.rows} | {one["seq"]: one["hash"] for one in self.rows}
-        hidden = self.part and seq not in known
-        inside = first["seq"] <= seq < row["seq"] and (hidden or known.get(seq) == anchor["hash"])
-        if self.demand(inside and anchor["chainId"] == self.genesis["chainId"], "manifest-anchor", path):
-            self.signed_by_chain(manifest, seq, "manifest", path)
-
-    def judge_index(self, path, manifest, data, artifact):
-        named = manifest and manifest["index"]
-        if not self.demand(named, "index-unnamed", path):
-            return
-        index, encrypted = self.documents[path], manifest["encryption"]
-        self.demand(describes(named, data), "index-digest", path)
-        tables = [canonical(entry) for entry in index["entries"] if entry["desc"] == "TABLE DATA"]
-        self.demand(tree_root(tables).hex() == manifest["contentRoot"], "manifest-content-root", path)
-        size, chunk = manifest["sizeBytes"], index["chunkSizeBytes"]
-        plain_size = encrypted["plaintextSizeBytes"] if encrypted else size
-        ranges = [(entry["offset"], entry["length"]) for entry in index["entries"] if entry["offset"] is not None]
-        fits = index["tocSizeBytes"] <= plain_size and all(sum(range) <= plain_size for range in ranges)
-        count = -(-size // chunk)
-        told = all((entry["desc"] == "TABLE DATA") == (entry["rowCount"] is not None) for entry in index["entries"])
-        agrees = index["jobId"] == manifest["jobId"] and len(index["chunks"]) == count and fits and told
-        self.demand(agrees, "index-rules", path)
-        if artifact is not None:
-            chunks = [sha256(artifact[at : at + chunk]) for at in range(0, len(artifact), chunk)]
-            self.demand(chunks == index["chunks"], "index-chunks", path)
-
-    def judge_receipts(self, files):
-        ends = {row["jobId"]: row for row in self.rows if row["kind"] in ("drill.passed", "drill.failed")}
-        for job, row in ends.items():
-            named = row["payload"]["receiptSha256"]
-            self.demand(named is None or f"drills/{job}/receipt.json" in files, "receipt-missing", job)
-        for path, data in files.items():
-            if not path.startswith("drills/"):
-                continue
-            job, receipt = path.split("/")[1], self.documents[path]
-            row = ends.get(job)
-            same = all(receipt[name] == self.genesis[name] for name in ("orgId", "databaseId"))
-            self.demand(same, "receipt-subject", path)
-            self.demand(receipt["jobId"] == job, "receipt-job", path)
-            self.demand(receipt["startedAt"] <= receipt["finishedAt"], "receipt-times", path)
-            self.demand(outcome_holds(receipt), "receipt-outcome", path)
-            announced = row and row["payload"]["receiptSha256"] == sha256(data)
-            announced = announced and row["kind"] == "drill." + receipt["outcome"]
-            if self.demand(announced, "receipt-announced", path):
-                completed = {one["payload"]["manifestSha256"]: one["seq"] for one in self.rows if one["kind"] == "backup.completed"}
-                seq = completed.get(receipt["manifestSha256"], 0 if self.part else row["seq"])
-                self.demand(seq < row["seq"], "receipt-manifest", path)
-                self.signed_by_chain(receipt, row["seq"], "receipt", path)
+            good = self.demand(good_signature(self.keys[signer], signature, message), f"{name}-signature", path)
+            self.signed |= good and allowed and unrevoked
 
 
 def main(arguments=None):

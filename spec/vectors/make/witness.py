@@ -3,7 +3,7 @@
 import hashlib
 import re
 
-from .reader import Malformed, base64_bytes, is_weak
+from .reader import KEY_NAME, Malformed, base64_bytes, is_weak
 
 
 class Usage(Exception):
@@ -12,7 +12,7 @@ class Usage(Exception):
 
 def read_vkey(text, kind):
     """Name, key id and key of a vkey of this kind: 1 signs notes, 4 cosigns checkpoints."""
-    found = re.fullmatch(r"([^ +\n]+)\+([0-9a-f]{8})\+(\S+)", text)
+    found = re.fullmatch(rf"({KEY_NAME})\+([0-9a-f]{{8}})\+(\S+)", text)
     try:
         data = base64_bytes(found[3], 33) if found else None
     except Malformed:
