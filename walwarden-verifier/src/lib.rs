@@ -8,8 +8,8 @@ mod papers;
 
 use std::ffi::OsString;
 use std::fmt;
-use std::fs;
-use std::io::{self, Write as _};
+use std::fs::{self, File};
+use std::io::{self, BufReader, Write as _};
 use std::path::{Path, PathBuf};
 
 use clap::Parser;
@@ -106,6 +106,7 @@ fn verify(arguments: &VerifyArguments) -> Result<Report, Unusable> {
         }
     })?;
     verify_file(&verifier.with_now(now()), &arguments.bundle)
+        .map_err(|error| Unusable::file("bundle", &arguments.bundle, error))
 }
 
 /// Everything that the arguments name.
@@ -141,12 +142,16 @@ fn trust(arguments: &VerifyArguments) -> Result<Trust, Unusable> {
     })
 }
 
-/// Verifies a file.
+/// Checks the bundle in a file, which is read as a stream.
 ///
 /// # Errors
-/// When it cannot be read.
-pub fn verify_file(verifier: &Verifier, bundle: &Path) -> Result<Report, Unusable> {
-    verifier.verify_file(bundle).map_err(|error| Unusable::file("bundle", bundle, error))
+/// When it cannot be read; a folder cannot.
+pub fn verify_file(verifier: &Verifier, bundle: &Path) -> io::Result<Report> {
+    if bundle.is_dir() {
+        let message = "this is a folder; name the *.evidence.tgz file";
+        return Err(io::Error::new(io::ErrorKind::IsADirectory, message));
+    }
+    verifier.verify(BufReader::new(File::open(bundle)?))
 }
 
 /// Writes the report to stdout.
@@ -166,8 +171,8 @@ fn say(bytes: &[u8]) -> io::Result<()> {
 }
 
 /// The machine's clock, for the age rules of a policy.
-fn now() -> Timestamp {
-    #[allow(clippy::disallowed_methods)] // the command line is where the clock comes in
+pub fn now() -> Timestamp {
+    #[allow(clippy::disallowed_methods, reason = "a program is where the clock comes in")]
     let since_epoch = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
     let millis = since_epoch.ok().and_then(|elapsed| i64::try_from(elapsed.as_millis()).ok());
     millis.and_then(Timestamp::from_unix_millis).unwrap_or(Timestamp::MAX)

@@ -11,9 +11,7 @@ mod stamps;
 mod survey;
 mod witnesses;
 
-use std::fs::File;
-use std::io::{self, BufReader, Read, Seek, SeekFrom};
-use std::path::Path;
+use std::io::{self, Read, Seek, SeekFrom};
 
 use crate::budget::Budget;
 use crate::bundle::Fault;
@@ -213,19 +211,6 @@ impl Verifier {
         self.conclude(&mut findings, &mut report);
         (report.findings, report.untold) = findings.into_parts();
         Ok(report)
-    }
-
-    /// Checks a bundle in a file.
-    ///
-    /// # Errors
-    ///
-    /// When it cannot be read; a folder cannot.
-    pub fn verify_file(&self, path: &Path) -> io::Result<Report> {
-        if path.is_dir() {
-            let message = "this is a folder; name the *.evidence.tgz file";
-            return Err(io::Error::new(io::ErrorKind::IsADirectory, message));
-        }
-        self.verify(BufReader::new(File::open(path)?))
     }
 
     fn judge<R: Read + Seek>(

@@ -1,7 +1,7 @@
 use std::io::Cursor;
 use std::path::PathBuf;
 
-use walwarden_verify::{Report, Timestamp, Trust, Verifier};
+use walwarden_verify::{Report, Trust, Verifier};
 
 use crate::Failure;
 
@@ -23,25 +23,18 @@ pub fn verify(bundle: Bundle, trust: &Trust, now: Option<&str>) -> Result<Report
     let verifier = Verifier::try_from(trust).map_err(|error| Failure::argument(error.to_string()))?;
     let now = match now {
         Some(now) => now.parse().map_err(|error| Failure::argument(format!("now: {error}")))?,
-        None => clock(),
+        None => walwarden_verifier::now(),
     };
     let verifier = verifier.with_now(now);
     match bundle {
         Bundle::File(path) => {
             let failed =
                 |error| Failure::file(format!("bundle cannot be read path={}", path.display()), &error);
-            verifier.verify_file(&path).map_err(failed)
+            walwarden_verifier::verify_file(&verifier, &path).map_err(failed)
         }
         Bundle::Bytes(bytes) => {
             let failed = |error| Failure::file("bundle cannot be read".to_owned(), &error);
             verifier.verify(Cursor::new(bytes)).map_err(failed)
         }
     }
-}
-
-fn clock() -> Timestamp {
-    #[allow(clippy::disallowed_methods, reason = "a binding is a program: it has the machine's clock")]
-    let since_epoch = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-    let millis = since_epoch.ok().and_then(|elapsed| i64::try_from(elapsed.as_millis()).ok());
-    millis.and_then(Timestamp::from_unix_millis).unwrap_or(Timestamp::MAX)
 }

@@ -76,8 +76,10 @@ async fn request_of(bundle: &Path, logs: &[PublicKey], witness: &Witness) -> Res
 }
 
 fn verified(verifier: &Verifier, bundle: &Path) -> Result<Report> {
-    let report = verify_file(verifier, bundle)
-        .map_err(|error| Error::new(Code::FileFailed, format!("bundle cannot be verified cause={error}")))?;
+    let report = verify_file(verifier, bundle).map_err(|error| {
+        let message = format!("bundle cannot be read path={} cause={error}", bundle.display());
+        Error::new(Code::FileFailed, message)
+    })?;
     let failure = report.failures().next().map(ToString::to_string);
     failure.map_or(Ok(report), |failure| Err(refused(bundle, &failure)))
 }
