@@ -168,7 +168,13 @@ async fn after_a_rotation_the_new_key_must_be_named() {
         assert!(refused.stderr.contains("no key that was named signed the checkpoint"), "{}", refused.stderr);
     }
     cosign(&[&new], &[&checkpoint(&scene, 0, "bare")]).fails(2, "proof-needed");
-    cosign(&[&old, &new], &[&rotated]).succeeds();
+    let refused = cosign(&[&old, &new], &[&rotated]).fails(2, "argument-invalid");
+    assert!(refused.stderr.contains("--origin"), "{}", refused.stderr);
+    let shown = scene.json(&["witness", "show", "--state", &harbour]);
+    let origin = shown["logs"][0]["origin"].as_str().unwrap();
+    let another = ["--origin", "walwarden/acme/another", &rotated];
+    assert!(cosign(&[&old, &new], &another).fails(2, "checkpoint-invalid").stderr.contains("of another log"));
+    cosign(&[&old, &new], &["--origin", origin, &rotated]).succeeds();
     scene.run(&["backup", "run", "--database", "shop"]).succeeds();
     cosign(&[&new], &[&checkpoint(&scene, size + 1, "next")]).succeeds();
 }
