@@ -131,6 +131,8 @@ class Verifier:
         self.payload = base64_bytes(self.envelope["payload"])
         statement = forms.document(self.payload, forms.statement)
         names = [subject["name"] for subject in statement["subject"]]
+        if len(names) > 200_000:
+            raise Malformed("bundle-limit", "too many files listed")
         forms.need(names == sorted(set(names), key=str.encode), "subjects are not sorted or not unique")
         self.statement = statement
 
