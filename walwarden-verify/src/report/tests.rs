@@ -6,9 +6,12 @@ fn characters_that_hide_or_reorder_text_are_escaped() {
         status: Status::Fail,
         reason: Reason::ManifestJob,
         object: None,
-        detail: "a\u{1b}[2Kb\u{202e}c\u{2028}d\u{200b}é".to_owned(),
+        detail: "a\u{1b}[2Kb\u{202e}c\u{2028}d\u{200b}é\u{3164}\u{a0} \u{fe0f}\u{e0100}".to_owned(),
     };
-    assert_eq!(finding.to_string(), "FAIL: a\\u{1b}[2Kb\\u{202e}c\\u{2028}d\\u{200b}é [manifest-job]");
+    assert_eq!(
+        finding.to_string(),
+        "FAIL: a\\u{1b}[2Kb\\u{202e}c\\u{2028}d\\u{200b}é\\u{3164}\\u{a0} \\u{fe0f}\\u{e0100} [manifest-job]"
+    );
 }
 
 fn report_with(findings: Vec<Finding>) -> Report {
