@@ -408,7 +408,8 @@ async fn a_former_key_answers_for_nothing_after_its_rotation() {
     rows.push(rotated);
     let seq = format!("{:020}", rows.len());
     let segment = ruin.files(".jsonl").pop().unwrap();
-    std::fs::write(segment.with_file_name(format!("{seq}-{seq}.jsonl")), line).unwrap();
+    let rotation = segment.with_file_name(format!("{seq}-{seq}.jsonl"));
+    std::fs::write(&rotation, line).unwrap();
 
     let mut tree = Tree::new();
     rows.iter().for_each(|row| tree.push(&row.to_canonical()));
@@ -421,5 +422,15 @@ async fn a_former_key_answers_for_nothing_after_its_rotation() {
     assert_eq!(refused.code(), Code::ChainUncovered, "{refused}");
     let by_current = successor.sign(checkpoint.body().as_bytes()).await.unwrap();
     std::fs::write(&file, checkpoint.sign_with(new, |_| by_current)).unwrap();
+    // Without the rotation the rows do not know the key that signed: the rest of them is lost, or another history took its place.
+    let hidden = segment.with_file_name("hidden");
+    std::fs::rename(&rotation, &hidden).unwrap();
+    for trusted in [vec![*old, *new], vec![*new]] {
+        let refused =
+            rebuild_with(&ruin.home, &RebuildOptions::new(trusted).accept_uncovered()).await.unwrap_err();
+        assert_eq!(refused.code(), Code::ChainDamaged, "{refused}");
+        assert!(refused.message().contains("another history"), "{refused}");
+    }
+    std::fs::rename(&hidden, &rotation).unwrap();
     assert_eq!(rebuild_with(&ruin.home, &options).await.unwrap().covered_rows, tree.size());
 }

@@ -51,7 +51,10 @@ fn witness(folder: &Path) -> Witness {
 }
 
 async fn cosign(witness: &Witness, log: &Log, request: &[u8]) -> Result<Cosigned, Code> {
-    witness.cosign(request, &witness::Log::signed_by(log.public())).await.map_err(|error| error.code())
+    witness
+        .cosign(request, &witness::Log::new(log.origin, vec![log.public()]))
+        .await
+        .map_err(|error| error.code())
 }
 
 #[tokio::test]
@@ -103,20 +106,29 @@ async fn a_checkpoint_that_no_named_key_signed_is_refused() {
     let (witness, log) = (witness(folder.path()), Log::new(ORIGIN, 3, 3));
     let stranger = SigningKey::from_bytes(&[8; 32]);
     let stranger = PublicKey::from_bytes(stranger.verifying_key().as_bytes()).unwrap();
-    let another = "walwarden/acme/another";
     for named in [
-        witness::Log::signed_by(stranger),
-        witness::Log::named(ORIGIN, vec![]),
-        witness::Log::named(ORIGIN, vec![stranger]),
+        witness::Log::new(ORIGIN, vec![]),
+        witness::Log::new(ORIGIN, vec![stranger]),
         // Who signs another log that is named does not sign for this one.
-        witness::Log::named(another, vec![stranger, log.public()]),
+        witness::Log::new("walwarden/acme/another", vec![stranger, log.public()]),
     ] {
         let refused = witness.cosign(log.note(3).as_bytes(), &named).await.unwrap_err();
         assert_eq!(refused.code(), Code::CheckpointInvalid);
     }
     assert_eq!(witness.seen().await.unwrap(), []);
-    let named = witness::Log::named(ORIGIN, vec![stranger, log.public()]);
+    let named = witness::Log::new(ORIGIN, vec![stranger, log.public()]);
     witness.cosign(log.note(3).as_bytes(), &named).await.unwrap();
+}
+
+#[tokio::test]
+async fn what_a_killed_witness_left_half_written_is_swept() {
+    let folder = tempfile::tempdir().unwrap();
+    let (witness, log) = (witness(folder.path()), Log::new(ORIGIN, 3, 3));
+    let draft = folder.path().join(".draft-x");
+    std::fs::write(&draft, "walwarden/acme").unwrap();
+    cosign(&witness, &log, log.note(3).as_bytes()).await.unwrap();
+    assert!(!draft.exists());
+    assert_eq!(witness.seen().await.unwrap()[0].size, 3);
 }
 
 #[tokio::test]

@@ -1,7 +1,6 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use walwarden_verify::{KeyId, Timestamp};
 
 /// What to verify, and whom to trust.
 #[derive(Debug, Args)]
@@ -15,7 +14,7 @@ pub struct VerifyArguments {
     pub pubkey: Vec<PathBuf>,
     /// The id of a key you trust (sha256:…), in place of the key itself; may be repeated
     #[arg(long, value_name = "KEYID")]
-    pub fingerprint: Vec<KeyId>,
+    pub fingerprint: Vec<String>,
     /// A witness whose signature on the checkpoint counts, as a C2SP vkey; may be repeated, one of them is enough for --level 3,
     /// and none is demanded below
     #[arg(long, value_name = "VKEY", conflicts_with = "witness_policy")]
@@ -28,7 +27,7 @@ pub struct VerifyArguments {
     pub policy: Option<PathBuf>,
     /// Take the ages that a policy limits as of this time (2026-11-21T02:06:29.123Z), not of now; the report says so
     #[arg(long, value_name = "TIME", requires = "policy")]
-    pub as_of: Option<Timestamp>,
+    pub as_of: Option<String>,
     /// A checkpoint of this chain that you kept from an earlier time: the chain must go on from there
     #[arg(long, value_name = "CHECKPOINT")]
     pub since: Option<PathBuf>,

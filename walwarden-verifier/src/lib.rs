@@ -4,6 +4,7 @@
 //! stdout and into the files that were asked for, and uses no code of Walwarden but the `walwarden-verify` library.
 
 mod arguments;
+mod first_reading;
 mod papers;
 
 use std::ffi::OsString;
@@ -13,9 +14,10 @@ use std::io::{self, BufReader, Write as _};
 use std::path::{Path, PathBuf};
 
 use clap::Parser;
-use walwarden_verify::{KeyId, Report, Timestamp, Trust, Verifier};
+use walwarden_verify::{Report, Timestamp, Trust, Verifier};
 
 pub use arguments::VerifyArguments;
+use first_reading::FirstReading;
 use papers::Auditor;
 
 /// Verify an evidence bundle offline, against keys you trust
@@ -85,28 +87,22 @@ pub fn run(arguments: &VerifyArguments, json: bool) -> u8 {
 
 fn verify_and_keep(arguments: &VerifyArguments) -> Result<Report, Unusable> {
     let auditor = arguments.vsa_key.as_deref().map(Auditor::load).transpose()?;
-    if arguments.html.is_none() && arguments.vsa.is_none() {
-        return verify(arguments);
-    }
-    let digest = papers::digest(&arguments.bundle)?;
-    let mut report = verify(arguments)?;
-    if papers::digest(&arguments.bundle)? != digest {
-        return Err(Unusable::file("bundle", &arguments.bundle, "it changed while it was verified"));
-    }
-    report.bundle_sha256 = Some(digest);
-    papers::write(arguments, auditor.as_ref(), &report)?;
-    Ok(report)
-}
-
-fn verify(arguments: &VerifyArguments) -> Result<Report, Unusable> {
-    let verifier = Verifier::try_from(&trust(arguments)?).map_err(|error| {
-        match arguments.file_of(error.what, error.index) {
+    let trust = trust(arguments)?;
+    let verifier =
+        Verifier::try_from(&trust).map_err(|error| match arguments.file_of(error.what, error.index) {
             Some(path) => Unusable::file(error.what, path, &error.cause),
             None => Unusable(error.to_string()),
-        }
-    })?;
-    verify_file(&verifier.with_now(now()), &arguments.bundle)
-        .map_err(|error| Unusable::file("bundle", &arguments.bundle, error))
+        })?;
+    let verifier = verifier.with_now(now());
+    let failed = |error: io::Error| Unusable::file("bundle", &arguments.bundle, error);
+    if arguments.html.is_none() && arguments.vsa.is_none() {
+        return verify_file(&verifier, &arguments.bundle).map_err(failed);
+    }
+    let mut reading = FirstReading::new(open(&arguments.bundle).map_err(failed)?);
+    let mut report = verifier.verify(&mut reading).map_err(failed)?;
+    report.bundle_sha256 = Some(reading.finish().map_err(failed)?);
+    papers::write(arguments, auditor.as_ref(), &trust, &report)?;
+    Ok(report)
 }
 
 /// Everything that the arguments name.
@@ -123,7 +119,7 @@ fn trust(arguments: &VerifyArguments) -> Result<Trust, Unusable> {
             .iter()
             .map(|path| text("public key", path))
             .collect::<Result<_, _>>()?,
-        fingerprints: arguments.fingerprint.iter().map(KeyId::to_string).collect(),
+        fingerprints: arguments.fingerprint.clone(),
         witnesses: arguments.witness.clone(),
         witness_policy: arguments
             .witness_policy
@@ -131,7 +127,7 @@ fn trust(arguments: &VerifyArguments) -> Result<Trust, Unusable> {
             .map(|path| bytes("witness policy", path))
             .transpose()?,
         policy: arguments.policy.as_ref().map(|path| bytes("policy", path)).transpose()?,
-        as_of: arguments.as_of.map(|as_of| as_of.to_string()),
+        as_of: arguments.as_of.clone(),
         kept_checkpoint: arguments.since.as_ref().map(|path| bytes("kept checkpoint", path)).transpose()?,
         authorities: arguments
             .tsa_ca()
@@ -147,11 +143,15 @@ fn trust(arguments: &VerifyArguments) -> Result<Trust, Unusable> {
 /// # Errors
 /// When it cannot be read; a folder cannot.
 pub fn verify_file(verifier: &Verifier, bundle: &Path) -> io::Result<Report> {
+    verifier.verify(open(bundle)?)
+}
+
+fn open(bundle: &Path) -> io::Result<BufReader<File>> {
     if bundle.is_dir() {
         let message = "this is a folder; name the *.evidence.tgz file";
         return Err(io::Error::new(io::ErrorKind::IsADirectory, message));
     }
-    verifier.verify(BufReader::new(File::open(bundle)?))
+    File::open(bundle).map(BufReader::new)
 }
 
 /// Writes the report to stdout.

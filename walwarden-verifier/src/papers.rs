@@ -1,13 +1,14 @@
 //! What an auditor keeps of a verification: a page for working papers, and a statement under his own key.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::File;
 use std::io::{self, Read as _, Write as _};
 use std::path::Path;
 
 use ed25519_dalek::pkcs8::DecodePrivateKey as _;
 use ed25519_dalek::{Signer as _, SigningKey};
+use tempfile::NamedTempFile;
 use walwarden_verify::key::{PublicKey, Signature};
-use walwarden_verify::{Hasher, Report, Sha256};
+use walwarden_verify::{Report, Trust};
 
 use super::{Unusable, VerifyArguments};
 
@@ -32,48 +33,53 @@ impl Auditor {
     }
 }
 
-/// Writes the files that were asked for, each of them new.
+/// Writes the files that were asked for, each of them new and whole. None appears while another cannot be written.
 pub(super) fn write(
     arguments: &VerifyArguments,
     auditor: Option<&Auditor>,
+    trust: &Trust,
     report: &Report,
 ) -> Result<(), Unusable> {
+    let mut staged = Vec::new();
     if let Some(path) = &arguments.html {
-        write_new("page", path, report.to_html().as_bytes())?;
+        staged.push(Staged::new("page", path, report.to_html().as_bytes())?);
     }
     if let (Some(path), Some(auditor), Some(bundle)) = (&arguments.vsa, auditor, report.bundle_sha256) {
-        let policy = arguments.policy.as_deref().map(digest).transpose()?;
-        let witness_policy = arguments.witness_policy.as_deref().map(digest).transpose()?;
         let name = arguments.bundle.file_name().map(|name| name.to_string_lossy());
-        let summary = report.summary(&name.unwrap_or_default(), bundle, policy, witness_policy);
+        let summary = report.summary(&name.unwrap_or_default(), bundle, trust);
         let signature = Signature::from_bytes(auditor.private.sign(&summary.message()).to_bytes());
-        write_new("summary", path, &summary.seal(auditor.public.key_id(), &signature))?;
+        staged.push(Staged::new("summary", path, &summary.seal(auditor.public.key_id(), &signature))?);
     }
-    Ok(())
+    staged.into_iter().try_for_each(Staged::publish)
 }
 
-/// SHA-256 of a file.
-pub(super) fn digest(path: &Path) -> Result<Sha256, Unusable> {
-    let failed = |error: io::Error| Unusable::file("file", path, error);
-    let mut file = File::open(path).map_err(failed)?;
-    let (mut hasher, mut piece) = (Hasher::new(), vec![0; 256 << 10]);
-    loop {
-        match file.read(&mut piece).map_err(failed)? {
-            0 => return Ok(hasher.finish()),
-            count => hasher.update(&piece[..count]),
+/// A file beside the wanted one, which gets its name when it is complete.
+struct Staged<'a> {
+    what: &'static str,
+    path: &'a Path,
+    file: NamedTempFile,
+}
+
+impl<'a> Staged<'a> {
+    fn new(what: &'static str, path: &'a Path, content: &[u8]) -> Result<Self, Unusable> {
+        let failed = |error: io::Error| Unusable::file(what, path, error);
+        if path.symlink_metadata().is_ok() {
+            return Err(failed(io::ErrorKind::AlreadyExists.into()));
         }
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let mut staging = tempfile::Builder::new();
+        // As any file that a user makes, and not for its owner alone.
+        #[cfg(unix)]
+        staging.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+        let mut file = staging.prefix(".walwarden-").suffix(".new").tempfile_in(folder).map_err(failed)?;
+        file.write_all(content).and_then(|()| file.as_file().sync_all()).map_err(failed)?;
+        Ok(Staged { what, path, file })
     }
-}
 
-fn write_new(what: &str, path: &Path, content: &[u8]) -> Result<(), Unusable> {
-    let failed = |error: io::Error| Unusable::file(what, path, error);
-    let mut file = OpenOptions::new().write(true).create_new(true).open(path).map_err(failed)?;
-    let written = file.write_all(content).and_then(|()| file.sync_all());
-    written.map_err(|error| {
-        // Half a page is worse than none.
-        let _ = fs::remove_file(path);
-        failed(error)
-    })
+    fn publish(self) -> Result<(), Unusable> {
+        let published = self.file.persist_noclobber(self.path);
+        published.map(drop).map_err(|error| Unusable::file(self.what, self.path, error.error))
+    }
 }
 
 #[cfg(unix)]

@@ -70,7 +70,7 @@ pub use key::KeyId;
 pub use manifest::{Manifest, VerifiedManifest};
 pub use policy::Policy;
 pub use reason::{Exit, Reason};
-pub use report::{ChainKey, Finding, Level, NotProven, Report, Status, VerificationSummary};
+pub use report::{ChainKey, Finding, Level, NotProven, Report, Status, VerificationSummary, printable};
 pub use time::{TimeTextError, Timestamp};
 pub use trust::{Trust, TrustError};
 pub use verifier::Verifier;

@@ -12,11 +12,13 @@ use std::fmt;
 
 use crate::checkpoint::{AddCheckpoint, Cosignature};
 use crate::reason::{Exit, Reason};
+use crate::verifier::is_ahead;
 use crate::{ChainId, DatabaseId, KeyId, OrgId, Sha256, Timestamp};
 
 pub(crate) use findings::Findings;
 pub use not_proven::NotProven;
 pub use summary::VerificationSummary;
+pub use text::printable;
 
 /// What the evidence shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -54,7 +56,7 @@ impl Level {
 }
 
 /// What became of a check.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Status {
     /// It holds.
     Ok,
@@ -135,10 +137,12 @@ pub struct Report {
     pub witnesses: Vec<Cosignature>,
     /// When an authority of the auditor's choice stamped the checkpoint.
     pub stamped_at: Option<Timestamp>,
-    /// By when all of it was written, as witnesses or an authority say whose word suffices to the auditor.
-    pub written_by: Option<Timestamp>,
-    /// When the last row was written, by the writer's word.
-    pub last_row_at: Option<Timestamp>,
+    /// By when the checkpoint existed, as witnesses or an authority say whose word suffices to the auditor.
+    pub existed_by: Option<Timestamp>,
+    /// The latest time of a row, manifest or receipt, by the writer's word.
+    pub last_dated_at: Option<Timestamp>,
+    /// Whether the checkpoint is as young as a policy demands of it.
+    pub is_fresh: bool,
     /// Rows that were read.
     pub events: u64,
     /// Rows of the chain that the bundle does not show: it holds part of the chain, and reaches level 1 at most.
@@ -156,8 +160,8 @@ pub struct Report {
     /// The checkpoint as a witness takes it, where that was asked for and all rows are shown. It is worth as much as the
     /// verdict.
     pub request: Option<AddCheckpoint>,
-    /// Failures that are not among the findings because there were too many of one reason.
-    pub untold: BTreeMap<Reason, u64>,
+    /// How many checks are not among the findings, because there were too many of one reason that ended alike.
+    pub untold: BTreeMap<(Status, Reason), u64>,
     /// When it was verified, by the caller's clock.
     pub verified_at: Option<Timestamp>,
     /// As of when the ages that a policy limits were taken, where the caller named another time than his clock's.
@@ -184,6 +188,11 @@ impl Report {
     /// How the verification ends.
     pub fn exit(&self) -> Exit {
         self.failures().map(|finding| finding.reason.exit()).fold(Exit::Reached, Exit::or)
+    }
+
+    /// Whether something in it is dated after a clock's time, by more than the hour that clocks may be apart.
+    pub fn is_ahead_of(&self, clock: Timestamp) -> bool {
+        self.last_dated_at.is_some_and(|at| is_ahead(at, clock))
     }
 
     /// Every level reached, in order: 3 and 4 stand beside each other.
@@ -231,8 +240,8 @@ impl fmt::Display for Report {
         for finding in &self.findings {
             writeln!(f, "{finding}")?;
         }
-        for (reason, count) in &self.untold {
-            writeln!(f, "FAIL: {count} more of this kind [{reason}]")?;
+        for ((status, reason), count) in &self.untold {
+            writeln!(f, "{}: {count} more of this kind [{reason}]", status.text())?;
         }
         Ok(())
     }

@@ -121,6 +121,9 @@ impl Statement {
 fn read_subject(object: &Object) -> Result<(String, Sha256), FormError> {
     let mut fields = Fields::of(object);
     let name = fields.text("name")?.to_owned();
+    if name == "bundle.json" {
+        return Err(FormError::field("subject", "lists bundle.json, which holds it"));
+    }
     let mut digest = fields.object("digest")?;
     fields.end()?;
     let sha256 = digest.parsed("sha256")?;

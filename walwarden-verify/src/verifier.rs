@@ -29,8 +29,8 @@ use closing::KeptCheckpoint;
 use documents::Documents;
 use keyring::Keyring;
 use outside::Outside;
+pub(crate) use outside::is_ahead;
 use survey::Survey;
-use witnesses::Witnessed;
 
 /// Checks evidence bundles against the keys an auditor trusts.
 ///
@@ -181,7 +181,7 @@ impl Verifier {
     ///
     /// Only when `input` cannot be read, or shows another content when it is read again.
     pub fn verify<R: Read + Seek>(&self, mut input: R) -> io::Result<Report> {
-        let mut findings = Findings::new(self.budget.failures_told);
+        let mut findings = Findings::new(self.budget.findings_told);
         let input_bytes = input.seek(SeekFrom::End(0))?;
         let kept = self.kept_checkpoint.as_deref().and_then(|note| KeptCheckpoint::read(note, &mut findings));
         let walk = ChainWalk::new(kept.as_ref().map(KeptCheckpoint::size), self.budget.row_hashes);
@@ -251,7 +251,7 @@ impl Verifier {
         let stamped_at = stamps::judge(survey, findings);
         report.stamped_at = stamped_at;
         let witnessed = closing::judge(survey, &self.witnesses, findings);
-        report.witnesses = witnessed.iter().map(Witnessed::cosignature).collect();
+        report.witnesses = witnessed.iter().map(|witnessed| witnessed.cosignature.clone()).collect();
         report.witnessed = match &self.witness_policy {
             Some(policy) => witnesses::judge(policy, survey, &witnessed, findings),
             None => !witnessed.is_empty(),
@@ -262,14 +262,16 @@ impl Verifier {
         report.receipts = documents.receipts_verified;
         report.artifacts_checked = documents.artifacts_checked;
         let outside = Outside::new(&witnessed, stamped_at, |keys| self.suffice(keys));
-        report.written_by = outside.written_by;
-        let last_row = (survey.walk.events() > 0).then(|| survey.walk.replay.at());
-        report.last_row_at = last_row;
-        let last_row = last_row.map(|at| ("the last row".to_owned(), at));
-        outside.judge(last_row.into_iter().chain(documents.last_dated()), findings);
+        report.existed_by = outside.existed_by;
+        let last_row =
+            (survey.walk.events() > 0).then(|| ("the last row".to_owned(), survey.walk.replay.at()));
+        let dated: Vec<(String, Timestamp)> = last_row.into_iter().chain(documents.last_dated()).collect();
+        report.last_dated_at = dated.iter().map(|(_, at)| *at).max();
+        outside.judge(dated, findings);
         report.level = reached(survey, findings, report);
         findings.about("policy");
-        if let Some(policy) = &self.policy {
+        // Without a chain, which is told, there is nothing to demand of.
+        if let Some(policy) = self.policy.as_ref().filter(|_| survey.walk.replay.genesis().is_some()) {
             let now = self.as_of.or(self.now);
             demands::judge(policy, survey, witnessed.len() as u64, outside.latest_at, now, report, findings);
         }
@@ -291,7 +293,7 @@ impl Verifier {
     }
 
     fn conclude(&self, findings: &mut Findings, report: &mut Report) {
-        if matches!(findings.exit(), Exit::Malformed | Exit::Contradiction) {
+        if matches!(findings.exit_without_demands(), Exit::Malformed | Exit::Contradiction) {
             report.level = None;
         }
         let number = self.level.number();
@@ -315,8 +317,9 @@ impl Verifier {
             keys: Vec::new(),
             witnesses: Vec::new(),
             stamped_at: None,
-            written_by: None,
-            last_row_at: None,
+            existed_by: None,
+            last_dated_at: None,
+            is_fresh: false,
             events: 0,
             hidden: 0,
             backups: 0,

@@ -214,7 +214,7 @@ fn a_bundle_is_stamped_by_a_named_authority_or_it_is_said() {
     expect(&report, 0, &[]);
     assert!(report.stamped_at.is_some());
     assert_eq!(report.level, Some(Level::Complete), "a timestamp shows no witness");
-    assert!(report.not_proven().iter().any(|not| not.code == "times" && not.text.contains("written by")));
+    assert!(report.not_proven().iter().any(|not| not.code == "times" && not.text.contains("existed by")));
 
     let unnamed = judged(evidence.verifier(), &evidence);
     expect(&unnamed, 0, &[]);

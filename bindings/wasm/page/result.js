@@ -39,8 +39,8 @@ function show(...content) {
 
 function checks({ checks, untold }) {
   const rows = ['failed', 'not_checked', 'ok'].flatMap((status) => checks.filter((check) => check.status === status));
-  const untoldRows = Object.entries(untold).map(([code, count]) => (
-    { status: 'failed', code, object: null, detail: `${count} more of this kind` }));
+  const untoldRows = untold.map(({ status, code, count }) => (
+    { status, code, object: null, detail: `${count} more of this kind` }));
   const shown = rows.slice(0, SHOWN_CHECKS);
   const table = element('table', { className: 'checks', id: 'checks' },
     row('th', 'Outcome', 'Code', 'Object', 'Detail'),

@@ -180,7 +180,7 @@ test('a report could say anything: markup does nothing, and what hides text is s
     const hostile = '<img src=x onerror=alert(1)>\u202e<script>alert(2)</script>';
     const report = {
       level: hostile, asked: hostile, bundleSha256: hostile, asOf: hostile, orgId: hostile, databaseId: hostile, chainId: hostile, events: hostile,
-      checks: [{ status: 'failed', code: hostile, object: hostile, detail: hostile }], untold: { [hostile]: hostile },
+      checks: [{ status: 'failed', code: hostile, object: hostile, detail: hostile }], untold: [{ status: 'failed', code: hostile, count: hostile }],
       keys: [{ keyId: hostile, fromSeq: hostile, pinned: hostile, revokedSeq: hostile }], witnesses: [{ name: hostile, at: hostile }],
       notProven: [{ code: hostile, text: hostile }],
     };

@@ -23,7 +23,7 @@ def everything():
         cases.keep(f"keys/{key.name}.TEST-ONLY.key.pem", key.private_pem().encode())
     vkeys = [vkey(name, key.raw, 4) for name, key in WITNESSES.items()]
     cases.keep("keys/witnesses.vkeys", "".join(line + "\n" for line in vkeys).encode())
-    for part in (good, bad_chain, bad_keys, quorum, audit, bad_documents, bad_statement, disclosure, stamps, bad_container, edges):
+    for part in (good, bad_chain, bad_keys, quorum, bad_documents, bad_statement, audit, disclosure, stamps, bad_container, edges):
         part.add(cases)
     cases.files |= documents.files()
     problems = [*complete(cases.cases, cases.files), *unlabelled(cases.cases, (HERE / "README.md").read_text())]

@@ -27,6 +27,14 @@ def add(cases):
     parts(cases)
     together(cases)
     unusable(cases)
+    of_nothing(cases)
+
+
+def of_nothing(cases):
+    """Where there is no chain, nothing is demanded of it, and that it is absent is all that is told."""
+    bad(cases, "of-nothing", cases.files["bad/audit-events-missing.evidence.tgz"], 4, "bundle-file-missing",
+        "No row is there that could be another organisation's.", {"orgId": "other", "minBackups": 1, "maxBackupAgeHours": 1},
+        "bad/audit-events-missing")  # fmt: skip
 
 
 def policy(cases, name, **demands):
@@ -265,6 +273,11 @@ def unusable(cases):
         return start + b"," + text.encode() + b"}"
 
     own = pair().chain_id
+    limit = policy(cases, "age", maxBackupAgeHours=26)
+    for name, text in [("date", "2026-11-21"), ("without-milliseconds", "2026-11-21T04:00:00Z"), ("lower-case", "2026-11-21t04:00:00.000z"),
+                       ("of-no-day", "2026-02-30T04:00:00.000Z"), ("word", "now"), ("empty", "")]:  # fmt: skip
+        cases.bad(f"audit-as-of-{name}", bundle(small()), 2, "", "A time is written as in a row.", attack="U1", policy=limit,
+                  as_of=text, file="good/one-backup")  # fmt: skip
     for name, data, why in [
         ("unknown-field", with_field('"minBackup":1'), "A field of unknown name, which would go unheeded."),
         ("field-of-other-case", with_field('"minbackups":1'), "Names are spelled in one way."),

@@ -162,6 +162,8 @@ def witnesses(cases):
     broken[11] ^= 1
     wrong_time = f"— {first_name} {note.b64(bytes(broken))}\n".encode()
     bad("cosignature-of-other-time", wrong_time, 1, "witness-signature", "The witness's time was changed after it signed.")
+    bad("cosignature-good-beside-broken", good_line + wrong_time, 1, "witness-signature level",
+        "Of a witness one of whose lines fails none counts.")  # fmt: skip
     bad("cosignature-of-other-checkpoint", note.cosignature_line(first_name, first, other, 1795230000), 1, "witness-signature",
         "The witness cosigned another checkpoint.")  # fmt: skip
     forged = note.cosignature_line(first_name, MALLORY, text, 1795230000).split()

@@ -42,6 +42,8 @@ def listing(cases):
         "A file that is not listed.", attack="A19")  # fmt: skip
     left = {name: data for name, data in sealed.items() if name != "README.txt"}
     bad("readme-listed-and-absent", archive(left), 4, "statement-file-missing", "A listed file is absent, though it was optional.", attack="A19")
+    bad("statement-lists-itself", archive(seal(history, files | {"bundle.json": b""})), 3, "statement-form",
+        "bundle.json lists itself, whose digest it cannot hold.", attack="A19")  # fmt: skip
     other = History("small", start="2026-11-22T02:00:00.000Z")
     other.backup("first")
     mixed = sealed | {"checkpoint": checkpoint(other)}

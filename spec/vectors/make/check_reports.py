@@ -4,6 +4,7 @@ Judged by the package `jsonschema`, which knows nothing of Walwarden. The page a
 """
 
 import base64
+import hashlib
 import json
 import subprocess
 import sys
@@ -30,7 +31,7 @@ def arguments(case):
             command += [name, value]
     for name, value in [("--since", args["keptCheckpoint"]), ("--witness-policy", args["witnessPolicy"]),
                         ("--policy", args["policy"]), ("--as-of", args["asOf"])]:
-        command += [name, value] if value else []
+        command += [name, value] if value is not None else []
     return command
 
 
@@ -94,6 +95,21 @@ def paper_flaws(case, verifier, folder):
     predicate = json.loads(payload)["predicate"]
     if predicate["verificationResult"] != ("PASSED" if case["exit"] == 0 else "FAILED"):
         yield f"the summary says {predicate['verificationResult']}"
+    args = case["args"]
+
+    def digest(path):
+        return {"digest": {"sha256": hashlib.sha256((HERE / path).read_bytes()).hexdigest()}}
+
+    stated = {"policy": digest(args["policy"]) if args["policy"] else {"uri": "https://walwarden.dev/evidence-bundle/v1"}}
+    for name, path in [("walwardenWitnessPolicy", args["witnessPolicy"]), ("walwardenKeptCheckpoint", args["keptCheckpoint"])]:
+        stated |= {name: digest(path)} if path else {}
+    stated |= {"walwardenWitnesses": args["witnesses"]} if args["witnesses"] else {}
+    stated |= {"walwardenAuthorities": [digest(path) for path in args["authorities"]]} if args["authorities"] else {}
+    stated |= {"walwardenAsked": args["level"]} | ({"walwardenAsOf": args["asOf"]} if args["asOf"] else {})
+    if any(predicate.get(name) != value for name, value in stated.items()):
+        yield f"the summary says {predicate}"
+    if json.loads(payload)["subject"][0]["digest"] != digest(case["file"])["digest"]:
+        yield "the summary is of another file"
     reached = {f"WALWARDEN_LEVEL_{level}" for level in case["levels"]} if case["exit"] == 0 else set()
     if set(predicate["verifiedLevels"]) != reached:
         yield f"the summary says {predicate['verifiedLevels']}"

@@ -45,18 +45,27 @@ def this_moment():
     return datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:23] + "Z"
 
 
-def last_needed(verifier, in_order):
-    """Of witnesses in some order, the time of the last one that it takes to be enough; in a list, empty if they are too few."""
+def time_that_suffices(verifier, times):
+    """Of witnesses in the order of these times, the first with which those up to it are enough; in a list, empty if they are too few."""
+    in_order = list(times)
     wanted = max(1, (verifier.policy or {}).get("minWitnesses", 0))
     for count in range(wanted, len(in_order) + 1):
         if not verifier.quorum or not verifier.quorum.wanted or verifier.quorum.is_met_by(set(in_order[:count])):
-            return [millis("1970-01-01T00:00:00.000Z") + verifier.seen[in_order[count - 1]] * 1000]
+            return [millis("1970-01-01T00:00:00.000Z") + times[in_order[count - 1]] * 1000]
     return []
 
 
+def first_times(verifier):
+    return dict(sorted(((raw, min(times)) for raw, times in verifier.seen.items()), key=lambda one: one[1]))
+
+
+def last_times(verifier):
+    return dict(sorted(((raw, max(times)) for raw, times in verifier.seen.items()), key=lambda one: -one[1]))
+
+
 def judge_times(verifier):
-    """Nothing is dated more than an hour after somebody from outside saw the checkpoint over it."""
-    outside = last_needed(verifier, sorted(verifier.seen, key=verifier.seen.get))
+    """Nothing is dated more than an hour after those who suffice saw the checkpoint over it."""
+    outside = time_that_suffices(verifier, first_times(verifier))
     outside += [millis(verifier.stamped_at)] if verifier.stamped_at else []
     dated = [row["at"] for row in verifier.rows]
     dated += [document["finishedAt"] for document in verifier.documents.values() if "finishedAt" in document]
@@ -78,7 +87,7 @@ def judge(policy, verifier, now):
     for name, count in counts.items():
         verifier.demand(count >= policy.get(name, 0), "policy-minimum", f"{name}: {count}")
     verifier.demand(len(verifier.seen) >= policy.get("minWitnesses", 0), "policy-witnesses")
-    latest = last_needed(verifier, sorted(verifier.seen, key=verifier.seen.get, reverse=True))
+    latest = time_that_suffices(verifier, last_times(verifier))
     for name, times in [("maxCheckpointAgeHours", latest), ("maxBackupAgeHours", backups), ("maxDrillAgeHours", drills)]:
         if name in policy and verifier.demand(times, "policy-time", name):
             age = millis(now) - max(times)

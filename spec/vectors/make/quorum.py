@@ -117,6 +117,10 @@ def times(cases):
         text, known = checkpoint_body(history), list(WITNESSES.items())
         return with_lines(history, *(note.cosignature_line(*known[at], text, one) for at, one in enumerate(seconds)))
 
+    def twice(history, *seconds):
+        text, known = checkpoint_body(history), list(WITNESSES.items())
+        return with_lines(history, *(note.cosignature_line(*known[0], text, one) for one in seconds))
+
     def moment(history):
         return int(parse_time(history.rows[-1]["at"]).timestamp())
 
@@ -134,6 +138,8 @@ def times(cases):
     behind = cosigned_at(history, last, last, last - 86400)
     good("cosigned-hour-before-last-row", cosigned_at(history, last - 3600), "Clocks may be apart by an hour.", witnesses=vkeys)
     bad("cosigned-before-last-row", cosigned_at(history, last - 3601), "The last row is dated more than an hour after the cosignature.")
+    for name, times in [("later", (last - 3601, last)), ("earlier", (last, last - 3601))]:
+        bad(f"cosigned-again-{name}", twice(history, *times), "A witness signed again: its first time is the one by which the rows existed.")
     good("quorum-outvotes-slow-clock", behind, "One witness's clock is a day slow; the quorum's word counts.",
          file="cosigned-by-slow-clock", **quorum)  # fmt: skip
     bad("slow-clock-of-one-witness", behind, "One witness is enough, and one says that the rows were not written yet.",

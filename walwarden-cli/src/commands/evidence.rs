@@ -26,12 +26,13 @@ async fn checkpointed(wanted: &EvidenceCheckpoint, home: &Home, output: Output) 
     let engine = home.signing_engine().await?;
     let request = engine.evidence().checkpoint(&wanted.database, wanted.since).await?;
     let text = request.to_text();
-    let data = json!({ "since": request.old_size, "request": text, "note": request.note });
+    let origin = request.note.lines().next().unwrap_or_default();
+    let data = json!({ "origin": origin, "since": request.old_size, "request": text, "note": request.note });
     match (draft, &wanted.out) {
         (Some(mut draft), Some(path)) => {
             draft.write_all(text.as_bytes()).map_err(|error| failed(path, error))?;
             publish(draft, path)?;
-            output.result(format_args!("checkpoint {}", path.display()), &data)?;
+            output.result(format_args!("checkpoint {}\norigin {origin}", path.display()), &data)?;
         }
         _ => output.result(text.trim_end_matches('\n'), &data)?,
     }

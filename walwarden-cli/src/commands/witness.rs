@@ -8,9 +8,9 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 use walwarden_core::clock::{Clock as _, SystemClock, SystemRandom};
 use walwarden_core::new_file::{failed, publish, staged};
-use walwarden_core::verify::checkpoint::{self, Checkpoint};
+use walwarden_core::verify::checkpoint::Checkpoint;
 use walwarden_core::verify::key::PublicKey;
-use walwarden_core::verify::{Report, Timestamp, Verifier};
+use walwarden_core::verify::{Report, Verifier, printable};
 use walwarden_core::witness::{Log, Witness};
 use walwarden_core::{Code, Error, Result};
 
@@ -31,7 +31,8 @@ pub(crate) async fn run(command: WitnessCommand, output: Output) -> Ending {
         WitnessCommand::Show(place) => {
             let witness = open(&place.state)?;
             let seen = witness.seen().await?;
-            let lines: String = seen.iter().map(|seen| format!("\n{} {}", seen.size, seen.origin)).collect();
+            let lines: String =
+                seen.iter().map(|seen| format!("\n{} {}", seen.size, printable(&seen.origin))).collect();
             let data = json!({
                 "vkey": witness.vkey().to_string(), "logs": seen.iter().map(described).collect::<Vec<_>>(),
             });
@@ -65,14 +66,15 @@ async fn cosigned(cosign: &WitnessCosign, output: Output) -> Ending {
 /// The checkpoint of a bundle that verifies, with the proof from the one that this witness cosigned last.
 async fn request_of(bundle: &Path, log: &Log, witness: &Witness) -> Result<Vec<u8>> {
     let verifier = log.keys().iter().fold(Verifier::new(), |verifier, key| verifier.with_key(*key));
-    // Once to know which log it is and how long, and once more for the proof.
+    // Once to know how long it is, and once more for the proof.
     let found = verified(&verifier, bundle)?;
-    if let Some(why) = found.last_row_at.and_then(|at| ahead(at, SystemClock.now())) {
+    // Auditors would find this witness's own time to contradict it.
+    if let Some(at) = found.last_dated_at.filter(|_| found.is_ahead_of(SystemClock.now())) {
+        let why = format!("it is dated {at}, more than an hour after this clock: compare the clocks");
         return Err(refused(bundle, &why));
     }
-    let origin = found.org_id.as_ref().zip(found.chain_id).map(|(org, chain)| checkpoint::origin(org, chain));
     let seen = witness.seen().await?;
-    let last = seen.iter().find(|last| Some(&last.origin) == origin.as_ref()).map_or(0, |last| last.size);
+    let last = seen.iter().find(|last| last.origin == log.origin()).map_or(0, |last| last.size);
     let found = verified(&verifier.with_request(last, found.events), bundle)?;
     let request = found.request.ok_or_else(|| refused(bundle, "it changed while it was verified"))?;
     Ok(request.to_text().into_bytes())
@@ -85,12 +87,6 @@ fn verified(verifier: &Verifier, bundle: &Path) -> Result<Report> {
     })?;
     let failure = report.failures().next().map(ToString::to_string);
     failure.map_or(Ok(report), |failure| Err(refused(bundle, &failure)))
-}
-
-/// Why rows are not cosigned that this witness's clock has yet to reach: auditors would find its own time to contradict them.
-fn ahead(last_row_at: Timestamp, now: Timestamp) -> Option<String> {
-    let is_ahead = last_row_at.unix_millis() - now.unix_millis() > SLACK_MILLIS;
-    is_ahead.then(|| format!("its last row is dated {last_row_at}, and it is {now}: compare the clocks"))
 }
 
 fn refused(bundle: &Path, why: &str) -> Error {
@@ -120,14 +116,7 @@ fn log(cosign: &WitnessCosign) -> Result<Log> {
         })?;
         keys.extend(found);
     }
-    match (&cosign.origin, keys.as_slice()) {
-        (Some(origin), _) => Ok(Log::named(origin, keys)),
-        (None, [key]) => Ok(Log::signed_by(*key)),
-        (None, _) => {
-            let message = "several keys are named, and each could sign in the name of the other's log: name the log with --origin";
-            Err(Error::new(Code::ArgumentInvalid, message))
-        }
-    }
+    Ok(Log::new(&cosign.origin, keys))
 }
 
 /// A file that is no checkpoint may be of any length: not more than one can have is read.
@@ -145,19 +134,4 @@ fn read(path: &Path) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// Clocks may be apart by an hour, as `walwarden-verify` has it for what is dated after a cosignature.
-const SLACK_MILLIS: i64 = 3_600_000;
 const MAX_CHECKPOINT_BYTES: u64 = 1 << 20;
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_hour_is_what_clocks_may_be_apart() {
-        let ahead = |row: &str| ahead(row.parse().unwrap(), "2026-03-02T01:00:00.000Z".parse().unwrap());
-        assert_eq!(ahead("2026-03-02T00:00:00.000Z"), None);
-        assert_eq!(ahead("2026-03-02T02:00:00.000Z"), None);
-        assert!(ahead("2026-03-02T02:00:00.001Z").unwrap().contains("compare the clocks"));
-    }
-}

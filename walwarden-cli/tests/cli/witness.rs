@@ -25,6 +25,11 @@ fn checkpoint(scene: &Scene, since: u64, file: &str) -> String {
     path
 }
 
+/// The log's name, as its owner reads it.
+fn origin(scene: &Scene) -> String {
+    scene.json(&["evidence", "checkpoint", "--database", "shop"])["origin"].as_str().unwrap().to_owned()
+}
+
 fn last_size(scene: &Scene, witness: &str) -> u64 {
     scene.json(&["witness", "show", "--state", &scene.text(witness)])["logs"][0]["size"].as_u64().unwrap()
 }
@@ -42,16 +47,20 @@ async fn a_cosigned_checkpoint_ends_a_bundle_that_reaches_level_3() {
     let public = public_key(&scene);
     let back_up = || scene.run(&["backup", "run", "--database", "shop"]).succeeds();
     back_up();
+    let origin = origin(&scene);
     let vkeys = [begin(&scene, "harbour"), begin(&scene, "notary")];
     let request = checkpoint(&scene, 0, "first");
     let cosigned = scene.text("cosigned");
     let (harbour, notary) = (scene.text("harbour"), scene.text("notary"));
     scene
-        .run(&["witness", "cosign", "--state", &harbour, "--pubkey", &public, "--out", &cosigned, &request])
+        .run(&[
+            "witness", "cosign", "--state", &harbour, "--origin", &origin, "--pubkey", &public, "--out",
+            &cosigned, &request,
+        ])
         .succeeds();
     // The second adds its line as any shell does.
     let line = scene
-        .run(&["witness", "cosign", "--state", &notary, "--pubkey", &public, &request])
+        .run(&["witness", "cosign", "--state", &notary, "--origin", &origin, "--pubkey", &public, &request])
         .succeeds()
         .stdout;
     fs::write(&cosigned, fs::read_to_string(&cosigned).unwrap() + &line).unwrap();
@@ -77,8 +86,9 @@ async fn a_cosigned_checkpoint_ends_a_bundle_that_reaches_level_3() {
     let size = last_size(&scene, "harbour");
     let next = checkpoint(&scene, size, "next");
     let bare = checkpoint(&scene, 0, "bare");
-    let cosign =
-        |file: &str| scene.run(&["witness", "cosign", "--state", &harbour, "--pubkey", &public, file]);
+    let cosign = |file: &str| {
+        scene.run(&["witness", "cosign", "--state", &harbour, "--origin", &origin, "--pubkey", &public, file])
+    };
     cosign(&bare).fails(2, "proof-needed");
     cosign(&next).succeeds();
     assert!(last_size(&scene, "harbour") > size);
@@ -104,8 +114,13 @@ async fn the_proof_is_made_from_a_bundle_at_hand() {
         scene.run(&["evidence", "export", "--database", "shop", "--out", &path]).succeeds();
         path
     };
+    scene.run(&["backup", "run", "--database", "shop"]).succeeds();
+    let origin = origin(&scene);
     let cosign = |bundle: &str, key: &str| {
-        scene.run(&["witness", "cosign", "--state", &harbour, "--pubkey", key, "--bundle", bundle])
+        scene.run(&[
+            "witness", "cosign", "--state", &harbour, "--origin", &origin, "--pubkey", key, "--bundle",
+            bundle,
+        ])
     };
     let (first, second, third) = (bundle("1.tgz"), bundle("2.tgz"), bundle("3.tgz"));
     cosign(&first, &public).succeeds();
@@ -113,8 +128,8 @@ async fn the_proof_is_made_from_a_bundle_at_hand() {
     let cosigned = scene.text("cosigned");
     scene
         .run(&[
-            "witness", "cosign", "--state", &harbour, "--pubkey", &public, "--bundle", &third, "--out",
-            &cosigned,
+            "witness", "cosign", "--state", &harbour, "--origin", &origin, "--pubkey", &public, "--bundle",
+            &third, "--out", &cosigned,
         ])
         .succeeds();
     assert!(last_size(&scene, "harbour") > size);
@@ -136,7 +151,10 @@ async fn the_proof_is_made_from_a_bundle_at_hand() {
         .succeeds();
     let refused = cosign(&part, &public).fails(2, "checkpoint-invalid");
     assert!(refused.stderr.contains("level 2 not reached"), "{}", refused.stderr);
-    let both = ["witness", "cosign", "--state", &harbour, "--pubkey", &public, "--bundle", &third, &cosigned];
+    let both = [
+        "witness", "cosign", "--state", &harbour, "--origin", &origin, "--pubkey", &public, "--bundle",
+        &third, &cosigned,
+    ];
     assert_eq!(scene.run(&both).status, Some(2));
 }
 
@@ -149,12 +167,13 @@ async fn after_a_rotation_the_new_key_must_be_named() {
     fs::rename(public_key(&scene), &old).unwrap();
     begin(&scene, "harbour");
     let harbour = scene.text("harbour");
+    scene.run(&["backup", "run", "--database", "shop"]).succeeds();
+    let origin = origin(&scene);
     let cosign = |keys: &[&str], what: &[&str]| {
         let named = keys.iter().flat_map(|key| ["--pubkey", key]);
-        let start = ["witness", "cosign", "--state", &harbour];
+        let start = ["witness", "cosign", "--state", &harbour, "--origin", &origin];
         scene.run(&start.into_iter().chain(named).chain(what.iter().copied()).collect::<Vec<_>>())
     };
-    scene.run(&["backup", "run", "--database", "shop"]).succeeds();
     let first = scene.text("first.cosigned");
     cosign(&[&old], &["--out", &first, &checkpoint(&scene, 0, "first")]).succeeds();
     let size = last_size(&scene, "harbour");
@@ -173,13 +192,10 @@ async fn after_a_rotation_the_new_key_must_be_named() {
         assert!(refused.stderr.contains("no key that was named signed the checkpoint"), "{}", refused.stderr);
     }
     cosign(&[&new], &[&checkpoint(&scene, 0, "bare")]).fails(2, "proof-needed");
-    let refused = cosign(&[&old, &new], &[&rotated]).fails(2, "argument-invalid");
-    assert!(refused.stderr.contains("--origin"), "{}", refused.stderr);
-    let shown = scene.json(&["witness", "show", "--state", &harbour]);
-    let origin = shown["logs"][0]["origin"].as_str().unwrap();
-    let another = ["--origin", "walwarden/acme/another", &rotated];
-    assert!(cosign(&[&old, &new], &another).fails(2, "checkpoint-invalid").stderr.contains("of another log"));
-    cosign(&[&old, &new], &["--origin", origin, &rotated]).succeeds();
+    cosign(&[&old, &new], &[&rotated]).succeeds();
+    let other = "walwarden/acme/another";
+    let named = ["witness", "cosign", "--state", &harbour, "--origin", other, "--pubkey", &new, &rotated];
+    assert!(scene.run(&named).fails(2, "checkpoint-invalid").stderr.contains("of another log"));
     scene.run(&["backup", "run", "--database", "shop"]).succeeds();
     cosign(&[&new], &[&checkpoint(&scene, size + 1, "next")]).succeeds();
 }
@@ -192,8 +208,10 @@ async fn a_witness_killed_at_any_moment_never_goes_back() {
     begin(&scene, "harbour");
     let harbour = scene.text("harbour");
     scene.run(&["backup", "run", "--database", "shop"]).succeeds();
+    let origin = origin(&scene);
     let request = checkpoint(&scene, 0, "first");
-    let arguments = ["witness", "cosign", "--state", &harbour, "--pubkey", &public, &request];
+    let arguments =
+        ["witness", "cosign", "--state", &harbour, "--origin", &origin, "--pubkey", &public, &request];
     scene.run(&arguments).succeeds();
     let mut size = last_size(&scene, "harbour");
     for round in 0..24_u64 {
@@ -201,8 +219,9 @@ async fn a_witness_killed_at_any_moment_never_goes_back() {
             scene.run(&["backup", "run", "--database", "shop"]).succeeds();
         }
         let request = checkpoint(&scene, size, &format!("request-{round}"));
-        let mut process =
-            scene.process(&["witness", "cosign", "--state", &harbour, "--pubkey", &public, &request]);
+        let mut process = scene.process(&[
+            "witness", "cosign", "--state", &harbour, "--origin", &origin, "--pubkey", &public, &request,
+        ]);
         let mut child = process.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
         tokio::time::sleep(Duration::from_micros(1500 * round)).await;
         child.kill().unwrap();
@@ -212,7 +231,9 @@ async fn a_witness_killed_at_any_moment_never_goes_back() {
         size = now;
     }
     let last = checkpoint(&scene, size, "last");
-    scene.run(&["witness", "cosign", "--state", &harbour, "--pubkey", &public, &last]).succeeds();
+    scene
+        .run(&["witness", "cosign", "--state", &harbour, "--origin", &origin, "--pubkey", &public, &last])
+        .succeeds();
 }
 
 #[test]
@@ -223,5 +244,7 @@ fn a_folder_without_a_witness_is_told() {
     scene.run(&["witness", "init", "--state", &state, "--name", "two words"]).fails(2, "argument-invalid");
     scene.run(&["witness", "init", "--state", &state, "--name", "one.example"]).succeeds();
     scene.run(&["witness", "init", "--state", &state, "--name", "one.example"]).fails(2, "key-exists");
-    scene.run(&["witness", "cosign", "--state", &state, "--pubkey", &state, "x"]).fails(2, "file-failed");
+    scene
+        .run(&["witness", "cosign", "--state", &state, "--origin", "o", "--pubkey", &state, "x"])
+        .fails(2, "file-failed");
 }

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use futures::TryStreamExt;
+use futures::stream;
+use futures::{StreamExt as _, TryStreamExt};
 use walwarden_verify::chain::KeyHistory;
 use walwarden_verify::checkpoint::{Checkpoint, SignedNote, origin};
 use walwarden_verify::key::PublicKey;
@@ -19,6 +20,7 @@ use crate::storage::{Listed, ObjectName, Storage, StorageExt};
 const NOTE_LIMIT_BYTES: u64 = 1 << 20;
 /// More than any first row takes.
 const GENESIS_LIMIT_BYTES: u64 = 64 << 10;
+const READ_AT_ONCE: usize = 8;
 
 /// Judges one subject's chains by the keys that count.
 pub(super) struct Trust<'a> {
@@ -35,6 +37,13 @@ enum Standing {
     Claimed,
     /// A trusted key signed a checkpoint of it.
     Signed,
+}
+
+/// A checkpoint by trusted keys.
+struct Signed<'f> {
+    checkpoint: Checkpoint,
+    by: Vec<KeyId>,
+    name: &'f ObjectName,
 }
 
 impl Trust<'_> {
@@ -77,13 +86,14 @@ impl Trust<'_> {
         let key_id = begun_with(rows.first()?).filter(|key_id| !self.trusts(Some(key_id)))?;
         let signed = if found.checkpoints.is_empty() { "" } else { " and signed its checkpoints" };
         Some(format!(
-            "this chain says that key {key_id} began it{signed}: if that key is yours, make it this installation's key \
-             again and rebuild once more"
+            "this chain says that key {key_id} began it{signed}: if that key is yours, and was never rotated, make it this \
+             installation's key again and rebuild once more"
         ))
     }
 
     /// How many rows the largest checkpoint covers that is by a trusted key, and by the one that these rows had then: who has a former
-    /// key answers for nothing that came after it. One that contradicts the rows is an error.
+    /// key answers for nothing that came after it. Any other checkpoint by a trusted key is an error where it contradicts the rows,
+    /// and so is one by a key that they do not know, or not yet: it is of another history, which these rows leave out.
     pub(super) async fn covered(
         &self,
         chain_id: ChainId,
@@ -92,10 +102,22 @@ impl Trust<'_> {
         keys: &KeyHistory,
     ) -> Result<u64> {
         let (mut tree, mut rows) = (Tree::new(), rows.iter());
-        for (checkpoint, name) in self.largest(chain_id, found, keys).await? {
-            let missing = usize::try_from(checkpoint.size - tree.size()).unwrap_or(usize::MAX);
+        for Signed { checkpoint, by, name } in self.signed(chain_id, found).await? {
+            let Checkpoint { size, root, .. } = checkpoint;
+            if !keys.at(size).is_some_and(|current| by.contains(&current)) {
+                let since =
+                    |key: &KeyId| keys.spans().iter().find(|(_, known)| known == key).map(|(from, _)| *from);
+                if by.iter().all(|key| since(key).is_some_and(|from| from <= size)) {
+                    continue;
+                }
+                let message = format!(
+                    "a checkpoint by a trusted key is of another history than the stored rows, which leave that key out name={name}"
+                );
+                return Err(Error::new(Code::ChainDamaged, message));
+            }
+            let missing = usize::try_from(size - tree.size()).unwrap_or(usize::MAX);
             rows.by_ref().take(missing).for_each(|row| tree.push(&row.to_canonical()));
-            if (checkpoint.size, checkpoint.root) != (tree.size(), tree.root()) {
+            if (size, root) != (tree.size(), tree.root()) {
                 let message =
                     format!("a checkpoint by a trusted key contradicts the stored rows name={name}");
                 return Err(Error::new(Code::ChainDamaged, message));
@@ -104,42 +126,35 @@ impl Trust<'_> {
         Ok(tree.size())
     }
 
-    /// The checkpoints by the key of their time, down to the first that lies under its own size, the smallest first. Its own size
-    /// counts, not its name: whoever can add objects can store a copy under a larger number, where it stays for good if
-    /// the store keeps every object.
-    async fn largest<'f>(
-        &self,
-        chain_id: ChainId,
-        found: &'f Found,
-        keys: &KeyHistory,
-    ) -> Result<Vec<(Checkpoint, &'f ObjectName)>> {
-        let mut largest = Vec::new();
-        for (named, listed) in found.checkpoints.iter().rev() {
-            let Some((checkpoint, by)) = self.checkpoint(chain_id, listed).await? else { continue };
-            if keys.at(checkpoint.size) != Some(by) {
-                continue;
-            }
-            let in_place = checkpoint.size == *named;
-            largest.push((checkpoint, &listed.name));
-            if in_place {
-                break;
-            }
-        }
-        largest.sort_by_key(|(checkpoint, _)| checkpoint.size);
-        Ok(largest)
+    /// Every checkpoint by trusted keys, the smallest first. Its own size counts, not its name: whoever can add objects can store
+    /// a copy under another number, where it stays for good if the store keeps every object.
+    async fn signed<'f>(&self, chain_id: ChainId, found: &'f Found) -> Result<Vec<Signed<'f>>> {
+        let read = |(_, listed): &'f (u64, Listed)| async move {
+            let signed = self.checkpoint(chain_id, listed).await?;
+            Ok::<_, Error>(signed.map(|(checkpoint, by)| Signed { checkpoint, by, name: &listed.name }))
+        };
+        let read = stream::iter(found.checkpoints.iter().map(read)).buffered(READ_AT_ONCE);
+        let mut signed: Vec<Signed<'f>> =
+            read.try_filter_map(|signed| async { Ok(signed) }).try_collect().await?;
+        signed.sort_by_key(|signed| signed.checkpoint.size);
+        Ok(signed)
     }
 
-    /// The checkpoint and its signer, if it is one of this chain and by a trusted key.
-    async fn checkpoint(&self, chain_id: ChainId, listed: &Listed) -> Result<Option<(Checkpoint, KeyId)>> {
+    /// The checkpoint and its signers, if it is one of this chain and by a trusted key.
+    async fn checkpoint(
+        &self,
+        chain_id: ChainId,
+        listed: &Listed,
+    ) -> Result<Option<(Checkpoint, Vec<KeyId>)>> {
         if listed.size_bytes > NOTE_LIMIT_BYTES {
             return Ok(None);
         }
         let origin = origin(&self.subject.org_id, chain_id);
         let bytes = self.from.read(&listed.name, NOTE_LIMIT_BYTES).await?;
         let Some((note, checkpoint)) = parse(&bytes) else { return Ok(None) };
-        let signer = self.trusted_keys.iter().find(|key| note.verify(&origin, key) == Ok(true));
-        let signer = signer.filter(|_| checkpoint.origin == origin);
-        Ok(signer.map(|key| (checkpoint, key.key_id())))
+        let signed = self.trusted_keys.iter().filter(|key| note.verify(&origin, key) == Ok(true));
+        let by: Vec<KeyId> = signed.map(PublicKey::key_id).collect();
+        Ok((checkpoint.origin == origin && !by.is_empty()).then_some((checkpoint, by)))
     }
 }
 

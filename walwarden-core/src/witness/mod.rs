@@ -12,6 +12,7 @@ use std::sync::Arc;
 use walwarden_verify::checkpoint::{AddCheckpoint, Checkpoint, SignedNote, Vkey};
 use walwarden_verify::key::PublicKey;
 use walwarden_verify::merkle::verify_consistency;
+use walwarden_verify::{FormError, printable};
 
 use crate::clock::{Clock, Random};
 use crate::error::{Code, Error, Result};
@@ -31,7 +32,7 @@ use state::State;
 /// let witness = Witness::create(&folder.path().join("state"), "witness.example/one", &SystemRandom, Arc::new(SystemClock))?;
 /// println!("{}", witness.vkey()); // what auditors put into their policies
 /// # let key = *witness.vkey().key();
-/// let refused = witness.cosign(b"no checkpoint", &Log::signed_by(key)).await.unwrap_err();
+/// let refused = witness.cosign(b"no checkpoint", &Log::new("walwarden/acme/one", vec![key])).await.unwrap_err();
 /// assert_eq!(refused.code(), Code::CheckpointInvalid);
 /// # Ok::<(), Box<dyn std::error::Error>>(()) }).unwrap();
 /// ```
@@ -43,23 +44,24 @@ pub struct Witness {
     clock: Arc<dyn Clock>,
 }
 
-/// A log that a witness watches: who signs its checkpoints, and under which name.
+/// A log that a witness watches: under which name, and who signs its checkpoints.
+///
+/// Without the name whoever signs one log could have a checkpoint cosigned in the name of another, whose own would be refused from then on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Log {
-    origin: Option<String>,
+    origin: String,
     keys: Vec<PublicKey>,
 }
 
 impl Log {
-    /// Every log that this one key signs, whatever their origins: those of one owner.
-    pub fn signed_by(key: PublicKey) -> Self {
-        Log { origin: None, keys: vec![key] }
+    /// The log of this origin, which any of these keys signs: several while a rotation goes on.
+    pub fn new(origin: impl Into<String>, keys: Vec<PublicKey>) -> Self {
+        Log { origin: origin.into(), keys }
     }
 
-    /// The log of this origin, which any of these keys signs, as the former and the newest one of a log that was rotated. Without its
-    /// origin the owner of one key could have a checkpoint cosigned in the name of another's log.
-    pub fn named(origin: impl Into<String>, keys: Vec<PublicKey>) -> Self {
-        Log { origin: Some(origin.into()), keys }
+    /// Its name, the first line of its checkpoints.
+    pub fn origin(&self) -> &str {
+        &self.origin
     }
 
     /// Who signs.
@@ -150,10 +152,11 @@ impl Witness {
     }
 }
 
+fn malformed(error: FormError) -> Error {
+    Error::new(Code::CheckpointInvalid, "this is no checkpoint").with_source(error)
+}
+
 fn read_request(bytes: &[u8]) -> Result<AddCheckpoint> {
-    let malformed = |error: walwarden_verify::FormError| {
-        Error::new(Code::CheckpointInvalid, "this is no checkpoint").with_source(error)
-    };
     if bytes.starts_with(b"old ") {
         return AddCheckpoint::parse(bytes).map_err(malformed);
     }
@@ -163,14 +166,11 @@ fn read_request(bytes: &[u8]) -> Result<AddCheckpoint> {
 }
 
 fn signed_checkpoint(note: &str, log: &Log) -> Result<Checkpoint> {
-    let malformed = |error: walwarden_verify::FormError| {
-        Error::new(Code::CheckpointInvalid, "this is no checkpoint").with_source(error)
-    };
     let note = SignedNote::parse(note.as_bytes()).map_err(malformed)?;
     let checkpoint = Checkpoint::parse_body(note.body()).map_err(malformed)?;
-    if let Some(origin) = log.origin.as_ref().filter(|origin| **origin != checkpoint.origin) {
-        let (found, origin) = (printable(&checkpoint.origin), printable(origin));
-        let message = format!("the checkpoint is of another log origin={found} named={origin}");
+    if log.origin != checkpoint.origin {
+        let (found, named) = (printable(&checkpoint.origin), printable(&log.origin));
+        let message = format!("the checkpoint is of another log origin={found} named={named}");
         return Err(Error::new(Code::CheckpointInvalid, message));
     }
     let mut signed = false;
@@ -219,10 +219,6 @@ fn judge(last: &Checkpoint, new: &Checkpoint, request: &AddCheckpoint) -> Result
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
     let done = tokio::task::spawn_blocking(work).await;
     done.map_err(|error| Error::new(Code::Internal, "the witness's work panicked").with_source(error))?
-}
-
-fn printable(text: &str) -> String {
-    text.chars().take(MAX_NAME_BYTES).flat_map(char::escape_debug).collect()
 }
 
 const MAX_NAME_BYTES: usize = 200;

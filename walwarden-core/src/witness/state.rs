@@ -74,8 +74,19 @@ impl State {
         let lock = OpenOptions::new().create(true).truncate(false).write(true).open(&path);
         let lock = lock.map_err(|error| failed("lock cannot be opened", &path).with_source(error))?;
         lock.lock().map_err(|error| failed("lock cannot be taken", &path).with_source(error))?;
+        self.sweep();
         let name = format!("{}{SUFFIX}", Sha256::of(origin.as_bytes()));
         Ok(Turn { _lock: lock, path: self.folder.join(name), origin: origin.to_owned() })
+    }
+
+    /// Removes what processes left that were killed while they wrote: who holds the lock writes alone.
+    fn sweep(&self) {
+        for entry in fs::read_dir(self.folder.as_path()).into_iter().flatten().flatten() {
+            if entry.file_name().to_string_lossy().starts_with(DRAFT) {
+                // A draft that stays does no harm.
+                let _ = fs::remove_file(entry.path());
+            }
+        }
     }
 
     /// The last checkpoint of every log.
@@ -128,7 +139,7 @@ fn read(path: &Path, vkey: &Vkey) -> Result<Option<Checkpoint>> {
 
 fn write(folder: &Path, path: &Path, content: &[u8]) -> Result<()> {
     let unwritten = |error| failed("file cannot be written", path).with_source(error);
-    let mut draft = tempfile::NamedTempFile::new_in(folder).map_err(unwritten)?;
+    let mut draft = tempfile::Builder::new().prefix(DRAFT).tempfile_in(folder).map_err(unwritten)?;
     draft.write_all(content).map_err(unwritten)?;
     draft.as_file().sync_all().map_err(unwritten)?;
     draft.persist(path).map_err(|error| unwritten(error.error))?;
@@ -146,3 +157,4 @@ fn damaged(what: &str, path: &Path) -> Error {
 const KEY: &str = "key.pem";
 const VKEY: &str = "witness.vkey";
 const SUFFIX: &str = ".checkpoint";
+const DRAFT: &str = ".draft-";

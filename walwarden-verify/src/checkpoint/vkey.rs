@@ -22,8 +22,10 @@ pub struct Vkey {
 pub struct Cosignature {
     /// Who.
     pub name: String,
-    /// When, by the witness's clock.
+    /// When, by the witness's clock; of several times the last.
     pub at: Timestamp,
+    /// When first.
+    pub first_at: Timestamp,
 }
 
 /// A log's key as C2SP writes it: as a witness's, of kind 1 (plain Ed25519). The name is the log's origin.
@@ -88,13 +90,13 @@ impl Vkey {
         format!("\u{2014} {} {}\n", self.name, STANDARD.encode(bytes))
     }
 
-    /// The latest cosignature of the note by this witness, if there is one.
+    /// The cosignature of the note by this witness, if there is one; it may have signed several times.
     ///
     /// # Errors
     ///
     /// When a line by this key carries a signature that fails.
     pub fn cosignature(&self, note: &SignedNote) -> Result<Option<Cosignature>, SignatureError> {
-        let mut latest: Option<Timestamp> = None;
+        let mut times: Vec<Timestamp> = Vec::new();
         for line in note.lines_by(&self.name, key_hash(&self.name, COSIGNATURE, &self.key)) {
             let (seconds, bytes) = line.bytes.split_first_chunk::<8>().ok_or(SignatureError)?;
             let bytes = <[u8; 64]>::try_from(bytes).map_err(|_| SignatureError)?;
@@ -103,9 +105,10 @@ impl Vkey {
             self.key.verify(message.as_bytes(), &Signature::from_bytes(bytes))?;
             let millis = i64::try_from(seconds).ok().and_then(|seconds| seconds.checked_mul(1000));
             let at = millis.and_then(Timestamp::from_unix_millis).ok_or(SignatureError)?;
-            latest = latest.max(Some(at));
+            times.push(at);
         }
-        Ok(latest.map(|at| Cosignature { name: self.name.clone(), at }))
+        let span = times.iter().min().zip(times.iter().max());
+        Ok(span.map(|(first_at, at)| Cosignature { name: self.name.clone(), at: *at, first_at: *first_at }))
     }
 }
 

@@ -7,7 +7,7 @@ use crate::reason::{Exit, Reason};
 #[derive(Debug)]
 pub(crate) struct Findings {
     list: Vec<Finding>,
-    failures: BTreeMap<Reason, usize>,
+    counts: BTreeMap<(Status, Reason), usize>,
     once: BTreeSet<String>,
     told_at_most: usize,
     object: Option<String>,
@@ -17,7 +17,7 @@ impl Findings {
     pub(crate) fn new(told_at_most: usize) -> Self {
         Findings {
             list: Vec::new(),
-            failures: BTreeMap::new(),
+            counts: BTreeMap::new(),
             once: BTreeSet::new(),
             told_at_most,
             object: None,
@@ -45,16 +45,16 @@ impl Findings {
     }
 
     pub(crate) fn fail(&mut self, reason: Reason, detail: impl Into<String>) {
-        let count = self.failures.entry(reason).or_default();
-        *count += 1;
-        if *count <= self.told_at_most {
-            self.push(Status::Fail, reason, detail.into());
-        }
+        self.push(Status::Fail, reason, detail.into());
     }
 
     fn push(&mut self, status: Status, reason: Reason, mut detail: String) {
-        cut(&mut detail);
-        self.list.push(Finding { status, reason, object: self.object.clone(), detail });
+        let count = self.counts.entry((status, reason)).or_default();
+        *count += 1;
+        if *count <= self.told_at_most {
+            cut(&mut detail);
+            self.list.push(Finding { status, reason, object: self.object.clone(), detail });
+        }
     }
 
     /// A failure that is told once however often it is met.
@@ -66,29 +66,29 @@ impl Findings {
 
     /// Whether this check failed so far.
     pub(crate) fn failed(&self, reason: Reason) -> bool {
-        self.failures.contains_key(&reason)
+        self.counts.contains_key(&(Status::Fail, reason))
     }
 
     /// Whether a check of this reason was made and holds.
     pub(crate) fn holds(&self, reason: Reason) -> bool {
-        self.list.iter().any(|finding| finding.status == Status::Ok && finding.reason == reason)
+        self.counts.contains_key(&(Status::Ok, reason))
     }
 
     /// How a verification ends that demands nothing beyond the format.
     pub(crate) fn exit_without_demands(&self) -> Exit {
-        let of_the_format = self.failures.keys().filter(|reason| !reason.is_demand());
-        of_the_format.map(|reason| reason.exit()).fold(Exit::Reached, Exit::or)
+        let of_the_format = self.failing().filter(|reason| !reason.is_demand());
+        of_the_format.map(Reason::exit).fold(Exit::Reached, Exit::or)
     }
 
-    /// How a verification with these findings ends.
-    pub(crate) fn exit(&self) -> Exit {
-        self.failures.keys().map(|reason| reason.exit()).fold(Exit::Reached, Exit::or)
+    fn failing(&self) -> impl Iterator<Item = Reason> {
+        self.counts.keys().filter(|(status, _)| *status == Status::Fail).map(|(_, reason)| *reason)
     }
 
-    pub(crate) fn into_parts(self) -> (Vec<Finding>, BTreeMap<Reason, u64>) {
+    /// What was found, and how much more of each kind.
+    pub(crate) fn into_parts(self) -> (Vec<Finding>, BTreeMap<(Status, Reason), u64>) {
         let told = self.told_at_most;
-        let untold = self.failures.into_iter().filter(|(_, count)| *count > told);
-        (self.list, untold.map(|(reason, count)| (reason, (count - told) as u64)).collect())
+        let untold = self.counts.into_iter().filter(|(_, count)| *count > told);
+        (self.list, untold.map(|(kind, count)| (kind, (count - told) as u64)).collect())
     }
 }
 

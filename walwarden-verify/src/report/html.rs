@@ -36,8 +36,12 @@ impl Report {
                 )?;
             }
         }
-        for (reason, count) in &self.untold {
-            writeln!(page, "<tr class=\"failed\"><td>failed<td>{reason}<td><td>{count} more of this kind")?;
+        for ((status, reason), count) in &self.untold {
+            writeln!(
+                page,
+                "<tr class=\"{0}\"><td>{0}<td>{reason}<td><td>{count} more of this kind",
+                status.word()
+            )?;
         }
         writeln!(page, "</table>")
     }
@@ -63,8 +67,8 @@ impl Report {
         if let Some(at) = self.stamped_at {
             fact("Timestamp", &at.to_string())?;
         }
-        fact("Written by, as others say", &or_none(self.written_by.map(|at| at.to_string())))?;
-        fact("Last row, as its writer says", &or_none(self.last_row_at.map(|at| at.to_string())))?;
+        fact("Existed by, as others say", &or_none(self.existed_by.map(|at| at.to_string())))?;
+        fact("Latest date in it, as its writer says", &or_none(self.last_dated_at.map(|at| at.to_string())))?;
         fact("Rows", &self.events.to_string())?;
         fact("Rows not shown", &self.hidden.to_string())?;
         fact("Completed backups", &self.backups.to_string())?;

@@ -1,12 +1,12 @@
-use super::{ChainKey, Finding, NotProven, Report, text};
+use super::{ChainKey, Finding, NotProven, Report, Status, text};
 use crate::canonical;
 use crate::checkpoint::Cosignature;
 use crate::json::{Object, Value};
+use crate::reason::Reason;
 
 impl Report {
     /// The report as one JSON object in canonical form, as `spec/report.schema.json` describes it.
     pub fn to_json(&self) -> Vec<u8> {
-        let untold = self.untold.iter().map(|(reason, count)| (reason.text(), *count));
         let list = |values: Vec<Value>| Value::Array(values);
         canonical::to_vec(&Value::Object(Object::from([
             ("type", Value::from("walwarden.verification-report")),
@@ -22,8 +22,8 @@ impl Report {
             ("keys", list(self.keys.iter().map(key).collect())),
             ("witnesses", list(self.witnesses.iter().map(witness).collect())),
             ("stampedAt", self.stamped_at.map(|at| at.to_string()).into()),
-            ("writtenBy", self.written_by.map(|at| at.to_string()).into()),
-            ("lastRowAt", self.last_row_at.map(|at| at.to_string()).into()),
+            ("existedBy", self.existed_by.map(|at| at.to_string()).into()),
+            ("lastDatedAt", self.last_dated_at.map(|at| at.to_string()).into()),
             ("events", self.events.into()),
             ("rowsHidden", self.hidden.into()),
             ("backups", self.backups.into()),
@@ -32,7 +32,7 @@ impl Report {
             ("receipts", self.receipts.into()),
             ("artifactsChecked", self.artifacts_checked.into()),
             ("checks", list(self.findings.iter().map(check).collect())),
-            ("untold", Object::from_iter(untold).into()),
+            ("untold", list(self.untold.iter().map(untold).collect())),
             ("notProven", list(self.not_proven().iter().map(not_proven).collect())),
             ("verifiedAt", self.verified_at.map(|at| at.to_string()).into()),
             ("asOf", self.as_of.map(|at| at.to_string()).into()),
@@ -47,6 +47,14 @@ fn check(finding: &Finding) -> Value {
         ("code", finding.reason.text().into()),
         ("object", finding.object.as_ref().map(|object| text::printable(object).to_string()).into()),
         ("detail", text::printable(&finding.detail).to_string().into()),
+    ]))
+}
+
+fn untold(((status, reason), count): (&(Status, Reason), &u64)) -> Value {
+    Value::Object(Object::from([
+        ("status", Value::from(status.word())),
+        ("code", reason.text().into()),
+        ("count", (*count).into()),
     ]))
 }
 

@@ -107,7 +107,7 @@ impl Report {
             (false, true) => not("one-history", "That the rows after the kept checkpoint are the only ones: nobody but the owner of the key signed them.".to_owned()),
             (true, _) => {}
         }
-        match self.written_by {
+        match self.existed_by {
             None => not(
                 "times",
                 "When anything happened: all times are the word of whoever wrote the evidence.".to_owned(),
@@ -115,12 +115,11 @@ impl Report {
             Some(at) => not(
                 "times",
                 format!(
-                    "When anything happened, but that all of it was written by {at}: the times in the rows are the writer's word."
+                    "When anything happened, but that all of it existed by {at}, as far as clocks agree within an hour: the times in the rows are the writer's word."
                 ),
             ),
         }
-        let judged = self.findings.iter().any(|finding| finding.reason == Reason::PolicyAge);
-        if !judged || self.as_of.is_some() {
+        if !self.is_fresh || self.as_of.is_some() {
             not(
                 "latest",
                 "That this is the latest state: an older bundle verifies as well as it did then.".to_owned(),

@@ -7,16 +7,16 @@ use crate::json::{Object, Value};
 use crate::key::Signature;
 use crate::reason::Exit;
 use crate::statement::{PAYLOAD_TYPE, pre_authentication_encoding};
-use crate::{KeyId, Sha256};
+use crate::{KeyId, Sha256, Trust};
 
 /// A Verification Summary Attestation (in-toto, <https://slsa.dev/verification_summary/v1>): the auditor says, under his
 /// own key, what he verified, against which policy, and how it ended.
 ///
 /// ```no_run
-/// # use walwarden_verify::{Report, Sha256};
+/// # use walwarden_verify::{Report, Sha256, Trust};
 /// # fn sign(_: &[u8]) -> walwarden_verify::key::Signature { unimplemented!() }
-/// # fn example(report: &Report, key_id: walwarden_verify::KeyId) {
-/// let summary = report.summary("acme-shop.evidence.tgz", Sha256::of(b"the bundle"), None, None);
+/// # fn example(report: &Report, trust: &Trust, key_id: walwarden_verify::KeyId) {
+/// let summary = report.summary("acme-shop.evidence.tgz", Sha256::of(b"the bundle"), trust);
 /// let envelope = summary.seal(key_id, &sign(&summary.message()));
 /// # }
 /// ```
@@ -26,15 +26,9 @@ pub struct VerificationSummary {
 }
 
 impl Report {
-    /// Sums the verification up, for a signature by the auditor. `policy` and `witness_policy` are the digests of the files that
-    /// were demanded. A report without a time says 1970: give the verifier a clock.
-    pub fn summary(
-        &self,
-        bundle_name: &str,
-        bundle: Sha256,
-        policy: Option<Sha256>,
-        witness_policy: Option<Sha256>,
-    ) -> VerificationSummary {
+    /// Sums the verification up, for a signature by the auditor, who brought `trust`. A report without a time says 1970: give the
+    /// verifier a clock.
+    pub fn summary(&self, bundle_name: &str, bundle: Sha256, trust: &Trust) -> VerificationSummary {
         let digest = |digest: Sha256| Value::Object(Object::from([("sha256", digest.to_string())]));
         let result = if self.exit() == Exit::Reached { "PASSED" } else { "FAILED" };
         let levels = self.levels().into_iter().filter(|_| self.exit() == Exit::Reached);
@@ -64,16 +58,26 @@ impl Report {
         if let Some(as_of) = self.as_of {
             predicate.insert("walwardenAsOf", Value::from(as_of));
         }
-        if let Some(policy) = witness_policy {
-            predicate.insert("walwardenWitnessPolicy", Object::from([("digest", digest(policy))]));
+        let of = |bytes: &[u8]| Value::Object(Object::from([("digest", digest(Sha256::of(bytes)))]));
+        let brought = [
+            ("walwardenWitnessPolicy", &trust.witness_policy),
+            ("walwardenKeptCheckpoint", &trust.kept_checkpoint),
+        ];
+        for (name, bytes) in brought {
+            if let Some(bytes) = bytes {
+                predicate.insert(name, of(bytes));
+            }
         }
-        predicate.insert(
-            "policy",
-            match policy {
-                Some(policy) => Value::Object(Object::from([("digest", digest(policy))])),
-                None => Value::Object(Object::from([("uri", "https://walwarden.dev/evidence-bundle/v1")])),
-            },
-        );
+        if !trust.witnesses.is_empty() {
+            let witnesses = trust.witnesses.iter().map(|vkey| Value::from(vkey.as_str()));
+            predicate.insert("walwardenWitnesses", Value::Array(witnesses.collect()));
+        }
+        if !trust.authorities.is_empty() {
+            let authorities = trust.authorities.iter().map(|pem| of(pem.as_bytes()));
+            predicate.insert("walwardenAuthorities", Value::Array(authorities.collect()));
+        }
+        let format = || Value::Object(Object::from([("uri", "https://walwarden.dev/evidence-bundle/v1")]));
+        predicate.insert("policy", trust.policy.as_deref().map_or_else(format, of));
         let subject =
             Value::Object(Object::from([("name", Value::from(bundle_name)), ("digest", digest(bundle))]));
         VerificationSummary {

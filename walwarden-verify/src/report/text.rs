@@ -36,9 +36,13 @@ impl Report {
     }
 }
 
-/// Text from the evidence, fit for a terminal: control characters, and those that reorder or hide what stands beside
+/// Text of somebody else's, fit for a terminal: control characters, and those that reorder, hide or fake what stands beside
 /// them, are written as `\u{…}`.
-pub(super) fn printable(text: &str) -> impl fmt::Display {
+///
+/// ```
+/// assert_eq!(walwarden_verify::printable("acme\u{202e}\u{1b}[2K").to_string(), "acme\\u{202e}\\u{1b}[2K");
+/// ```
+pub fn printable(text: &str) -> impl fmt::Display {
     Printable(text)
 }
 

@@ -1,5 +1,7 @@
 //! The time as others say it who did not write the evidence: cosignatures and timestamps over the checkpoint.
 
+use std::cmp::Reverse;
+
 use super::witnesses::Witnessed;
 use crate::Timestamp;
 use crate::key::PublicKey;
@@ -8,8 +10,8 @@ use crate::report::Findings;
 
 /// What those say whose word suffices to the auditor.
 pub(super) struct Outside {
-    /// By when all that the checkpoint covers was written.
-    pub(super) written_by: Option<Timestamp>,
+    /// By when the checkpoint existed, and with it all that it covers.
+    pub(super) existed_by: Option<Timestamp>,
     /// Until when the checkpoint was the latest. A timestamp does not say that: an authority stamps an old one as well.
     pub(super) latest_at: Option<Timestamp>,
 }
@@ -22,43 +24,45 @@ impl Outside {
         stamped_at: Option<Timestamp>,
         suffices: impl Fn(&[PublicKey]) -> bool,
     ) -> Self {
-        let mut by_time: Vec<(Timestamp, PublicKey)> =
-            witnessed.iter().map(|witnessed| (witnessed.at, witnessed.key)).collect();
-        by_time.sort_by_key(|(at, _)| *at);
-        let earliest = last_needed(&by_time, &suffices);
-        by_time.reverse();
+        let mut first: Vec<_> = witnessed.iter().map(|one| (one.cosignature.first_at, one.key)).collect();
+        first.sort_by_key(|(at, _)| *at);
+        let mut last: Vec<_> = witnessed.iter().map(|one| (one.cosignature.at, one.key)).collect();
+        last.sort_by_key(|(at, _)| Reverse(*at));
         Outside {
-            written_by: earliest.into_iter().chain(stamped_at).min(),
-            latest_at: last_needed(&by_time, &suffices),
+            existed_by: time_that_suffices(&first, &suffices).into_iter().chain(stamped_at).min(),
+            latest_at: time_that_suffices(&last, &suffices),
         }
     }
 
-    /// Nothing under the checkpoint is dated after the time by which it was written.
+    /// Nothing under the checkpoint is dated after the time by which it existed.
     pub(super) fn judge(
         &self,
         dated: impl IntoIterator<Item = (String, Timestamp)>,
         findings: &mut Findings,
     ) {
-        let Some(written_by) = self.written_by else { return };
+        let Some(existed_by) = self.existed_by else { return };
         let mut flawless = true;
         for (object, at) in dated {
-            if at.unix_millis().saturating_sub(written_by.unix_millis()) > SLACK_MILLIS {
+            if is_ahead(at, existed_by) {
                 flawless = false;
-                let detail = format!("{object} is dated {at}, and the checkpoint over it is of {written_by}");
+                let detail =
+                    format!("{object} is dated {at}, and the checkpoint over it existed by {existed_by}");
                 findings.about(object);
                 findings.fail(Reason::CheckpointTime, detail);
             }
         }
         findings.about_all();
         if flawless {
-            let detail = format!("nothing is dated after {written_by}, when the checkpoint was there");
+            let detail = format!(
+                "the checkpoint existed by {existed_by}, and nothing is dated more than an hour after"
+            );
             findings.ok(Reason::CheckpointTime, detail);
         }
     }
 }
 
-/// Of witnesses in some order, the time of the last one that it takes to suffice.
-fn last_needed(
+/// Of witnesses in the order of their times, the first time with which those up to it suffice.
+fn time_that_suffices(
     in_order: &[(Timestamp, PublicKey)],
     suffices: impl Fn(&[PublicKey]) -> bool,
 ) -> Option<Timestamp> {
@@ -68,5 +72,7 @@ fn last_needed(
     in_order.get(too_few).map(|(at, _)| *at)
 }
 
-/// Clocks may be apart by an hour.
-pub(super) const SLACK_MILLIS: i64 = 3_600_000;
+/// Whether a time lies after a clock's, by more than the hour that clocks may be apart.
+pub(crate) fn is_ahead(at: Timestamp, clock: Timestamp) -> bool {
+    at.unix_millis().saturating_sub(clock.unix_millis()) > 3_600_000
+}

@@ -1,23 +1,16 @@
 //! Who besides the chain's own key signed the checkpoint, and whether they are enough.
 
 use super::survey::Survey;
+use crate::WitnessPolicy;
 use crate::checkpoint::{Cosignature, SignedNote, Vkey, origin};
 use crate::key::PublicKey;
 use crate::reason::Reason;
 use crate::report::Findings;
-use crate::{Timestamp, WitnessPolicy};
 
 /// A witness cosigned the checkpoint.
 pub(super) struct Witnessed {
-    name: String,
     pub(super) key: PublicKey,
-    pub(super) at: Timestamp,
-}
-
-impl Witnessed {
-    pub(super) fn cosignature(&self) -> Cosignature {
-        Cosignature { name: self.name.clone(), at: self.at }
-    }
+    pub(super) cosignature: Cosignature,
 }
 
 /// Judges the cosignatures by known witnesses. A key counts once, under however many names.
@@ -28,11 +21,15 @@ pub(super) fn cosignatures(note: &SignedNote, witnesses: &[Vkey], findings: &mut
             continue;
         }
         match witness.cosignature(note) {
-            Ok(Some(Cosignature { name, at, .. })) => {
-                findings.ok(Reason::WitnessSignature, format!("checkpoint witnessed by {name} at {at}"));
+            Ok(Some(cosignature)) => {
+                let detail = format!("checkpoint witnessed by {} at {}", cosignature.name, cosignature.at);
+                findings.ok(Reason::WitnessSignature, detail);
                 match seen.iter_mut().find(|other| other.key == *witness.key()) {
-                    Some(other) => other.at = other.at.max(at),
-                    None => seen.push(Witnessed { name, key: *witness.key(), at }),
+                    Some(Witnessed { cosignature: other, .. }) => {
+                        other.at = other.at.max(cosignature.at);
+                        other.first_at = other.first_at.min(cosignature.first_at);
+                    }
+                    None => seen.push(Witnessed { key: *witness.key(), cosignature }),
                 }
             }
             Ok(None) => {
