@@ -198,7 +198,7 @@ codes! {
     ChainEnded "chain-ended" Refused Terminal "Add the database under a new name with a fresh key: a chain whose key was revoked takes no more rows. Rotate first, revoke after.";
 
     /// The file is no checkpoint that a known log signed.
-    CheckpointInvalid "checkpoint-invalid" Refused UserError "Name the log's own key with --pubkey; if it is the right one, the file was altered: ask the log for its checkpoint again.";
+    CheckpointInvalid "checkpoint-invalid" Refused UserError "To cosign, name the log's own key with --pubkey; for a bundle, take a checkpoint of its own chain, from after the key was last rotated. If it is that, the file was altered: get it again.";
     /// A later checkpoint of this log was cosigned before.
     CheckpointOlder "checkpoint-older" Conflict UserError "Ask the log for its latest checkpoint. If it has none as large as the one named above, it lost rows: keep both checkpoints.";
     /// A proof from the checkpoint that was cosigned last is needed.

@@ -14,8 +14,11 @@ use walwarden_core::clock::SystemRandom;
 use walwarden_core::manifest::{FileKey, ManifestSigner};
 use walwarden_core::mirror::{RebuildOptions, Rebuilt};
 use walwarden_core::storage::{LocalStorage, Storage};
+use walwarden_core::verify::chain::rotation_message;
+use walwarden_core::verify::checkpoint::{Checkpoint, origin};
 use walwarden_core::verify::json::Object;
-use walwarden_core::verify::{EventKind, Head, Row};
+use walwarden_core::verify::merkle::Tree;
+use walwarden_core::verify::{ChainId, EventKind, Head, OrgId, Row};
 use walwarden_core::watch::Unwatched;
 use walwarden_core::{Code, Result};
 use walwarden_testkit::postgres::shared;
@@ -375,4 +378,48 @@ async fn a_rebuild_with_another_key_says_which_one_is_missing() {
     std::fs::rename(folder.path().join("right.pem"), folder.path().join("key.pem")).unwrap();
     let home = bereft(folder.path(), None).await;
     assert_eq!(rebuild(&home).await.unwrap().uncovered_rows(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_former_key_answers_for_nothing_after_its_rotation() {
+    let ruin = Ruin::new().await;
+    let successor = FileKey::generate(&ruin.folder.path().join("successor.pem"), &SystemRandom).unwrap();
+    let mut rows: Vec<Row> = Vec::new();
+    for segment in ruin.files(".jsonl") {
+        let text = std::fs::read_to_string(segment).unwrap();
+        rows.extend(text.lines().map(|line| Row::parse(line.as_bytes()).unwrap()));
+    }
+    let (genesis, head) = (&rows[0].payload, rows.last().unwrap());
+    let chain_id: ChainId = genesis.get("chainId").unwrap().as_str().unwrap().parse().unwrap();
+    let org_id: OrgId = genesis.get("orgId").unwrap().as_str().unwrap().parse().unwrap();
+    let (old, new) = (ruin.home.signer.public_key(), successor.public_key());
+    let message = rotation_message(chain_id, head.seq + 1, old.key_id(), new.key_id());
+    let payload = Object::from([
+        ("oldKeyId", old.key_id().to_string()),
+        ("newKeyId", new.key_id().to_string()),
+        ("newPublicKey", new.to_pem()),
+        ("oldSignature", ruin.home.signer.sign(&message).await.unwrap().to_string()),
+        ("newSignature", successor.sign(&message).await.unwrap().to_string()),
+    ]);
+    let at = Head { seq: head.seq, hash: head.hash };
+    let rotated = Row::link(at, head.at, None, EventKind::KeyRotated, payload).unwrap();
+    let mut line = rotated.to_canonical().to_vec();
+    line.push(b'\n');
+    rows.push(rotated);
+    let seq = format!("{:020}", rows.len());
+    let segment = ruin.files(".jsonl").pop().unwrap();
+    std::fs::write(segment.with_file_name(format!("{seq}-{seq}.jsonl")), line).unwrap();
+
+    let mut tree = Tree::new();
+    rows.iter().for_each(|row| tree.push(&row.to_canonical()));
+    let checkpoint = Checkpoint { origin: origin(&org_id, chain_id), size: tree.size(), root: tree.root() };
+    let file = ruin.files("checkpoint").pop().unwrap().with_file_name(seq);
+    let options = RebuildOptions::new(vec![*old, *new]);
+    let by_former = ruin.home.signer.sign(checkpoint.body().as_bytes()).await.unwrap();
+    std::fs::write(&file, checkpoint.sign_with(old, |_| by_former)).unwrap();
+    let refused = rebuild_with(&ruin.home, &options).await.unwrap_err();
+    assert_eq!(refused.code(), Code::ChainUncovered, "{refused}");
+    let by_current = successor.sign(checkpoint.body().as_bytes()).await.unwrap();
+    std::fs::write(&file, checkpoint.sign_with(new, |_| by_current)).unwrap();
+    assert_eq!(rebuild_with(&ruin.home, &options).await.unwrap().covered_rows, tree.size());
 }

@@ -11,7 +11,7 @@ use walwarden_core::verify::Sha256;
 use walwarden_core::verify::checkpoint::{AddCheckpoint, Checkpoint, SignedNote};
 use walwarden_core::verify::key::{PublicKey, Signature};
 use walwarden_core::verify::merkle::{Tree, consistency_proof, leaf_hash};
-use walwarden_core::witness::{Cosigned, Witness};
+use walwarden_core::witness::{self, Cosigned, Witness};
 
 const ORIGIN: &str = "walwarden/acme/01a1fbd4-f500-7bb4-8334-3b1d44ec4b55";
 
@@ -51,7 +51,7 @@ fn witness(folder: &Path) -> Witness {
 }
 
 async fn cosign(witness: &Witness, log: &Log, request: &[u8]) -> Result<Cosigned, Code> {
-    witness.cosign(request, &[log.public()]).await.map_err(|error| error.code())
+    witness.cosign(request, &witness::Log::signed_by(log.public())).await.map_err(|error| error.code())
 }
 
 #[tokio::test]
@@ -103,12 +103,20 @@ async fn a_checkpoint_that_no_named_key_signed_is_refused() {
     let (witness, log) = (witness(folder.path()), Log::new(ORIGIN, 3, 3));
     let stranger = SigningKey::from_bytes(&[8; 32]);
     let stranger = PublicKey::from_bytes(stranger.verifying_key().as_bytes()).unwrap();
-    for keys in [vec![], vec![stranger]] {
-        let refused = witness.cosign(log.note(3).as_bytes(), &keys).await.unwrap_err();
+    let another = "walwarden/acme/another";
+    for named in [
+        witness::Log::signed_by(stranger),
+        witness::Log::named(ORIGIN, vec![]),
+        witness::Log::named(ORIGIN, vec![stranger]),
+        // Who signs another log that is named does not sign for this one.
+        witness::Log::named(another, vec![stranger, log.public()]),
+    ] {
+        let refused = witness.cosign(log.note(3).as_bytes(), &named).await.unwrap_err();
         assert_eq!(refused.code(), Code::CheckpointInvalid);
     }
     assert_eq!(witness.seen().await.unwrap(), []);
-    witness.cosign(log.note(3).as_bytes(), &[stranger, log.public()]).await.unwrap();
+    let named = witness::Log::named(ORIGIN, vec![stranger, log.public()]);
+    witness.cosign(log.note(3).as_bytes(), &named).await.unwrap();
 }
 
 #[tokio::test]

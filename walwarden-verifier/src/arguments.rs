@@ -16,7 +16,8 @@ pub struct VerifyArguments {
     /// The id of a key you trust (sha256:…), in place of the key itself; may be repeated
     #[arg(long, value_name = "KEYID")]
     pub fingerprint: Vec<KeyId>,
-    /// A witness whose signature on the checkpoint counts, as a C2SP vkey; may be repeated, one of them is enough
+    /// A witness whose signature on the checkpoint counts, as a C2SP vkey; may be repeated, one of them is enough for --level 3,
+    /// and none is demanded below
     #[arg(long, value_name = "VKEY", conflicts_with = "witness_policy")]
     pub witness: Vec<String>,
     /// The logs and witnesses you know, and how many of the latter you demand: a C2SP tlog-policy file

@@ -62,7 +62,7 @@ impl Unusable {
     }
 }
 
-/// Verifies and prints the report; returns the exit status of formats.md section 7.
+/// Verifies and prints the report; returns the exit status of `spec/evidence.md` section 4.
 pub fn run(arguments: &VerifyArguments, json: bool) -> u8 {
     let printed = match verify_and_keep(arguments) {
         Ok(report) => {

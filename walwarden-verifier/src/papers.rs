@@ -42,10 +42,10 @@ pub(super) fn write(
         write_new("page", path, report.to_html().as_bytes())?;
     }
     if let (Some(path), Some(auditor), Some(bundle)) = (&arguments.vsa, auditor, report.bundle_sha256) {
-        let policy = arguments.policy.as_deref().or(arguments.witness_policy.as_deref());
-        let policy = policy.map(digest).transpose()?;
+        let policy = arguments.policy.as_deref().map(digest).transpose()?;
+        let witness_policy = arguments.witness_policy.as_deref().map(digest).transpose()?;
         let name = arguments.bundle.file_name().map(|name| name.to_string_lossy());
-        let summary = report.summary(&name.unwrap_or_default(), bundle, policy);
+        let summary = report.summary(&name.unwrap_or_default(), bundle, policy, witness_policy);
         let signature = Signature::from_bytes(auditor.private.sign(&summary.message()).to_bytes());
         write_new("summary", path, &summary.seal(auditor.public.key_id(), &signature))?;
     }

@@ -1,4 +1,4 @@
-/// How much a hostile bundle may cost before it is refused. The defaults are those of formats, section 7.
+/// How much a hostile bundle may cost before it is refused. The defaults are those of `spec/evidence.md`, section 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Budget {
@@ -14,7 +14,7 @@ pub struct Budget {
     pub path_bytes: usize,
     /// Bytes of a manifest, checkpoint, receipt, README or key: 1 MiB. A row of the chain may be as long.
     pub document_bytes: u64,
-    /// Bytes of `bundle.json`: 128 MiB; a list of 200,000 files takes about 60.
+    /// Bytes of `bundle.json`: 64 MiB; a list of 200,000 files, which are the most, takes less.
     pub statement_bytes: u64,
     /// Bytes of `disclosure.json`: 16 MiB; some 40,000 rows.
     pub disclosure_bytes: u64,
@@ -38,7 +38,7 @@ impl Default for Budget {
             entries: 200_000,
             path_bytes: 255,
             document_bytes: 1 << 20,
-            statement_bytes: 128 << 20,
+            statement_bytes: 64 << 20,
             disclosure_bytes: 16 << 20,
             index_bytes: 256 << 20,
             failures_told: 1000,

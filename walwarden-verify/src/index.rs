@@ -1,4 +1,4 @@
-//! The archive index: where each entry of a dump lies and what it should contain (formats, section 4).
+//! The archive index: where each entry of a dump lies and what it should contain (`spec/archive-index.md`).
 
 use crate::canonical::Scanner;
 use crate::form::{Fields, FormError, read_items, read_members};

@@ -12,7 +12,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use ed25519_dalek::VerifyingKey;
 
-use crate::{HashTextError, Sha256};
+use crate::Sha256;
 
 /// Names a public key: SHA-256 of its SPKI DER, written `sha256:` and 64 hex digits.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -31,12 +31,28 @@ impl KeyId {
 }
 
 impl FromStr for KeyId {
-    type Err = HashTextError;
+    type Err = KeyIdTextError;
 
-    fn from_str(text: &str) -> Result<Self, HashTextError> {
-        text.strip_prefix("sha256:").ok_or(HashTextError)?.parse().map(KeyId)
+    fn from_str(text: &str) -> Result<Self, KeyIdTextError> {
+        let digest = text.strip_prefix("sha256:").and_then(|digest| digest.parse().ok());
+        digest.map(KeyId).ok_or(KeyIdTextError)
     }
 }
+
+/// The text is not a key id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct KeyIdTextError;
+
+impl fmt::Display for KeyIdTextError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(
+            "a key id is written as `sha256:` and 64 lower-case hex digits, without colons between them",
+        )
+    }
+}
+
+impl std::error::Error for KeyIdTextError {}
 
 impl fmt::Display for KeyId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -1,4 +1,4 @@
-//! Where each object lies in the destination (formats, section 2): the one home of these names.
+//! Where each object lies in the destination (`spec/layout.md`): the one home of these names.
 
 use crate::{ChainId, DatabaseId, JobId, OrgId, Timestamp};
 

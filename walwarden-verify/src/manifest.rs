@@ -1,4 +1,4 @@
-//! The signed statement of what one backup stored (formats, section 3).
+//! The signed statement of what one backup stored (`spec/manifest.md`).
 
 mod body;
 mod rules;

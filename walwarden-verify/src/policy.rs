@@ -1,7 +1,7 @@
 //! What an auditor demands beyond the format: plain data, read from a JSON file of his own.
 
 use crate::form::{Fields, FormError};
-use crate::{ChainId, DatabaseId, OrgId, json};
+use crate::{ChainId, DatabaseId, KeyId, OrgId, json};
 
 /// The auditor's demands. What is not demanded is not checked.
 ///
@@ -25,6 +25,8 @@ pub struct Policy {
     pub database_id: Option<Option<DatabaseId>>,
     /// `chainId`: which chain it must be.
     pub chain_id: Option<ChainId>,
+    /// `currentKeyId`: which key the chain must have at its last row.
+    pub current_key_id: Option<KeyId>,
     /// `minEvents`: how many rows there must be at least.
     pub min_events: Option<u64>,
     /// `minBackups`: how many completed backups.
@@ -35,7 +37,7 @@ pub struct Policy {
     pub min_drills_passed: Option<u64>,
     /// `minWitnesses`: how many of the auditor's witnesses must have cosigned the checkpoint.
     pub min_witnesses: Option<u64>,
-    /// `maxCheckpointAgeHours`: how long ago the last witness may have cosigned the checkpoint.
+    /// `maxCheckpointAgeHours`: how long ago as many witnesses as are demanded may last have cosigned the checkpoint.
     pub max_checkpoint_age_hours: Option<u64>,
     /// `maxBackupAgeHours`: how old the last completed backup may be, by its row.
     pub max_backup_age_hours: Option<u64>,
@@ -60,6 +62,7 @@ impl Policy {
             database_id: fields
                 .optional("databaseId", |fields, name| fields.nullable(name, Fields::parsed))?,
             chain_id: fields.optional("chainId", Fields::parsed)?,
+            current_key_id: fields.optional("currentKeyId", Fields::parsed)?,
             min_events: fields.optional("minEvents", Fields::number)?,
             min_backups: fields.optional("minBackups", Fields::number)?,
             min_artifacts_checked: fields.optional("minArtifactsChecked", Fields::number)?,

@@ -57,6 +57,16 @@ macro_rules! reasons {
                 match self { $(Reason::$name => Exit::$exit,)* }
             }
 
+            /// Whether the auditor demands this, and not the format: evidence that falls short of it may be sound.
+            pub const fn is_demand(self) -> bool {
+                use Reason::*;
+                matches!(
+                    self,
+                    TimestampAuthority | WitnessLog | WitnessQuorum | PolicySubject | PolicyKey | PolicyMinimum
+                        | PolicyWitnesses | PolicyAge | PolicyTime | PolicyGap | PolicyDisclosure
+                )
+            }
+
             /// What the check demands.
             pub const fn meaning(self) -> &'static str {
                 match self { $(Reason::$name => concat!($($doc),*),)* }
@@ -214,6 +224,8 @@ reasons! {
     WitnessLog "witness-log" Contradiction;
     /// The cosignatures make the quorum of the witness policy.
     WitnessQuorum "witness-quorum" Undecided;
+    /// No row, manifest or receipt is dated more than an hour after a time from outside over the checkpoint.
+    CheckpointTime "checkpoint-time" Contradiction;
 
     /// The kept checkpoint is a signed note of a tlog-checkpoint.
     KeptCheckpointForm "kept-checkpoint-form" Malformed;
@@ -230,13 +242,15 @@ reasons! {
 
     /// The evidence is of the organisation, database and chain the policy names.
     PolicySubject "policy-subject" Contradiction;
+    /// The chain's key at its last row is the one the policy names.
+    PolicyKey "policy-key" Contradiction;
     /// There are at least as many events, backups, artifacts or drills as the policy demands.
     PolicyMinimum "policy-minimum" Contradiction;
     /// The checkpoint was cosigned by as many witnesses as the policy demands.
     PolicyWitnesses "policy-witnesses" Undecided;
-    /// A witness saw the checkpoint, and the last backup or drill happened, within the age the policy allows.
+    /// Enough witnesses saw the checkpoint, and the last backup or drill happened, within the age the policy allows.
     PolicyAge "policy-age" Contradiction;
-    /// The times a policy's age rules need are known: the caller's clock, and a witness's for the checkpoint.
+    /// The times a policy's age rules need are known: the caller's clock, and enough witnesses' for the checkpoint.
     PolicyTime "policy-time" Undecided;
     /// No time between two completed backups is longer than the policy allows.
     PolicyGap "policy-gap" Contradiction;

@@ -1,4 +1,4 @@
-//! The signed record of a restore drill (formats, section 8).
+//! The signed record of a restore drill (`spec/evidence.md`, section 3).
 
 use std::str::FromStr;
 

@@ -135,6 +135,10 @@ pub struct Report {
     pub witnesses: Vec<Cosignature>,
     /// When an authority of the auditor's choice stamped the checkpoint.
     pub stamped_at: Option<Timestamp>,
+    /// By when all of it was written, as witnesses or an authority say whose word suffices to the auditor.
+    pub written_by: Option<Timestamp>,
+    /// When the last row was written, by the writer's word.
+    pub last_row_at: Option<Timestamp>,
     /// Rows that were read.
     pub events: u64,
     /// Rows of the chain that the bundle does not show: it holds part of the chain, and reaches level 1 at most.
@@ -182,12 +186,36 @@ impl Report {
         self.failures().map(|finding| finding.reason.exit()).fold(Exit::Reached, Exit::or)
     }
 
-    /// In a few words, whether the asked level is reached.
+    /// Every level reached, in order: 3 and 4 stand beside each other.
+    pub fn levels(&self) -> Vec<Level> {
+        let Some(highest) = self.level else { return Vec::new() };
+        let complete = highest >= Level::Complete;
+        [
+            (Level::SelfConsistent, true),
+            (Level::Authentic, highest >= Level::Authentic),
+            (Level::Complete, complete),
+            (Level::Witnessed, complete && self.witnessed),
+            (Level::Continuous, complete && self.continuous),
+        ]
+        .into_iter()
+        .filter_map(|(level, reached)| reached.then_some(level))
+        .collect()
+    }
+
+    /// In a few words, whether the asked level is reached, and what was demanded besides.
     pub fn verdict(&self) -> &'static str {
-        match self.exit() {
+        let exit = self.exit();
+        let decisive: Vec<Reason> =
+            self.failures().map(|finding| finding.reason).filter(|reason| reason.exit() == exit).collect();
+        let only_demands = decisive.iter().all(|reason| reason.is_demand());
+        match exit {
             Exit::Reached => "verified",
+            Exit::Contradiction if only_demands => "REFUSED: the evidence is not what was demanded",
             Exit::Contradiction => "REFUSED: the evidence contradicts itself, or a signature fails",
             Exit::Malformed => "REFUSED: malformed, or over a limit",
+            Exit::Undecided if only_demands => {
+                "UNDECIDED: the level asked for is reached, but not all that was demanded besides"
+            }
             Exit::Usage | Exit::Undecided => "UNDECIDED: not enough to reach the level asked for",
         }
     }

@@ -84,6 +84,9 @@ impl Statement {
         let mut files = Vec::new();
         let small = read_members(payload, |scanner, key| match key {
             "subject" => read_items(scanner, "subject", |file| {
+                if files.len() == MOST_FILES {
+                    return Err(FormError::over_limit("there are too many of them"));
+                }
                 files.push(read_subject(&canonical::parse_object(file.as_bytes())?)?);
                 Ok(())
             }),
@@ -140,10 +143,15 @@ impl Envelope {
     ///
     /// When envelope or statement is not canonical, or a field is missing, unknown or malformed.
     pub fn parse(bytes: &[u8]) -> Result<Self, FormError> {
-        let (mut payload, mut signatures) = (Vec::new(), Vec::new());
+        let (mut message, mut payload_at, mut signatures) = (Vec::new(), 0, Vec::new());
         let small = read_members(bytes, |scanner, key| match key {
             "payload" => {
-                payload = base64(&scanner.string()?, "payload")?;
+                let text = scanner.string()?;
+                message = pre_authentication_head(decoded_length(&text));
+                payload_at = message.len();
+                // Behind the head at once: a payload may have many megabytes.
+                message.reserve_exact(decoded_length(&text));
+                STANDARD.decode_vec(text.as_bytes(), &mut message).map_err(|_| not_base64("payload"))?;
                 Ok(true)
             }
             "signatures" => read_items(scanner, "signatures", |signature| {
@@ -160,8 +168,8 @@ impl Envelope {
         fields.value("payload")?;
         fields.value("signatures")?;
         fields.end()?;
-        let statement = Statement::parse(&payload)?;
-        Ok(Envelope { statement, message: pre_authentication_encoding(&payload), signatures })
+        let statement = Statement::parse(&message[payload_at..])?;
+        Ok(Envelope { statement, message, signatures })
     }
 
     /// What it says, unchecked.
@@ -177,6 +185,8 @@ impl Envelope {
 
 /// Each takes a look at the whole payload.
 const MOST_SIGNATURES: usize = 16;
+/// As many as a bundle may hold.
+const MOST_FILES: usize = 200_000;
 
 fn read_signature(object: &Object) -> Result<Signature, FormError> {
     let mut fields = Fields::of(object);
@@ -189,11 +199,28 @@ fn read_signature(object: &Object) -> Result<Signature, FormError> {
 }
 
 fn base64(text: &str, name: &'static str) -> Result<Vec<u8>, FormError> {
-    STANDARD.decode(text).map_err(|_| FormError::field(name, "is not padded standard base64"))
+    STANDARD.decode(text).map_err(|_| not_base64(name))
+}
+
+fn not_base64(name: &'static str) -> FormError {
+    FormError::field(name, "is not padded standard base64")
+}
+
+/// How many bytes a text holds if it is padded standard base64.
+fn decoded_length(text: &str) -> usize {
+    let padding = text.bytes().rev().take_while(|byte| *byte == b'=').count().min(2);
+    (text.len() / 4 * 3).saturating_sub(padding)
 }
 
 pub(crate) fn pre_authentication_encoding(payload: &[u8]) -> Vec<u8> {
-    let mut message = format!("DSSEv1 {} {PAYLOAD_TYPE} {} ", PAYLOAD_TYPE.len(), payload.len()).into_bytes();
+    let mut message = pre_authentication_head(payload.len());
     message.extend_from_slice(payload);
     message
 }
+
+fn pre_authentication_head(payload_bytes: usize) -> Vec<u8> {
+    format!("DSSEv1 {} {PAYLOAD_TYPE} {payload_bytes} ", PAYLOAD_TYPE.len()).into_bytes()
+}
+
+#[cfg(test)]
+mod tests;

@@ -3,6 +3,7 @@ mod closing;
 mod demands;
 mod documents;
 mod keyring;
+mod outside;
 #[cfg(feature = "timestamps")]
 mod stamps;
 #[cfg(not(feature = "timestamps"))]
@@ -27,6 +28,7 @@ use chain_walk::ChainWalk;
 use closing::KeptCheckpoint;
 use documents::Documents;
 use keyring::Keyring;
+use outside::Outside;
 use survey::Survey;
 use witnesses::Witnessed;
 
@@ -259,12 +261,26 @@ impl Verifier {
         report.manifests = documents.manifests_verified;
         report.receipts = documents.receipts_verified;
         report.artifacts_checked = documents.artifacts_checked;
+        let outside = Outside::new(&witnessed, stamped_at, |keys| self.suffice(keys));
+        report.written_by = outside.written_by;
+        let last_row = (survey.walk.events() > 0).then(|| survey.walk.replay.at());
+        report.last_row_at = last_row;
+        let last_row = last_row.map(|at| ("the last row".to_owned(), at));
+        outside.judge(last_row.into_iter().chain(documents.last_dated()), findings);
         report.level = reached(survey, findings, report);
         findings.about("policy");
         if let Some(policy) = &self.policy {
-            demands::judge(policy, survey, &witnessed, self.as_of.or(self.now), report, findings);
+            let now = self.as_of.or(self.now);
+            demands::judge(policy, survey, witnessed.len() as u64, outside.latest_at, now, report, findings);
         }
         Ok(())
+    }
+
+    /// Whether the word of these witnesses is enough for what the auditor demands; without demands, that of one.
+    fn suffice(&self, witnesses: &[PublicKey]) -> bool {
+        let demanded = self.policy.as_ref().and_then(|policy| policy.min_witnesses).unwrap_or(0);
+        let quorum = self.witness_policy.as_ref().is_none_or(|policy| policy.is_met_by(witnesses));
+        witnesses.len() as u64 >= demanded.max(1) && quorum
     }
 
     fn request(&self, survey: &mut Survey) -> Option<AddCheckpoint> {
@@ -278,13 +294,8 @@ impl Verifier {
         if matches!(findings.exit(), Exit::Malformed | Exit::Contradiction) {
             report.level = None;
         }
-        let asked = match self.level {
-            Level::Witnessed => report.witnessed && report.level >= Some(Level::Complete),
-            Level::Continuous => report.level == Some(Level::Continuous),
-            level => report.level >= Some(level),
-        };
         let number = self.level.number();
-        if asked {
+        if report.levels().contains(&self.level) {
             findings.ok(Reason::Level, format!("level {number} reached"));
         } else {
             findings.fail(Reason::Level, format!("level {number} not reached"));
@@ -304,6 +315,8 @@ impl Verifier {
             keys: Vec::new(),
             witnesses: Vec::new(),
             stamped_at: None,
+            written_by: None,
+            last_row_at: None,
             events: 0,
             hidden: 0,
             backups: 0,
@@ -335,7 +348,7 @@ fn reached(survey: &Survey, findings: &Findings, report: &Report) -> Option<Leve
     if survey.walk.shown().is_some() {
         return Some(Level::Authentic);
     }
-    match (findings.exit(), report.continuous, report.witnessed) {
+    match (findings.exit_without_demands(), report.continuous, report.witnessed) {
         (Exit::Reached, true, _) => Some(Level::Continuous),
         (Exit::Reached, false, true) => Some(Level::Witnessed),
         (Exit::Reached, false, false) => Some(Level::Complete),

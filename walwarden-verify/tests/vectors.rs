@@ -8,8 +8,13 @@ use std::io::BufReader;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value as Json;
-use walwarden_verify::key::PublicKey;
-use walwarden_verify::{Budget, Level, Policy, Report, Status, Verifier, WitnessPolicy};
+use walwarden_verify::{Budget, Report, Status, Trust, Verifier};
+#[cfg(feature = "timestamps")]
+use {
+    serde_json::json,
+    std::io::Write as _,
+    walwarden_verify::{Level, Sha256},
+};
 
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../spec/vectors")
@@ -20,41 +25,22 @@ fn texts(args: &Json, name: &str) -> Vec<String> {
     list.iter().map(|item| item.as_str().unwrap().to_owned()).collect()
 }
 
-/// None when the auditor's own arguments cannot be used, which ends with 2.
-fn verifier(args: &Json) -> Option<Verifier> {
+/// What the auditor brings.
+fn trust(args: &Json) -> Trust {
     let read = |file: &str| fs::read(folder().join(file)).unwrap_or_else(|error| panic!("{file}: {error}"));
-    let mut verifier = Verifier::new();
-    for file in texts(args, "pubkeys") {
-        for key in PublicKey::several_from_pem(&String::from_utf8(read(&file)).ok()?).ok()? {
-            verifier = verifier.with_key(key);
-        }
-    }
-    for fingerprint in texts(args, "fingerprints") {
-        verifier = verifier.with_fingerprint(fingerprint.parse().ok()?);
-    }
-    for witness in texts(args, "witnesses") {
-        verifier = verifier.with_witness(witness.parse().ok()?);
-    }
-    if let Some(file) = args["witnessPolicy"].as_str() {
-        verifier = verifier.with_witness_policy(WitnessPolicy::parse(&read(file)).ok()?);
-    }
-    if let Some(file) = args["policy"].as_str() {
-        verifier = verifier.with_policy(Policy::parse(&read(file)).ok()?);
-    }
-    if let Some(as_of) = args["asOf"].as_str() {
-        verifier = verifier.with_as_of(as_of.parse().ok()?);
-    }
-    #[cfg(feature = "timestamps")]
-    for file in texts(args, "authorities") {
-        let text = String::from_utf8(read(&file)).ok()?;
-        verifier = verifier.with_authorities(walwarden_verify::timestamp::Authorities::from_pem(&text).ok()?);
-    }
-    if let Some(file) = args["keptCheckpoint"].as_str() {
-        verifier = verifier.with_kept_checkpoint(read(file));
-    }
-    match args["level"].as_u64() {
-        Some(level) => Some(verifier.with_level(Level::from_number(level.try_into().ok()?)?)),
-        None => Some(verifier),
+    let octets = |name: &str| args[name].as_str().map(read);
+    let contents =
+        |name: &str| texts(args, name).iter().map(|file| String::from_utf8(read(file)).unwrap()).collect();
+    Trust {
+        public_keys: contents("pubkeys"),
+        fingerprints: texts(args, "fingerprints"),
+        witnesses: texts(args, "witnesses"),
+        witness_policy: octets("witnessPolicy"),
+        policy: octets("policy"),
+        as_of: args["asOf"].as_str().map(str::to_owned),
+        kept_checkpoint: octets("keptCheckpoint"),
+        authorities: if cfg!(feature = "timestamps") { contents("authorities") } else { Vec::new() },
+        level: args["level"].as_u64().map(|level| level.try_into().unwrap()),
     }
 }
 
@@ -95,11 +81,16 @@ fn every_case_has_its_outcome_where_next_to_nothing_is_held() {
     judge_all(budget);
 }
 
-fn judge_all(budget: Budget) {
+fn cases() -> Vec<Json> {
     let list = folder().join("cases.json");
     let text = fs::read(&list).unwrap_or_else(|error| panic!("{}: {error}", list.display()));
     let cases: Vec<Json> = serde_json::from_slice(&text).unwrap();
     assert!(!cases.is_empty(), "{} has no case", list.display());
+    cases
+}
+
+fn judge_all(budget: Budget) {
+    let cases = cases();
     let (mut failed, mut skipped) = (Vec::new(), 0);
     for case in &cases {
         let required = texts(case, "requires");
@@ -109,7 +100,7 @@ fn judge_all(budget: Budget) {
             continue;
         }
         let file = File::open(folder().join(case["file"].as_str().unwrap())).unwrap();
-        let Some(verifier) = verifier(&case["args"]) else {
+        let Ok(verifier) = Verifier::try_from(&trust(&case["args"])) else {
             if case["exit"] != 2 {
                 failed.push(format!("{}: the arguments cannot be used", case["name"]));
             }
@@ -129,4 +120,34 @@ fn judge_all(budget: Budget) {
     }
     assert!(skipped < cases.len() / 2, "{skipped} of {} cases are left out", cases.len());
     assert!(failed.is_empty(), "{} of {} cases:\n{}", failed.len(), cases.len(), failed.join("\n"));
+}
+
+/// For the table in which all languages are compared (`bindings/parity`).
+#[cfg(feature = "timestamps")]
+#[test]
+fn the_outcome_of_every_case_is_written_down() {
+    let table = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap().join("parity");
+    fs::create_dir_all(&table).unwrap();
+    let mut table = File::create(table.join("rust.jsonl")).unwrap();
+    for case in cases() {
+        writeln!(table, "{}", outcome(&case)).unwrap();
+    }
+}
+
+#[cfg(feature = "timestamps")]
+fn outcome(case: &Json) -> Json {
+    let Ok(verifier) = Verifier::try_from(&trust(&case["args"])) else {
+        return json!({ "name": case["name"], "exit": 2, "level": null, "codes": [], "reportSha256": null });
+    };
+    let now = "2030-01-01T00:00:00.000Z".parse().unwrap();
+    let bundle = File::open(folder().join(case["file"].as_str().unwrap())).unwrap();
+    let report = verifier.with_now(now).verify(BufReader::new(bundle)).unwrap();
+    let codes: BTreeSet<&str> = report.failures().map(|finding| finding.reason.text()).collect();
+    json!({
+        "name": case["name"],
+        "exit": report.exit().status(),
+        "level": report.level.map(Level::number),
+        "codes": codes,
+        "reportSha256": Sha256::of(&report.to_json()).to_string(),
+    })
 }

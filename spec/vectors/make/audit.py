@@ -8,8 +8,9 @@ from .bundle import bundle, checkpoint_body
 from .cases import WITNESSES
 from .disclosure import disclosed, shown_for
 from .history import History, parse_time, time_text
-from .quorum import ALL_THREE, SECONDS, VKEYS, cosigned, with_lines
-from .stories import drilled, first, indexed, organisation, pair, small
+from .keys import ALPHA, BETA
+from .quorum import ALL_THREE, SECONDS, TWO_OF_THREE, VKEYS, cosigned, with_lines
+from .stories import drilled, first, indexed, organisation, pair, rotated, small
 
 COSIGNED_AT = datetime.datetime.fromtimestamp(SECONDS, datetime.UTC)
 VKEY_LIST = list(VKEYS.values())
@@ -21,6 +22,7 @@ def add(cases):
     counts(cases)
     witnesses(cases)
     ages(cases)
+    keys(cases)
     gaps(cases)
     parts(cases)
     together(cases)
@@ -148,13 +150,7 @@ def ages(cases):
          "two-backups", as_of=backed_up)  # fmt: skip
     good(cases, "age-unlimited", data, "The largest number there is allows any age.", {"maxBackupAgeHours": 2**53 - 1},
          "two-backups", as_of="9999-12-31T23:59:59.999Z")  # fmt: skip
-    first_cosigned = note.cosignature_line(*list(WITNESSES.items())[0], checkpoint_body(history), SECONDS - 99 * HOUR)
-    last_cosigned = note.cosignature_line(*list(WITNESSES.items())[1], checkpoint_body(history), SECONDS)
-    apart = with_lines(history, first_cosigned, last_cosigned)
-    good(cases, "checkpoint-by-last-witness", apart, "The last of the witnesses counts.", {"maxCheckpointAgeHours": 26},
-         "cosigned-apart", as_of=after(COSIGNED_AT, 26), witnesses=VKEY_LIST, level=3)  # fmt: skip
-    bad(cases, "checkpoint-by-other-witness", apart, 1, "policy-age", "The last witness is not named; the one named is too long ago.",
-        {"maxCheckpointAgeHours": 26}, "good/cosigned-apart", as_of=after(COSIGNED_AT, 26), witnesses=VKEY_LIST[:1])  # fmt: skip
+    freshness(cases)
     undrilled = drilled()
     undrilled.wait(26 * HOUR).drill("two", of=first(undrilled), end="failed", outcome="failed")
     bad(cases, "drill-failed-since", bundle(undrilled), 1, "policy-age", "The last drill that passed is too old; a later one failed.",
@@ -165,6 +161,45 @@ def ages(cases):
         ("no-witness", cosigner, "cosigned-by-two", "maxCheckpointAgeHours", "No witness is named: nobody says when."),
     ]:
         bad(cases, name, bytes_, 4, "policy-time", why, {demand: 26}, f"good/{file}", as_of=after(backed_up))
+
+
+def freshness(cases):
+    """How old the checkpoint is, when it was cosigned at different times."""
+    history, names = pair(), list(WITNESSES.items())
+    text, file = checkpoint_body(history), "cosigned-apart"
+    apart = with_lines(history, note.cosignature_line(*names[0], text, SECONDS), note.cosignature_line(*names[1], text, SECONDS + 99 * HOUR))
+    limit, both = {"maxCheckpointAgeHours": 26}, {"maxCheckpointAgeHours": 26, "minWitnesses": 2}
+    two_of_three = cases.keep("policies/two-of-three.policy", TWO_OF_THREE.encode())
+    at_first, at_last = after(COSIGNED_AT, 26), after(COSIGNED_AT, 99 + 26)
+    named, quorum = {"witnesses": VKEY_LIST}, {"witness_policy": two_of_three}
+    good(cases, "checkpoint-by-last-witness", apart, "One witness is enough, and the last one counts.", limit, file,
+         as_of=at_last, level=3, **named)  # fmt: skip
+    good(cases, "checkpoint-by-two-witnesses", apart, "Two are demanded, and both had signed by then.", both, file,
+         as_of=at_first, level=3, **named)  # fmt: skip
+    good(cases, "checkpoint-by-quorum", apart, "Two make the quorum, and both had signed by then.", limit, file,
+         as_of=at_first, level=3, **quorum)  # fmt: skip
+    for name, demands, options, why in [
+        ("other-witness", limit, {"witnesses": VKEY_LIST[:1]}, "The last witness is not named; the one named is too long ago."),
+        ("one-of-two-witnesses", both, named, "One of the two witnesses demanded signed anew."),
+        ("one-of-quorum", limit, quorum, "One witness of the quorum signed anew: it may be the one who helps to roll back."),
+    ]:
+        bad(cases, f"checkpoint-by-{name}", apart, 1, "policy-age", why, demands, f"good/{file}", as_of=at_last, attack="A7",
+            **options)  # fmt: skip
+    cosigner = cosigned(history, 0)
+    bad(cases, "checkpoint-without-quorum", cosigner, 4, "policy-time witness-quorum", "No quorum saw the checkpoint, whenever that be.",
+        limit, "bad/cosigned-by-one", as_of=at_first, **quorum)  # fmt: skip
+    bad(cases, "checkpoint-by-too-few", cosigner, 4, "policy-time policy-witnesses", "Fewer witnesses saw it than are demanded.",
+        both, "bad/cosigned-by-one", as_of=at_first, **named)  # fmt: skip
+
+
+def keys(cases):
+    history = rotated()
+    data, file = bundle(history), "rotated"
+    good(cases, "current-key", data, "The chain's key is the one demanded.", {"currentKeyId": BETA.id}, file)
+    bad(cases, "former-key", data, 1, "policy-key", "The chain was rotated away from the key demanded.", {"currentKeyId": ALPHA.id},
+        f"good/{file}")  # fmt: skip
+    good(cases, "current-key-of-part", disclosed(history, shown_for(history, first(history))), "Rotations are shown in every part.",
+         {"currentKeyId": BETA.id}, "audit-part-rotated", level=1, asked=1)  # fmt: skip
 
 
 def gaps(cases):
@@ -246,6 +281,8 @@ def unusable(cases):
         ("number-nan", with_field('"minBackups":NaN'), "No JSON."),
         ("field-twice", with_field('"minBackups":2,"minBackups":1'), "A field stands there once."),
         ("field-twice-escaped", with_field('"minBackups":2,"min\\u0042ackups":1'), "Also when it is spelled in two ways."),
+        ("key-upper-case", with_field(f'"currentKeyId":"{ALPHA.id.upper()}"'), "A key id has one spelling."),
+        ("key-null", with_field('"currentKeyId":null'), "A chain always has a key."),
         ("organisation-null", with_field('"orgId":null'), "Every chain has an organisation."),
         ("organisation-upper-case", with_field('"orgId":"Acme"'), "No organisation has such an id."),
         ("database-empty", with_field('"databaseId":""'), "No database has such an id."),

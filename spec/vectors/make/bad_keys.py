@@ -2,7 +2,7 @@
 
 import base64
 
-from . import keys, note
+from . import audit, keys, note
 from .bundle import archive, bundle, checkpoint, checkpoint_body, content, seal
 from .cases import WITNESSES
 from .history import History, decode_signature
@@ -127,6 +127,11 @@ def former_key(cases):
     def bad(name, exit, codes, why, **options):
         cases.bad(f"{file}-{name}", data, exit, codes, why, attack="A23", file=f"good/{file}", **options)
 
+    cases.good(f"{file}-both-pinned", data, "Nor who pins both keys: one that is the chain's is enough. The report names the other.",
+               attack="A23", file=file, pins=[ALPHA, BETA])  # fmt: skip
+    current = audit.policy(cases, "current-key", currentKeyId=BETA.id)
+    bad("current-key-demanded", 1, "policy-key", "Both keys are pinned, and the policy names the newest.", pins=[ALPHA, BETA],
+        policy=current)  # fmt: skip
     bad("newest-pinned", 1, "key-pin", "The newest key is pinned, and is none of this chain's.", pins=[BETA])
     later = cases.keep("kept/rotated-12.checkpoint", checkpoint(true))
     bad("checkpoint-kept", 1, "kept-checkpoint-root kept-checkpoint-signature", "A checkpoint of after the rotation was kept.", kept=later)

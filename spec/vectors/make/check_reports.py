@@ -94,7 +94,8 @@ def paper_flaws(case, verifier, folder):
     predicate = json.loads(payload)["predicate"]
     if predicate["verificationResult"] != ("PASSED" if case["exit"] == 0 else "FAILED"):
         yield f"the summary says {predicate['verificationResult']}"
-    if predicate["verifiedLevels"] != ([f"WALWARDEN_LEVEL_{case['level']}"] if case["exit"] == 0 else []):
+    reached = {f"WALWARDEN_LEVEL_{level}" for level in case["levels"]} if case["exit"] == 0 else set()
+    if set(predicate["verifiedLevels"]) != reached:
         yield f"the summary says {predicate['verifiedLevels']}"
 
 

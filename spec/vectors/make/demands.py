@@ -10,7 +10,7 @@ from .witness import Usage
 HOUR = 3_600_000
 NUMBERS = ["minEvents", "minBackups", "minArtifactsChecked", "minDrillsPassed", "minWitnesses", "maxCheckpointAgeHours",
            "maxBackupAgeHours", "maxDrillAgeHours", "maxBackupGapHours"]  # fmt: skip
-DEMANDS = {"orgId": forms.label, "databaseId": forms.maybe(forms.label), "chainId": forms.uuid7}
+DEMANDS = {"orgId": forms.label, "databaseId": forms.maybe(forms.label), "chainId": forms.uuid7, "currentKeyId": forms.key_id}
 DEMANDS |= dict.fromkeys(NUMBERS, forms.number())
 HEAD = {"type": forms.only("walwarden.audit-policy"), "formatVersion": forms.only(1)}
 FORM = forms.shape(HEAD | DEMANDS, optional=DEMANDS)
@@ -45,11 +45,32 @@ def this_moment():
     return datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:23] + "Z"
 
 
+def last_needed(verifier, in_order):
+    """Of witnesses in some order, the time of the last one that it takes to be enough; in a list, empty if they are too few."""
+    wanted = max(1, (verifier.policy or {}).get("minWitnesses", 0))
+    for count in range(wanted, len(in_order) + 1):
+        if not verifier.quorum or not verifier.quorum.wanted or verifier.quorum.is_met_by(set(in_order[:count])):
+            return [millis("1970-01-01T00:00:00.000Z") + verifier.seen[in_order[count - 1]] * 1000]
+    return []
+
+
+def judge_times(verifier):
+    """Nothing is dated more than an hour after somebody from outside saw the checkpoint over it."""
+    outside = last_needed(verifier, sorted(verifier.seen, key=verifier.seen.get))
+    outside += [millis(verifier.stamped_at)] if verifier.stamped_at else []
+    dated = [row["at"] for row in verifier.rows]
+    dated += [document["finishedAt"] for document in verifier.documents.values() if "finishedAt" in document]
+    for at in outside:
+        verifier.demand(all(millis(moment) <= at + HOUR for moment in dated), "checkpoint-time")
+
+
 def judge(policy, verifier, now):
     """`now` is text; what the verifier found is read from it."""
     genesis, rows = verifier.genesis, verifier.rows
     for name in ("orgId", "databaseId", "chainId"):
         verifier.demand(name not in policy or policy[name] == genesis[name], "policy-subject", name)
+    current = policy.get("currentKeyId")
+    verifier.demand(current in (None, verifier.chain.key_at(verifier.tree.size)), "policy-key", current)
     backups = [millis(row["at"]) for row in rows if row["kind"] == "backup.completed"]
     drills = [millis(row["at"]) for row in rows if row["kind"] == "drill.passed"]
     counts = {"minEvents": len(rows), "minBackups": len(backups), "minArtifactsChecked": verifier.artifacts,
@@ -57,9 +78,8 @@ def judge(policy, verifier, now):
     for name, count in counts.items():
         verifier.demand(count >= policy.get(name, 0), "policy-minimum", f"{name}: {count}")
     verifier.demand(len(verifier.seen) >= policy.get("minWitnesses", 0), "policy-witnesses")
-    outside = [millis("1970-01-01T00:00:00.000Z") + seconds * 1000 for seconds in verifier.seen.values()]
-    outside += [millis(verifier.stamped_at)] if verifier.stamped_at else []
-    for name, times in [("maxCheckpointAgeHours", outside), ("maxBackupAgeHours", backups), ("maxDrillAgeHours", drills)]:
+    latest = last_needed(verifier, sorted(verifier.seen, key=verifier.seen.get, reverse=True))
+    for name, times in [("maxCheckpointAgeHours", latest), ("maxBackupAgeHours", backups), ("maxDrillAgeHours", drills)]:
         if name in policy and verifier.demand(times, "policy-time", name):
             age = millis(now) - max(times)
             verifier.demand(-HOUR <= age <= policy[name] * HOUR, "policy-age", name)

@@ -1,21 +1,26 @@
 """Witness policies: quorums that are reached, quorums that are not, and files that are none."""
 
+import datetime
+
 from . import note
 from .bundle import bundle, checkpoint, checkpoint_body, origin
 from .cases import WITNESSES
+from .history import parse_time, time_text
 from .keys import ALPHA, BETA, MALLORY
-from .stories import pair, rotated
+from .stories import drilled, first, pair, rotated, small
 
 VKEYS = {name: note.vkey(name, witness.raw, 4) for name, witness in WITNESSES.items()}
 NAMES = ["harbour", "notary", "press"]
 ALL_THREE = "".join(f"witness {name} {vkey}\n" for name, vkey in zip(NAMES, VKEYS.values(), strict=True))
 SECONDS = 1795230000
+TWO_OF_THREE = ALL_THREE + "group most 2 harbour notary press\nquorum most\n"
 
 
 def add(cases):
     reached(cases)
     missed(cases)
     logs(cases)
+    times(cases)
     unusable(cases)
 
 
@@ -38,7 +43,7 @@ def reached(cases):
     nested = "group offices 2 harbour notary\ngroup papers any press\ngroup either any offices papers\nquorum either\n"
     tabs = ALL_THREE.replace(" ", "\t ")
     for name, text, why in [
-        ("two-of-three", ALL_THREE + "group most 2 harbour notary press\nquorum most\n", "Two of three witnesses cosigned."),
+        ("two-of-three", TWO_OF_THREE, "Two of three witnesses cosigned."),
         ("nested", ALL_THREE + nested, "One group of a group reached its threshold."),
         ("single", ALL_THREE + "quorum notary\n", "The quorum is one witness."),
         ("laid-out", f"# comment\n\n \t{tabs}\n  quorum   harbour\t", "Blanks, tabs, comments and no last newline."),
@@ -102,6 +107,49 @@ def logs(cases):
         path = policy(f"rotated-{name}", origin(history), key)
         cases.good(f"policy-log-{name}-key", cosigned(history, 2), f"The chain rotated; the policy knows its {name} key.",
                    level=3, asked=3, pins=[], witness_policy=path, file="rotated-cosigned")  # fmt: skip
+
+
+def times(cases):
+    """What is dated after the time at which others saw the checkpoint over it."""
+    vkeys, quorum = list(VKEYS.values()), {"witness_policy": keep(cases, "two-of-three", TWO_OF_THREE)}
+
+    def cosigned_at(history, *seconds):
+        text, known = checkpoint_body(history), list(WITNESSES.items())
+        return with_lines(history, *(note.cosignature_line(*known[at], text, one) for at, one in enumerate(seconds)))
+
+    def moment(history):
+        return int(parse_time(history.rows[-1]["at"]).timestamp())
+
+    def ahead(history, **time):
+        return time_text(history.now + datetime.timedelta(hours=1, **time))
+
+    def good(name, data, why, **options):
+        cases.good(name, data, why, level=3, asked=3, **options)
+
+    def bad(name, data, why, witnesses=vkeys, **options):
+        cases.bad(name, data, 1, "checkpoint-time", why, attack="A24", witnesses=witnesses, **options)
+
+    history = pair()
+    last = moment(history)
+    behind = cosigned_at(history, last, last, last - 86400)
+    good("cosigned-hour-before-last-row", cosigned_at(history, last - 3600), "Clocks may be apart by an hour.", witnesses=vkeys)
+    bad("cosigned-before-last-row", cosigned_at(history, last - 3601), "The last row is dated more than an hour after the cosignature.")
+    good("quorum-outvotes-slow-clock", behind, "One witness's clock is a day slow; the quorum's word counts.",
+         file="cosigned-by-slow-clock", **quorum)  # fmt: skip
+    bad("slow-clock-of-one-witness", behind, "One witness is enough, and one says that the rows were not written yet.",
+        file="good/cosigned-by-slow-clock")  # fmt: skip
+    bad("quorum-before-last-row", cosigned_at(history, last - 3601, last - 7200, last), "So it is after those of the quorum.",
+        witnesses=(), **quorum)  # fmt: skip
+    for name, late, judged, why in [
+        ("hour-ahead", {}, good, "dated an hour after the cosignature"),
+        ("ahead", {"milliseconds": 1}, bad, "dated more than an hour after the cosignature over its digest"),
+    ]:
+        manifests, receipts = small(), drilled()
+        job = manifests.begin("late")
+        manifests.complete(job, "late", finishedAt=ahead(manifests, seconds=1, **late))
+        receipts.drill("late", of=first(receipts), finishedAt=ahead(receipts, seconds=5, **late))
+        for kind, one in [("manifest", manifests), ("receipt", receipts)]:
+            judged(f"{kind}-{name}", cosigned_at(one, moment(one)), f"A {kind} is {why}.", witnesses=vkeys)
 
 
 def unusable(cases):

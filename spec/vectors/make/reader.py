@@ -18,7 +18,7 @@ PATH = re.compile(
 )
 LIMITS = [
     (re.compile(r"audit_events\.json|.*\.dump"), None), (re.compile(r".*/index\.json"), 256 * MIB),
-    (re.compile(r"bundle\.json"), 128 * MIB), (re.compile(r"disclosure\.json"), 16 * MIB), (re.compile(r".*"), MIB),
+    (re.compile(r"bundle\.json"), 64 * MIB), (re.compile(r"disclosure\.json"), 16 * MIB), (re.compile(r".*"), MIB),
 ]  # fmt: skip
 
 

@@ -6,7 +6,7 @@ from .verify import Usage, Verifier
 
 
 def judge(case, files):
-    """Exit code, the failing checks with what each leads to, and the level reached, of one case."""
+    """Exit code, the failing checks with what each leads to, the highest level and all levels reached, of one case."""
     args = case["args"]
     try:
         verifier = Verifier(
@@ -21,8 +21,8 @@ def judge(case, files):
         )
         code = verifier.run(files[case["file"]], args["level"])
     except Usage:
-        return 2, {}, None
-    return code, {name: exit for exit, name, _ in verifier.failures}, verifier.level
+        return 2, {}, None, []
+    return code, {name: exit for exit, name, _ in verifier.failures}, verifier.level, sorted(verifier.reached)
 
 
 # Where these fail, places of rows are unknown, and what else is judged is the reader's own.
@@ -32,7 +32,7 @@ OPEN = {"chain-genesis", "disclosure-cover"}
 def complete(cases, files):
     """Puts all that the second verifier says into the cases; one line for each in which that is something else than expected."""
     for case in cases:
-        exit, codes, level = judge(case, files)
+        exit, codes, level, case["levels"] = judge(case, files)
         stated = exit != 4 or case["level"] in (None, level)
         if exit != case["exit"] or set(case["codes"]) - codes.keys() or (exit == 0 and level != case["level"]) or not stated:
             yield f"{case['name']}: expected exit {case['exit']} {case['codes']} level {case['level']}, got {exit} {sorted(codes)} level {level}"

@@ -82,7 +82,8 @@ def good(cases):
     ok("unsigned-attribute", stamp(over(), signer_options={"unsigned": context(1, attribute("1.2.3.4", NOTHING))}),
        "Attributes that are not signed.")  # fmt: skip
     ok("more-certificates", stamp(over(), chain=[stamps("rsa2048"), root()]), "The response holds other certificates too.")
-    ok("first-moment", stamp(over(), at="20250101000000Z"), "The certificates begin to be valid.")
+    starts = below(valid=("261121040000Z", "350101000000Z"))
+    ok("first-moment", stamp(over(), starts), "The authority's certificate begins to be valid.")
     ok("last-moment", stamp(over(), at="20350101000000Z"), "The certificates are valid for the last second.")
     later = Certificate("Stamps", stamp_key("p256", "later"), root(), valid=("20261121040000Z"[2:], "20261121040000Z"[2:]))
     ok("valid-just-then", stamp(over(), later), "The certificate was valid at that second, and at no other.")
@@ -116,17 +117,22 @@ def policies(cases):
         document = b'{"type":"walwarden.audit-policy","formatVersion":1,"maxCheckpointAgeHours":%d}\n' % hours
         return cases.keep(f"policies/audit-{name}.json", document)
 
-    data, file, limit = stamped(stamp(over())), "stamp-p256-sha256", policy("stamp", 2)
-    cases.good("audit-stamp-oldest", data, "The timestamp is exactly as old as allowed.", policy=limit, file=file,
-               as_of="2026-11-21T06:00:00.000Z", authorities=[ROOT])  # fmt: skip
+    limit, file, now = policy("stamp", 2), "stamp-p256-sha256", "2026-11-21T05:00:00.000Z"
     both = bundle(pair(), checkpoint_bytes=cosigned_checkpoint(), timestamp=stamp(over()))
-    cases.good("audit-stamp-after-witness", both, "The last of witnesses and timestamp counts.", policy=limit, level=3,
-               file="stamp-beside-witness", as_of="2026-11-21T06:00:00.000Z", authorities=[ROOT],
-               witnesses=list(VKEYS.values())[:1])  # fmt: skip
-    cases.bad("audit-stamp-too-old", data, 1, "policy-age", "The timestamp is a millisecond older than allowed.", policy=limit,
-              file=f"good/{file}", as_of="2026-11-21T06:00:00.001Z", authorities=[ROOT])  # fmt: skip
-    cases.bad("audit-stamp-of-unnamed-authority", data, 4, "policy-time", "The time of an authority that is not named counts for nothing.",
-              policy=limit, file=f"good/{file}", as_of="2026-11-21T05:00:00.000Z")  # fmt: skip
+    cases.bad("audit-stamp-is-not-fresh", stamped(stamp(over())), 4, "policy-time",
+              "A timestamp does not say that the checkpoint was the latest: anybody has an old one stamped anew.", policy=limit,
+              file=f"good/{file}", as_of=now, authorities=[ROOT], attack="A7")  # fmt: skip
+    cases.bad("audit-stamp-after-witness", both, 1, "policy-age", "The timestamp is young enough, the witness's word is not.",
+              policy=limit, file="good/stamp-beside-witness", as_of="2026-11-21T05:00:00.001Z", authorities=[ROOT],
+              witnesses=list(VKEYS.values())[:1], attack="A7")  # fmt: skip
+    hour_before = stamp(over(), at="20261121020011Z")
+    cases.good("stamp-hour-before-last-row", stamped(hour_before), "The last row is dated an hour after the timestamp: clocks may be apart.",
+               authorities=[ROOT])  # fmt: skip
+    earlier = stamp(over(), at="20261121020010.999Z")
+    cases.bad("stamp-before-last-row", stamped(earlier), 1, "checkpoint-time", "The last row is dated more than an hour after the timestamp.",
+              authorities=[ROOT], attack="A24")  # fmt: skip
+    cases.good("stamp-before-last-row-unasked", stamped(earlier), "Nobody the auditor trusts contradicts the rows.",
+               file="bad/stamp-before-last-row")  # fmt: skip
 
 
 def cosigned_checkpoint():

@@ -35,9 +35,13 @@ pub(crate) struct WitnessInit {
 pub(crate) struct WitnessCosign {
     #[command(flatten)]
     pub(crate) place: WitnessPlace,
-    /// A public key of a log you witness, SPKI PEM; may be repeated, a file may hold several
+    /// The public key of the log you witness, SPKI PEM; may be repeated where --origin names the log
     #[arg(long, value_name = "FILE", required = true)]
     pub(crate) pubkey: Vec<PathBuf>,
+    /// Cosign for this log alone, e.g. walwarden/acme/01a1fbd4-f500-7bb4-8334-3b1d44ec4b55; needed where several keys are
+    /// named: each could sign in the name of the other's log
+    #[arg(long, value_name = "ORIGIN")]
+    pub(crate) origin: Option<String>,
     /// Write the checkpoint with the cosignature below it to this new file too
     #[arg(long, value_name = "FILE")]
     pub(crate) out: Option<PathBuf>,

@@ -6,12 +6,12 @@ use std::path::Path;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
-use walwarden_core::clock::{SystemClock, SystemRandom};
+use walwarden_core::clock::{Clock as _, SystemClock, SystemRandom};
 use walwarden_core::new_file::{failed, publish, staged};
 use walwarden_core::verify::checkpoint::{self, Checkpoint};
 use walwarden_core::verify::key::PublicKey;
-use walwarden_core::verify::{Report, Verifier};
-use walwarden_core::witness::Witness;
+use walwarden_core::verify::{Report, Timestamp, Verifier};
+use walwarden_core::witness::{Log, Witness};
 use walwarden_core::{Code, Error, Result};
 
 use crate::arguments::{WitnessCommand, WitnessCosign};
@@ -43,14 +43,14 @@ pub(crate) async fn run(command: WitnessCommand, output: Output) -> Ending {
 
 async fn cosigned(cosign: &WitnessCosign, output: Output) -> Ending {
     let witness = open(&cosign.place.state)?;
-    let logs = keys(cosign)?;
+    let log = log(cosign)?;
     let request = match (&cosign.bundle, &cosign.checkpoint) {
-        (Some(bundle), _) => request_of(bundle, &logs, &witness).await?,
+        (Some(bundle), _) => request_of(bundle, &log, &witness).await?,
         (None, Some(checkpoint)) => read(checkpoint)?,
         (None, None) => return Err(Error::new(Code::ArgumentInvalid, "no checkpoint is named").into()),
     };
     let draft = cosign.out.as_deref().map(staged).transpose()?;
-    let done = witness.cosign(&request, &logs).await?;
+    let done = witness.cosign(&request, &log).await?;
     if let (Some(mut draft), Some(path)) = (draft, &cosign.out) {
         draft.write_all(done.note.as_bytes()).map_err(|error| failed(path, error))?;
         publish(draft, path)?;
@@ -63,10 +63,13 @@ async fn cosigned(cosign: &WitnessCosign, output: Output) -> Ending {
 }
 
 /// The checkpoint of a bundle that verifies, with the proof from the one that this witness cosigned last.
-async fn request_of(bundle: &Path, logs: &[PublicKey], witness: &Witness) -> Result<Vec<u8>> {
-    let verifier = logs.iter().fold(Verifier::new(), |verifier, log| verifier.with_key(*log));
+async fn request_of(bundle: &Path, log: &Log, witness: &Witness) -> Result<Vec<u8>> {
+    let verifier = log.keys().iter().fold(Verifier::new(), |verifier, key| verifier.with_key(*key));
     // Once to know which log it is and how long, and once more for the proof.
     let found = verified(&verifier, bundle)?;
+    if let Some(why) = found.last_row_at.and_then(|at| ahead(at, SystemClock.now())) {
+        return Err(refused(bundle, &why));
+    }
     let origin = found.org_id.as_ref().zip(found.chain_id).map(|(org, chain)| checkpoint::origin(org, chain));
     let seen = witness.seen().await?;
     let last = seen.iter().find(|last| Some(&last.origin) == origin.as_ref()).map_or(0, |last| last.size);
@@ -84,6 +87,12 @@ fn verified(verifier: &Verifier, bundle: &Path) -> Result<Report> {
     failure.map_or(Ok(report), |failure| Err(refused(bundle, &failure)))
 }
 
+/// Why rows are not cosigned that this witness's clock has yet to reach: auditors would find its own time to contradict them.
+fn ahead(last_row_at: Timestamp, now: Timestamp) -> Option<String> {
+    let is_ahead = last_row_at.unix_millis() - now.unix_millis() > SLACK_MILLIS;
+    is_ahead.then(|| format!("its last row is dated {last_row_at}, and it is {now}: compare the clocks"))
+}
+
 fn refused(bundle: &Path, why: &str) -> Error {
     let message = format!("the bundle's checkpoint is not cosigned path={} cause={why}", bundle.display());
     Error::new(Code::CheckpointInvalid, message)
@@ -99,7 +108,7 @@ fn described(checkpoint: &Checkpoint) -> Value {
     })
 }
 
-fn keys(cosign: &WitnessCosign) -> Result<Vec<PublicKey>> {
+fn log(cosign: &WitnessCosign) -> Result<Log> {
     let mut keys = Vec::new();
     for path in &cosign.pubkey {
         let about = |what: &str| format!("{what} path={}", path.display());
@@ -111,7 +120,14 @@ fn keys(cosign: &WitnessCosign) -> Result<Vec<PublicKey>> {
         })?;
         keys.extend(found);
     }
-    Ok(keys)
+    match (&cosign.origin, keys.as_slice()) {
+        (Some(origin), _) => Ok(Log::named(origin, keys)),
+        (None, [key]) => Ok(Log::signed_by(*key)),
+        (None, _) => {
+            let message = "several keys are named, and each could sign in the name of the other's log: name the log with --origin";
+            Err(Error::new(Code::ArgumentInvalid, message))
+        }
+    }
 }
 
 /// A file that is no checkpoint may be of any length: not more than one can have is read.
@@ -129,4 +145,19 @@ fn read(path: &Path) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
+/// Clocks may be apart by an hour, as `walwarden-verify` has it for what is dated after a cosignature.
+const SLACK_MILLIS: i64 = 3_600_000;
 const MAX_CHECKPOINT_BYTES: u64 = 1 << 20;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_hour_is_what_clocks_may_be_apart() {
+        let ahead = |row: &str| ahead(row.parse().unwrap(), "2026-03-02T01:00:00.000Z".parse().unwrap());
+        assert_eq!(ahead("2026-03-02T00:00:00.000Z"), None);
+        assert_eq!(ahead("2026-03-02T02:00:00.000Z"), None);
+        assert!(ahead("2026-03-02T02:00:00.001Z").unwrap().contains("compare the clocks"));
+    }
+}

@@ -155,20 +155,31 @@ async fn after_a_rotation_the_new_key_must_be_named() {
         scene.run(&start.into_iter().chain(named).chain(what.iter().copied()).collect::<Vec<_>>())
     };
     scene.run(&["backup", "run", "--database", "shop"]).succeeds();
-    cosign(&[&old], &[&checkpoint(&scene, 0, "first")]).succeeds();
+    let first = scene.text("first.cosigned");
+    cosign(&[&old], &["--out", &first, &checkpoint(&scene, 0, "first")]).succeeds();
     let size = last_size(&scene, "harbour");
 
     scene.run(&["key", "rotate"]).succeeds();
     let new = public_key(&scene);
     let bundle = scene.text("rotated.tgz");
     scene.run(&["evidence", "export", "--database", "shop", "--out", &bundle]).succeeds();
+    let former = ["evidence", "export", "--database", "shop", "--checkpoint", &first];
+    let refused =
+        scene.run(&[&former[..], &["--out", &scene.text("y.tgz")]].concat()).fails(2, "checkpoint-invalid");
+    assert!(refused.stderr.contains("rotated after this checkpoint"), "{}", refused.stderr);
     let rotated = checkpoint(&scene, size, "rotated");
     for what in [&[rotated.as_str()][..], &["--bundle", &bundle]] {
         let refused = cosign(&[&old], what).fails(2, "checkpoint-invalid");
         assert!(refused.stderr.contains("no key that was named signed the checkpoint"), "{}", refused.stderr);
     }
     cosign(&[&new], &[&checkpoint(&scene, 0, "bare")]).fails(2, "proof-needed");
-    cosign(&[&old, &new], &[&rotated]).succeeds();
+    let refused = cosign(&[&old, &new], &[&rotated]).fails(2, "argument-invalid");
+    assert!(refused.stderr.contains("--origin"), "{}", refused.stderr);
+    let shown = scene.json(&["witness", "show", "--state", &harbour]);
+    let origin = shown["logs"][0]["origin"].as_str().unwrap();
+    let another = ["--origin", "walwarden/acme/another", &rotated];
+    assert!(cosign(&[&old, &new], &another).fails(2, "checkpoint-invalid").stderr.contains("of another log"));
+    cosign(&[&old, &new], &["--origin", origin, &rotated]).succeeds();
     scene.run(&["backup", "run", "--database", "shop"]).succeeds();
     cosign(&[&new], &[&checkpoint(&scene, size + 1, "next")]).succeeds();
 }

@@ -8,7 +8,7 @@ use walwarden_verify::{DatabaseId, Sha256};
 
 use super::Exporter;
 use super::rows::{self, Summary};
-use crate::chain::{AuditChain, Subject};
+use crate::chain::{AuditChain, ChainKeys, Subject};
 use crate::error::{Code, Error, Result};
 use crate::evidence;
 
@@ -34,6 +34,17 @@ impl Exporter {
         summary: &Summary,
         given: Option<Given>,
     ) -> Result<String> {
+        if let Some(given) = &given {
+            let keys = ChainKeys::of(chain).await?;
+            // The bundle would end with rows of the former key, which signs no more.
+            if keys.at(given.size()) != keys.current() {
+                let message = format!(
+                    "the chain's key was rotated after this checkpoint, have a later one cosigned size={}",
+                    given.size()
+                );
+                return Err(Error::new(Code::CheckpointInvalid, message));
+            }
+        }
         let signer = self.parts.signer_at(chain, summary.head.seq).await?;
         let Some(given) = given else {
             return evidence::checkpoint(&subject.org_id, chain.chain_id(), &summary.tree, signer.as_ref())

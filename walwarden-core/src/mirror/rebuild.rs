@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use walwarden_verify::chain::Replay;
+use walwarden_verify::chain::{KeyHistory, Replay};
 use walwarden_verify::key::PublicKey;
 use walwarden_verify::layout::BackupObject;
 use walwarden_verify::{ChainId, DatabaseId, OrgId, Row};
@@ -134,9 +134,9 @@ impl Rebuilder {
     ) -> Result<Rebuilt> {
         let subject = trust.subject;
         let rows = read_rows(trust.from, &found.segments).await?;
-        check_rows(&rows)?;
+        let keys = replayed(&rows)?;
         let count = rows.len() as u64;
-        let covered_rows = trust.covered(chain_id, found, &rows).await?;
+        let covered_rows = trust.covered(chain_id, found, &rows, &keys).await?;
         let uncovered = count - covered_rows;
         if uncovered > 0 {
             let mut what = format!(
@@ -210,7 +210,8 @@ async fn read_rows(from: &dyn Storage, segments: &[(u64, Listed)]) -> Result<Vec
     Ok(rows)
 }
 
-fn check_rows(rows: &[Row]) -> Result<()> {
+/// Which key the chain had when, if its rows do not contradict each other.
+fn replayed(rows: &[Row]) -> Result<KeyHistory> {
     let mut replay = Replay::new();
     for row in rows {
         if let Some(violation) = replay.push(row).into_iter().next() {
@@ -218,5 +219,5 @@ fn check_rows(rows: &[Row]) -> Result<()> {
             return Err(Error::new(Code::ChainDamaged, message));
         }
     }
-    Ok(())
+    Ok(replay.keys().clone())
 }

@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use futures::TryStreamExt;
+use walwarden_verify::chain::KeyHistory;
 use walwarden_verify::checkpoint::{Checkpoint, SignedNote, origin};
 use walwarden_verify::key::PublicKey;
 use walwarden_verify::merkle::Tree;
-use walwarden_verify::{ChainId, Row};
+use walwarden_verify::{ChainId, KeyId, Row};
 
 use super::rebuild::Found;
 use crate::chain::Subject;
@@ -81,10 +82,17 @@ impl Trust<'_> {
         ))
     }
 
-    /// How many rows the largest checkpoint by a trusted key covers. One that contradicts them is an error.
-    pub(super) async fn covered(&self, chain_id: ChainId, found: &Found, rows: &[Row]) -> Result<u64> {
+    /// How many rows the largest checkpoint covers that is by a trusted key, and by the one that these rows had then: who has a former
+    /// key answers for nothing that came after it. One that contradicts the rows is an error.
+    pub(super) async fn covered(
+        &self,
+        chain_id: ChainId,
+        found: &Found,
+        rows: &[Row],
+        keys: &KeyHistory,
+    ) -> Result<u64> {
         let (mut tree, mut rows) = (Tree::new(), rows.iter());
-        for (checkpoint, name) in self.largest(chain_id, found).await? {
+        for (checkpoint, name) in self.largest(chain_id, found, keys).await? {
             let missing = usize::try_from(checkpoint.size - tree.size()).unwrap_or(usize::MAX);
             rows.by_ref().take(missing).for_each(|row| tree.push(&row.to_canonical()));
             if (checkpoint.size, checkpoint.root) != (tree.size(), tree.root()) {
@@ -96,17 +104,21 @@ impl Trust<'_> {
         Ok(tree.size())
     }
 
-    /// The checkpoints by a trusted key down to the first that lies under its own size, the smallest first. Its own size
+    /// The checkpoints by the key of their time, down to the first that lies under its own size, the smallest first. Its own size
     /// counts, not its name: whoever can add objects can store a copy under a larger number, where it stays for good if
     /// the store keeps every object.
     async fn largest<'f>(
         &self,
         chain_id: ChainId,
         found: &'f Found,
+        keys: &KeyHistory,
     ) -> Result<Vec<(Checkpoint, &'f ObjectName)>> {
         let mut largest = Vec::new();
         for (named, listed) in found.checkpoints.iter().rev() {
-            let Some(checkpoint) = self.checkpoint(chain_id, listed).await? else { continue };
+            let Some((checkpoint, by)) = self.checkpoint(chain_id, listed).await? else { continue };
+            if keys.at(checkpoint.size) != Some(by) {
+                continue;
+            }
             let in_place = checkpoint.size == *named;
             largest.push((checkpoint, &listed.name));
             if in_place {
@@ -117,16 +129,17 @@ impl Trust<'_> {
         Ok(largest)
     }
 
-    /// The checkpoint, if it is one of this chain and by a trusted key.
-    async fn checkpoint(&self, chain_id: ChainId, listed: &Listed) -> Result<Option<Checkpoint>> {
+    /// The checkpoint and its signer, if it is one of this chain and by a trusted key.
+    async fn checkpoint(&self, chain_id: ChainId, listed: &Listed) -> Result<Option<(Checkpoint, KeyId)>> {
         if listed.size_bytes > NOTE_LIMIT_BYTES {
             return Ok(None);
         }
         let origin = origin(&self.subject.org_id, chain_id);
         let bytes = self.from.read(&listed.name, NOTE_LIMIT_BYTES).await?;
         let Some((note, checkpoint)) = parse(&bytes) else { return Ok(None) };
-        let by_trusted = self.trusted_keys.iter().any(|key| note.verify(&origin, key) == Ok(true));
-        Ok((checkpoint.origin == origin && by_trusted).then_some(checkpoint))
+        let signer = self.trusted_keys.iter().find(|key| note.verify(&origin, key) == Ok(true));
+        let signer = signer.filter(|_| checkpoint.origin == origin);
+        Ok(signer.map(|key| (checkpoint, key.key_id())))
     }
 }
 

@@ -24,13 +24,14 @@ use state::State;
 /// use std::sync::Arc;
 /// use walwarden_core::Code;
 /// use walwarden_core::clock::{SystemClock, SystemRandom};
-/// use walwarden_core::witness::Witness;
+/// use walwarden_core::witness::{Log, Witness};
 ///
 /// # tokio::runtime::Builder::new_multi_thread().build().unwrap().block_on(async {
 /// let folder = tempfile::tempdir()?;
 /// let witness = Witness::create(&folder.path().join("state"), "witness.example/one", &SystemRandom, Arc::new(SystemClock))?;
 /// println!("{}", witness.vkey()); // what auditors put into their policies
-/// let refused = witness.cosign(b"no checkpoint", &[]).await.unwrap_err();
+/// # let key = *witness.vkey().key();
+/// let refused = witness.cosign(b"no checkpoint", &Log::signed_by(key)).await.unwrap_err();
 /// assert_eq!(refused.code(), Code::CheckpointInvalid);
 /// # Ok::<(), Box<dyn std::error::Error>>(()) }).unwrap();
 /// ```
@@ -40,6 +41,31 @@ pub struct Witness {
     key: Arc<FileKey>,
     state: State,
     clock: Arc<dyn Clock>,
+}
+
+/// A log that a witness watches: who signs its checkpoints, and under which name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Log {
+    origin: Option<String>,
+    keys: Vec<PublicKey>,
+}
+
+impl Log {
+    /// Every log that this one key signs, whatever their origins: those of one owner.
+    pub fn signed_by(key: PublicKey) -> Self {
+        Log { origin: None, keys: vec![key] }
+    }
+
+    /// The log of this origin, which any of these keys signs, as the former and the newest one of a log that was rotated. Without its
+    /// origin the owner of one key could have a checkpoint cosigned in the name of another's log.
+    pub fn named(origin: impl Into<String>, keys: Vec<PublicKey>) -> Self {
+        Log { origin: Some(origin.into()), keys }
+    }
+
+    /// Who signs.
+    pub fn keys(&self) -> &[PublicKey] {
+        &self.keys
+    }
 }
 
 /// A checkpoint that was cosigned.
@@ -97,16 +123,16 @@ impl Witness {
         blocking(move || state.seen(&vkey)).await
     }
 
-    /// Cosigns a checkpoint by one of these keys, if it goes on from the one cosigned last. Takes a bare checkpoint, or
+    /// Cosigns a checkpoint of this log, if it goes on from the one cosigned last. Takes a bare checkpoint, or
     /// one with a proof before it, as C2SP tlog-witness sends it. One of equal size and root is cosigned again, with a new time.
     ///
     /// # Errors
-    /// `checkpoint-invalid` when it is no checkpoint or none of the keys signed it; `checkpoint-older` when it has fewer
+    /// `checkpoint-invalid` when it is no checkpoint, or of another log, or none of the log's keys signed it; `checkpoint-older` when it has fewer
     /// rows than the one cosigned last; `proof-needed` when the proof begins at another size; `log-forked` when the proof fails, or the root
     /// differs at equal size; `witness-damaged` when the last checkpoint does not bear this witness's cosignature; `file-failed`.
-    pub async fn cosign(&self, request: &[u8], logs: &[PublicKey]) -> Result<Cosigned> {
+    pub async fn cosign(&self, request: &[u8], log: &Log) -> Result<Cosigned> {
         let request = read_request(request)?;
-        let checkpoint = signed_checkpoint(&request.note, logs)?;
+        let checkpoint = signed_checkpoint(&request.note, log)?;
         let (state, origin) = (self.state.clone(), checkpoint.origin.clone());
         let turn = blocking(move || state.turn(&origin)).await?;
         let last = turn.last(&self.vkey)?;
@@ -136,16 +162,21 @@ fn read_request(bytes: &[u8]) -> Result<AddCheckpoint> {
     Ok(AddCheckpoint { old_size: 0, proof: Vec::new(), note })
 }
 
-fn signed_checkpoint(note: &str, logs: &[PublicKey]) -> Result<Checkpoint> {
+fn signed_checkpoint(note: &str, log: &Log) -> Result<Checkpoint> {
     let malformed = |error: walwarden_verify::FormError| {
         Error::new(Code::CheckpointInvalid, "this is no checkpoint").with_source(error)
     };
     let note = SignedNote::parse(note.as_bytes()).map_err(malformed)?;
     let checkpoint = Checkpoint::parse_body(note.body()).map_err(malformed)?;
+    if let Some(origin) = log.origin.as_ref().filter(|origin| **origin != checkpoint.origin) {
+        let (found, origin) = (printable(&checkpoint.origin), printable(origin));
+        let message = format!("the checkpoint is of another log origin={found} named={origin}");
+        return Err(Error::new(Code::CheckpointInvalid, message));
+    }
     let mut signed = false;
-    for log in logs {
-        signed |= note.verify(&checkpoint.origin, log).map_err(|error| {
-            let message = format!("the signature of the checkpoint fails key={}", log.key_id());
+    for key in &log.keys {
+        signed |= note.verify(&checkpoint.origin, key).map_err(|error| {
+            let message = format!("the signature of the checkpoint fails key={}", key.key_id());
             Error::new(Code::CheckpointInvalid, message).with_source(error)
         })?;
     }

@@ -3,7 +3,7 @@ use std::borrow::Cow;
 use super::write::short_escape;
 use crate::json::{Error, Number, Object, Value};
 
-/// Containers within each other; the outermost counts (formats, section 7).
+/// Containers within each other; the outermost counts (`spec/evidence.md`, section 1).
 pub(super) const MAX_DEPTH: usize = 64;
 
 /// Walks canonical JSON in one pass, without building what the caller does not ask for.

@@ -4,7 +4,7 @@ use std::fmt;
 use crate::json::Object;
 use crate::{EventKind, JobId};
 
-/// Where each job of a chain stands: the state machines of backup, restore and drill (formats, section 5).
+/// Where each job of a chain stands: the state machines of backup, restore and drill (`spec/chain.md`).
 ///
 /// ```
 /// use walwarden_verify::chain::Jobs;

@@ -27,7 +27,7 @@ pub enum Subject {
 
 macro_rules! kinds {
     ($($name:ident $text:literal $subject:ident $machine:expr;)*) => {
-        /// The closed list of kinds (formats, section 5).
+        /// The closed list of kinds (`spec/chain.md`).
         ///
         /// ```
         /// use walwarden_verify::EventKind;

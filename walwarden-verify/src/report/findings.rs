@@ -26,7 +26,9 @@ impl Findings {
 
     /// What is found from now on concerns this.
     pub(crate) fn about(&mut self, object: impl ToString) {
-        self.object = Some(object.to_string());
+        let mut object = object.to_string();
+        cut(&mut object);
+        self.object = Some(object);
     }
 
     /// What is found from now on concerns no single thing.
@@ -50,7 +52,8 @@ impl Findings {
         }
     }
 
-    fn push(&mut self, status: Status, reason: Reason, detail: String) {
+    fn push(&mut self, status: Status, reason: Reason, mut detail: String) {
+        cut(&mut detail);
         self.list.push(Finding { status, reason, object: self.object.clone(), detail });
     }
 
@@ -71,6 +74,12 @@ impl Findings {
         self.list.iter().any(|finding| finding.status == Status::Ok && finding.reason == reason)
     }
 
+    /// How a verification ends that demands nothing beyond the format.
+    pub(crate) fn exit_without_demands(&self) -> Exit {
+        let of_the_format = self.failures.keys().filter(|reason| !reason.is_demand());
+        of_the_format.map(|reason| reason.exit()).fold(Exit::Reached, Exit::or)
+    }
+
     /// How a verification with these findings ends.
     pub(crate) fn exit(&self) -> Exit {
         self.failures.keys().map(|reason| reason.exit()).fold(Exit::Reached, Exit::or)
@@ -82,3 +91,14 @@ impl Findings {
         (self.list, untold.map(|(reason, count)| (reason, (count - told) as u64)).collect())
     }
 }
+
+/// What a bundle says is quoted, but not at any length.
+fn cut(text: &mut String) {
+    if text.len() > QUOTED_BYTES {
+        let end = (0..=QUOTED_BYTES).rev().find(|end| text.is_char_boundary(*end)).unwrap_or(0);
+        text.truncate(end);
+        text.push('…');
+    }
+}
+
+const QUOTED_BYTES: usize = 512;

@@ -63,6 +63,8 @@ impl Report {
         if let Some(at) = self.stamped_at {
             fact("Timestamp", &at.to_string())?;
         }
+        fact("Written by, as others say", &or_none(self.written_by.map(|at| at.to_string())))?;
+        fact("Last row, as its writer says", &or_none(self.last_row_at.map(|at| at.to_string())))?;
         fact("Rows", &self.events.to_string())?;
         fact("Rows not shown", &self.hidden.to_string())?;
         fact("Completed backups", &self.backups.to_string())?;

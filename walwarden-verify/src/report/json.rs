@@ -22,6 +22,8 @@ impl Report {
             ("keys", list(self.keys.iter().map(key).collect())),
             ("witnesses", list(self.witnesses.iter().map(witness).collect())),
             ("stampedAt", self.stamped_at.map(|at| at.to_string()).into()),
+            ("writtenBy", self.written_by.map(|at| at.to_string()).into()),
+            ("lastRowAt", self.last_row_at.map(|at| at.to_string()).into()),
             ("events", self.events.into()),
             ("rowsHidden", self.hidden.into()),
             ("backups", self.backups.into()),

@@ -19,14 +19,22 @@ impl Report {
         match self.exit() {
             Exit::Reached => {}
             Exit::Undecided => {
+                let falls_short = self.failures().any(|finding| finding.reason == Reason::Level);
                 not(
-                    "level",
-                    format!(
-                        "That the evidence reaches level {}: something that this takes is missing.",
-                        self.asked.number()
-                    ),
+                    if falls_short { "level" } else { "demands" },
+                    match falls_short {
+                        true => format!(
+                            "That the evidence reaches level {}: something that this takes is missing.",
+                            self.asked.number()
+                        ),
+                        false => "What was demanded besides the level: see the checks that fail.".to_owned(),
+                    },
                 );
             }
+            Exit::Contradiction if self.failures().all(|finding| finding.reason.is_demand() || finding.reason == Reason::Level) => not(
+                "demands",
+                "What was demanded: the evidence is of something else, too little or too old. It does not contradict itself.".to_owned(),
+            ),
             _ => not(
                 "everything",
                 "Anything: the evidence was refused, and none of its statements should be relied upon."
@@ -42,6 +50,14 @@ impl Report {
         };
         if let Some(why) = author {
             not("author", format!("Who wrote the evidence: {why}."));
+        }
+        let pinned = self.keys.iter().filter(|key| key.pinned);
+        if pinned.clone().count() > 0 && pinned.clone().all(|key| key.revoked_seq.is_some()) {
+            not(
+                "pinned-key-revoked",
+                "Whose the chain is now: it has revoked every key of its that you trusted beforehand, and goes on under others that these let in."
+                    .to_owned(),
+            );
         }
         if self.hidden > 0 {
             not(
@@ -83,16 +99,15 @@ impl Report {
     }
 
     fn about_history(&self, not: &mut impl FnMut(&'static str, String)) {
-        let witnessed = self.witnesses.iter().map(|witness| witness.at).max().filter(|_| self.witnessed);
-        match (witnessed, self.continuous) {
-            (None, false) => not(
+        match (self.witnessed, self.continuous) {
+            (false, false) => not(
                 "one-history",
                 "That this is the only history: whoever has the signing key can write another one. Witnesses, or a checkpoint kept from an earlier time, would show it.".to_owned(),
             ),
-            (None, true) => not("one-history", "That the rows after the kept checkpoint are the only ones: nobody but the owner of the key signed them.".to_owned()),
-            (Some(_), _) => {}
+            (false, true) => not("one-history", "That the rows after the kept checkpoint are the only ones: nobody but the owner of the key signed them.".to_owned()),
+            (true, _) => {}
         }
-        match witnessed.max(self.stamped_at) {
+        match self.written_by {
             None => not(
                 "times",
                 "When anything happened: all times are the word of whoever wrote the evidence.".to_owned(),

@@ -16,7 +16,7 @@ use crate::{KeyId, Sha256};
 /// # use walwarden_verify::{Report, Sha256};
 /// # fn sign(_: &[u8]) -> walwarden_verify::key::Signature { unimplemented!() }
 /// # fn example(report: &Report, key_id: walwarden_verify::KeyId) {
-/// let summary = report.summary("acme-shop.evidence.tgz", Sha256::of(b"the bundle"), None);
+/// let summary = report.summary("acme-shop.evidence.tgz", Sha256::of(b"the bundle"), None, None);
 /// let envelope = summary.seal(key_id, &sign(&summary.message()));
 /// # }
 /// ```
@@ -26,12 +26,18 @@ pub struct VerificationSummary {
 }
 
 impl Report {
-    /// Sums the verification up, for a signature by the auditor. `policy` is the digest of the policy file that was demanded. A report without
-    /// a time says 1970: give the verifier a clock.
-    pub fn summary(&self, bundle_name: &str, bundle: Sha256, policy: Option<Sha256>) -> VerificationSummary {
+    /// Sums the verification up, for a signature by the auditor. `policy` and `witness_policy` are the digests of the files that
+    /// were demanded. A report without a time says 1970: give the verifier a clock.
+    pub fn summary(
+        &self,
+        bundle_name: &str,
+        bundle: Sha256,
+        policy: Option<Sha256>,
+        witness_policy: Option<Sha256>,
+    ) -> VerificationSummary {
         let digest = |digest: Sha256| Value::Object(Object::from([("sha256", digest.to_string())]));
         let result = if self.exit() == Exit::Reached { "PASSED" } else { "FAILED" };
-        let levels = self.level.filter(|_| self.exit() == Exit::Reached);
+        let levels = self.levels().into_iter().filter(|_| self.exit() == Exit::Reached);
         let levels = levels.map(|level| Value::from(format!("WALWARDEN_LEVEL_{}", level.number())));
         let at = self.verified_at.map_or_else(|| "1970-01-01T00:00:00.000Z".to_owned(), |at| at.to_string());
         let keys = self.keys.iter().filter(|key| key.pinned);
@@ -50,12 +56,16 @@ impl Report {
             ("timeVerified", at.into()),
             ("resourceUri", bundle_name.into()),
             ("verificationResult", result.into()),
-            ("verifiedLevels", Value::Array(levels.into_iter().collect())),
+            ("verifiedLevels", Value::Array(levels.collect())),
+            ("walwardenAsked", u32::from(self.asked.number()).into()),
             ("walwardenExit", u32::from(self.exit().status()).into()),
             ("walwardenPinnedKeys", Value::Array(keys)),
         ]);
         if let Some(as_of) = self.as_of {
             predicate.insert("walwardenAsOf", Value::from(as_of));
+        }
+        if let Some(policy) = witness_policy {
+            predicate.insert("walwardenWitnessPolicy", Object::from([("digest", digest(policy))]));
         }
         predicate.insert(
             "policy",

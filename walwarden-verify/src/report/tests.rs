@@ -6,9 +6,12 @@ fn characters_that_hide_or_reorder_text_are_escaped() {
         status: Status::Fail,
         reason: Reason::ManifestJob,
         object: None,
-        detail: "a\u{1b}[2Kb\u{202e}c\u{2028}d\u{200b}é".to_owned(),
+        detail: "a\u{1b}[2Kb\u{202e}c\u{2028}d\u{200b}é\u{3164}\u{a0} \u{fe0f}\u{e0100}".to_owned(),
     };
-    assert_eq!(finding.to_string(), "FAIL: a\\u{1b}[2Kb\\u{202e}c\\u{2028}d\\u{200b}é [manifest-job]");
+    assert_eq!(
+        finding.to_string(),
+        "FAIL: a\\u{1b}[2Kb\\u{202e}c\\u{2028}d\\u{200b}é\\u{3164}\\u{a0} \\u{fe0f}\\u{e0100} [manifest-job]"
+    );
 }
 
 fn report_with(findings: Vec<Finding>) -> Report {
@@ -66,4 +69,53 @@ fn failures_beyond_the_budget_are_counted() {
     (0..5).for_each(|at| findings.fail(Reason::ChainHash, at.to_string()));
     let (told, untold) = findings.into_parts();
     assert_eq!((told.len(), untold[&Reason::ChainHash]), (2, 3));
+}
+
+fn failing(reasons: &[Reason]) -> Report {
+    let finding = |reason: &Reason| Finding {
+        status: Status::Fail,
+        reason: *reason,
+        object: None,
+        detail: String::new(),
+    };
+    report_with(reasons.iter().map(finding).collect())
+}
+
+#[test]
+fn a_demand_that_is_missed_is_no_contradiction_of_the_evidence() {
+    let verdict = |reasons: &[Reason]| failing(reasons).verdict();
+    assert!(verdict(&[Reason::PolicyAge, Reason::Level]).contains("not what was demanded"));
+    assert!(verdict(&[Reason::PolicyAge, Reason::ChainHash]).contains("contradicts itself"));
+    assert!(verdict(&[Reason::PolicyTime]).contains("not all that was demanded"));
+    assert!(verdict(&[Reason::PolicyTime, Reason::Level]).contains("not enough to reach the level"));
+    assert!(verdict(&[Reason::PolicyTime, Reason::ManifestMissing]).contains("not enough"));
+    let codes = |reasons: &[Reason]| failing(reasons).not_proven()[0].code;
+    assert_eq!(codes(&[Reason::PolicySubject, Reason::Level]), "demands");
+    assert_eq!(codes(&[Reason::WitnessQuorum]), "demands");
+    assert_eq!(codes(&[Reason::WitnessQuorum, Reason::Level]), "level");
+    assert_eq!(codes(&[Reason::PolicySubject, Reason::ChainHash]), "everything");
+}
+
+#[test]
+fn a_chain_that_revoked_the_keys_trusted_is_said_to_be_another_s_perhaps() {
+    let key_id: crate::KeyId = format!("sha256:{}", "0".repeat(64)).parse().unwrap();
+    let key = |pinned, revoked_seq| ChainKey { key_id, from_seq: 1, pinned, revoked_seq };
+    let told = |keys: Vec<ChainKey>| {
+        let mut report = report_with(Vec::new());
+        report.keys = keys;
+        report.not_proven().iter().any(|not| not.code == "pinned-key-revoked")
+    };
+    assert!(told(vec![key(true, Some(9)), key(false, None)]));
+    assert!(!told(vec![key(true, Some(9)), key(true, None)]));
+    assert!(!told(vec![key(false, Some(9))]));
+}
+
+#[test]
+fn what_is_quoted_has_an_end() {
+    let mut findings = Findings::new(10);
+    findings.about("é".repeat(9_000));
+    findings.fail(Reason::BundlePath, "é".repeat(9_000));
+    let (told, _) = findings.into_parts();
+    assert_eq!(told[0].detail, "é".repeat(256) + "…");
+    assert_eq!(told[0].object.as_ref().unwrap().len(), 512 + '…'.len_utf8());
 }

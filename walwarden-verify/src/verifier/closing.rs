@@ -174,7 +174,11 @@ impl KeptCheckpoint {
         match parse(note) {
             Ok((note, checkpoint)) => Some(KeptCheckpoint { note, checkpoint }),
             Err(error) => {
-                findings.fail(Reason::KeptCheckpointForm, format!("kept checkpoint is malformed: {error}"));
+                let is_request = note.starts_with(b"old ");
+                let hint =
+                    if is_request { "; this is a request to a witness: keep what it cosigned" } else { "" };
+                let detail = format!("kept checkpoint is malformed: {error}{hint}");
+                findings.fail(Reason::KeptCheckpointForm, detail);
                 None
             }
         }

@@ -1,7 +1,7 @@
 //! The auditor's own demands, beyond the format.
 
+use super::outside::SLACK_MILLIS;
 use super::survey::Survey;
-use super::witnesses::Witnessed;
 use crate::Timestamp;
 use crate::policy::Policy;
 use crate::reason::Reason;
@@ -10,7 +10,8 @@ use crate::report::{Findings, Report};
 pub(super) fn judge(
     policy: &Policy,
     survey: &Survey,
-    witnessed: &[Witnessed],
+    witnesses: u64,
+    latest_at: Option<Timestamp>,
     now: Option<Timestamp>,
     report: &Report,
     findings: &mut Findings,
@@ -31,20 +32,13 @@ pub(super) fn judge(
         report.artifacts_checked,
     );
     at_least(Reason::PolicyMinimum, "drills passed", policy.min_drills_passed, walk.drills_passed());
-    at_least(Reason::PolicyWitnesses, "witnesses", policy.min_witnesses, witnessed.len() as u64);
+    at_least(Reason::PolicyWitnesses, "witnesses", policy.min_witnesses, witnesses);
 
-    let last_witness = witnessed.iter().map(|witnessed| witnessed.at).chain(report.stamped_at).max();
     let mut backups: Vec<Timestamp> =
         walk.replay.completed().values().map(|completed| completed.at).collect();
     backups.sort_unstable();
     let drills = walk.replay.drills().values().filter(|end| end.passed).map(|end| end.at);
-    judge_age(
-        "checkpoint's cosignature or timestamp",
-        policy.max_checkpoint_age_hours,
-        last_witness,
-        now,
-        findings,
-    );
+    judge_age("checkpoint's cosignature", policy.max_checkpoint_age_hours, latest_at, now, findings);
     judge_age("completed backup", policy.max_backup_age_hours, backups.last().copied(), now, findings);
     judge_age("passed drill", policy.max_drill_age_hours, drills.max(), now, findings);
     if let Some(hours) = policy.max_backup_gap_hours {
@@ -70,6 +64,13 @@ fn judge_subject(policy: &Policy, survey: &Survey, findings: &mut Findings) {
     same("organisation", policy.org_id.as_ref().map(|id| genesis.is_some_and(|g| g.org_id == *id)));
     same("database", policy.database_id.as_ref().map(|id| genesis.is_some_and(|g| g.database_id == *id)));
     same("chain", policy.chain_id.map(|id| genesis.is_some_and(|g| g.chain_id == id)));
+    let Some(wanted) = policy.current_key_id else { return };
+    match survey.walk.key_at(survey.walk.events()) {
+        Some((key_id, _)) if key_id == wanted => {
+            findings.ok(Reason::PolicyKey, "the chain's key at its last row is the one the policy demands");
+        }
+        _ => findings.fail(Reason::PolicyKey, format!("policy demands that the chain's key now is {wanted}")),
+    }
 }
 
 fn judge_age(
@@ -89,8 +90,8 @@ fn judge_age(
             let detail =
                 format!("policy allows {hours} hours from the last {what}, which is of {last}, to {now}");
             // A date in the future, clocks apart by an hour allowed, says nothing about age.
-            let from_the_future = last > now && hours_between(now, last) > 1;
-            if !from_the_future && (last > now || hours_between(last, now) <= hours) {
+            let ahead = last.unix_millis().saturating_sub(now.unix_millis());
+            if ahead <= SLACK_MILLIS && (ahead > 0 || hours_between(last, now) <= hours) {
                 findings.ok(Reason::PolicyAge, detail);
             } else {
                 findings.fail(Reason::PolicyAge, detail);

@@ -9,7 +9,7 @@ use crate::manifest::ObjectDigest;
 use crate::reason::Reason;
 use crate::receipt::Receipt;
 use crate::report::Findings;
-use crate::{JobId, Manifest, Sha256};
+use crate::{JobId, Manifest, Sha256, Timestamp};
 
 /// Judges manifests, indexes and receipts one by one, and then that none is missing.
 pub(super) struct Documents<'a> {
@@ -19,6 +19,8 @@ pub(super) struct Documents<'a> {
     chunks: BTreeMap<JobId, Vec<Sha256>>,
     // Rows that are not held, and the manifests anchored in them with the hash they name.
     anchors_open: BTreeMap<u64, Vec<(JobId, Sha256)>>,
+    // The manifest or receipt with the latest time, and that.
+    last_dated: Option<(BundlePath, Timestamp)>,
     pub(super) manifests_verified: u64,
     pub(super) receipts_verified: u64,
     pub(super) artifacts_checked: u64,
@@ -40,6 +42,7 @@ impl<'a> Documents<'a> {
             manifests: BTreeMap::new(),
             chunks: BTreeMap::new(),
             anchors_open: BTreeMap::new(),
+            last_dated: None,
             manifests_verified: 0,
             receipts_verified: 0,
             artifacts_checked: 0,
@@ -113,6 +116,7 @@ impl<'a> Documents<'a> {
                 }
             }
         }
+        self.dated(BundlePath::Manifest(job_id), body.finished_at);
         self.manifest_signature(job_id, manifest, findings);
         self.manifests.insert(
             job_id,
@@ -224,6 +228,7 @@ impl<'a> Documents<'a> {
 
     fn receipt(&mut self, job_id: JobId, receipt: &Receipt, findings: &mut Findings) {
         let (walk, body) = (&self.survey.walk, receipt.body());
+        self.dated(BundlePath::Receipt(job_id), body.finished_at);
         let mut fail = |reason, detail: &str| {
             findings.fail(reason, format!("{detail} for drill_job={job_id}"));
         };
@@ -278,6 +283,17 @@ impl<'a> Documents<'a> {
                 findings.fail(error.reason, detail);
             }
         }
+    }
+
+    fn dated(&mut self, path: BundlePath, at: Timestamp) {
+        if self.last_dated.is_none_or(|(_, latest)| at > latest) {
+            self.last_dated = Some((path, at));
+        }
+    }
+
+    /// The document with the latest time, and that.
+    pub(super) fn last_dated(&self) -> Option<(String, Timestamp)> {
+        self.last_dated.map(|(path, at)| (path.to_string(), at))
     }
 
     /// After the last document: what is missing, and the artifacts.

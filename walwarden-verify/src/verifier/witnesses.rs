@@ -10,7 +10,7 @@ use crate::{Timestamp, WitnessPolicy};
 /// A witness cosigned the checkpoint.
 pub(super) struct Witnessed {
     name: String,
-    key: PublicKey,
+    pub(super) key: PublicKey,
     pub(super) at: Timestamp,
 }
 
