@@ -9,7 +9,7 @@ demo *ARGS: _demo-tools
     cargo run --release --package walwarden-cli --bin walwarden -- demo {{ARGS}}
 
 # Format, lints, docs, all tests of Rust and of every binding against real servers, the vectors. Not deny, wasm, fuzz and bench.
-test: _test-tools format-check lint _tests-and-page python-tests npm-test uniffi-tests wasm-test doc vectors
+test: _test-tools format-check lint _compiled _tests-and-page python-tests npm-test uniffi-tests wasm-test doc vectors
     bindings/parity "${CARGO_TARGET_DIR:-target}/parity"
     bindings/reach --check
     @echo "all checks passed"
@@ -18,7 +18,12 @@ test: _test-tools format-check lint _tests-and-page python-tests npm-test uniffi
 bindings: tests python-tests npm-test uniffi-tests wasm-test
     bindings/parity "${CARGO_TARGET_DIR:-target}/parity"
 
-# The page takes minutes of one core; the Rust tests leave one idle for as long.
+# All that is tested, before the tests begin.
+_compiled:
+    cargo test --quiet --workspace --no-run
+    bindings/build --quiet
+
+# The page takes minutes of one core; the Rust tests leave one idle for longer.
 [parallel]
 _tests-and-page: tests wasm-page
 
@@ -94,7 +99,7 @@ wasm:
 
 # The verifier as one page for browsers: target/browser/walwarden-verifier.html. Ends with 3 where it cannot be built.
 wasm-page:
-    scripts/build-wasm-page
+    nice scripts/build-wasm-page
 
 # The page in Chromium without a network: all vectors, a bundle larger than memory, what a person does. Five minutes the first time.
 [working-directory: 'bindings/wasm']
