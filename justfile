@@ -8,15 +8,24 @@ default:
 demo *ARGS: _demo-tools
     cargo run --release --package walwarden-cli --bin walwarden -- demo {{ARGS}}
 
-# Format, lints, docs, all Rust and Python tests against real servers, the vectors. Not bindings, deny, wasm, fuzz and bench.
-test: _test-tools format-check lint tests python-tests doc vectors
-    bindings/parity "${CARGO_TARGET_DIR:-target}/parity" python
+# Format, lints, docs, all tests of Rust and of every binding against real servers, the vectors. Not deny, wasm, fuzz and bench.
+test: _test-tools format-check lint _compiled _tests-and-page python-tests npm-test uniffi-tests wasm-test doc vectors
+    bindings/parity "${CARGO_TARGET_DIR:-target}/parity"
     bindings/reach --check
     @echo "all checks passed"
 
-# The tests of every binding, and the table of all vectors in all languages. Each compiles the engine once more: half an hour.
-bindings: tests python-tests uniffi-tests npm-test wasm-test
+# The tests of every binding, and the table of all vectors in all languages.
+bindings: tests python-tests npm-test uniffi-tests wasm-test
     bindings/parity "${CARGO_TARGET_DIR:-target}/parity"
+
+# All that is tested, before the tests begin.
+_compiled:
+    cargo test --quiet --workspace --no-run
+    bindings/build --quiet
+
+# The page takes minutes of one core; the Rust tests leave one idle for longer.
+[parallel]
+_tests-and-page: tests wasm-page
 
 # All Rust tests against real servers.
 tests *ARGS: _test-tools
@@ -45,7 +54,8 @@ vectors: _python
     "$WALWARDEN_TOOLS/python/bin/python" -m make --check
     "$WALWARDEN_TOOLS/python/bin/python" -m make.check_examples
     "$WALWARDEN_TOOLS/python/bin/python" -m make.check_stamps
-    cargo build --quiet --package walwarden-cli --bin walwarden-verify
+    # With the features of the tests, which --example asks for.
+    cargo build --quiet --workspace --bin walwarden-verify --example verify_bundle
     "$WALWARDEN_TOOLS/python/bin/python" -m make.check_reports "${CARGO_TARGET_DIR:-../../target}/debug/walwarden-verify"
     PATH="$WALWARDEN_TOOLS/python/bin:$PATH" make/by_hand_test.sh
 
@@ -89,7 +99,7 @@ wasm:
 
 # The verifier as one page for browsers: target/browser/walwarden-verifier.html. Ends with 3 where it cannot be built.
 wasm-page:
-    scripts/build-wasm-page
+    nice scripts/build-wasm-page
 
 # The page in Chromium without a network: all vectors, a bundle larger than memory, what a person does. Five minutes the first time.
 [working-directory: 'bindings/wasm']

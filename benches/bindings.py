@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
-"""What it costs to reach the engine from Python, beside the command line, in one session.
+"""What it costs to reach the engine from Python, beside the command line, in one session; and what its work costs an event loop.
 
     benches/bindings.py [--megabytes 200] [--rounds 5]
 
 A bundle of 100 MB verified, and a backup made, each with whole processes and, for verifying, inside a running interpreter. The rounds
-alternate, the best of each side counts. It wants the release build of the commands, and `./just wheel`.
+alternate, the best of each side counts. Then 100 verifications and 10 backups at once, from asyncio and from Node. It wants the release
+build of the commands, `./just wheel` and `./just npm`.
 """
 
 import argparse
@@ -38,6 +39,42 @@ import sys, walwarden
 engine = walwarden.Engine("acme", signer=walwarden.FileKey.load(sys.argv[1]), catalog=sys.argv[2], client_dirs=[sys.argv[3]])
 engine.backup("shop", sys.argv[4], walwarden.open_storage(sys.argv[5]))
 """
+
+
+# Delays of a loop that has nothing to do but to be woken each millisecond.
+BUSY = """
+import asyncio, sys, time, walwarden
+bundle, public, private, bin_dir, dsn, out = sys.argv[1:]
+engine = walwarden.Engine("acme", signer=walwarden.FileKey.load(private), client_dirs=[bin_dir])
+storage, key = walwarden.open_storage(out, make_folder=True), open(public).read()
+
+async def p99(work):
+    delays = []
+    async def beat():
+        while True:
+            before = time.perf_counter()
+            await asyncio.sleep(0.001)
+            delays.append(time.perf_counter() - before - 0.001)
+    pulse = asyncio.create_task(beat())
+    await work
+    pulse.cancel()
+    return sorted(delays)[len(delays) * 99 // 100] * 1000
+
+async def load():
+    backups = asyncio.gather(*(engine.backup_async(f"shop-{n}", dsn, storage) for n in range(10)))
+    async def verify():
+        while not backups.done():
+            assert (await walwarden.verify_async(bundle, public_keys=[key])).exit == 0
+    await asyncio.gather(backups, *(verify() for _ in range(100)))
+
+async def main():
+    idle = await p99(asyncio.sleep(2))
+    print(f"asyncio: p99 {await p99(load()):.1f} ms, {idle:.1f} ms with nothing to do")
+
+asyncio.run(main())
+"""
+SMALL = ROOT / "spec/vectors/good/one-backup.evidence.tgz"
+SMALL_KEY = ROOT / "spec/vectors/keys/alpha.pub.pem"
 
 
 def timed(*command: object, **environment: str) -> float:
@@ -99,6 +136,17 @@ def main() -> None:
                         times.append(timed(python, "-c", BACK_UP, home / "signing-key.pem", catalog, bin_dir, dsn, store))
                     shutil.rmtree(store)
             told(f"backup of {chosen.megabytes} MB", min(command), min(ours))
+
+            print("100 verifications and 10 backups at once:")
+            load = [SMALL, SMALL_KEY, home / "signing-key.pem", bin_dir, dsn]
+            subprocess.run([python, "-c", BUSY, *load, out / "busy-python"], check=True)
+            (out / "npm").mkdir()
+            shutil.copy(ROOT / "bindings/napi/bench.cjs", out / "npm")
+            for package in ["verifier", "cli"]:
+                [packed] = (ROOT / "target/npm").glob(f"walwarden-{package}-*.tgz")
+                install = ["npm", "install", "--silent", "--offline", "--no-audit", "--no-fund", "--prefix"]
+                subprocess.run([*install, out / "npm" / package, packed], check=True)
+            subprocess.run(["node", out / "npm/bench.cjs", "busy", *load, out / "busy-node"], check=True)
 
 
 if __name__ == "__main__":

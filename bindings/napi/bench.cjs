@@ -1,4 +1,5 @@
-// One measurement of the installed packages: `node bench.cjs events|dump BUNDLE`, `require`, `load BUNDLE KEY`.
+// One measurement of the installed packages: `node bench.cjs events|dump BUNDLE`, `require`, `load BUNDLE KEY`,
+// `busy BUNDLE KEY SIGNING-KEY BIN-DIR DSN FOLDER`.
 
 const { readFileSync } = require('node:fs');
 const { monitorEventLoopDelay } = require('node:perf_hooks');
@@ -20,14 +21,36 @@ async function p99(work) {
   return (delays.percentile(99) / 1e6).toFixed(1);
 }
 
+const idle = () => p99(() => new Promise((resolve) => setTimeout(resolve, 2000)));
+
+/** Ten backups, and a hundred verifications always under way until these are made. */
+async function busy(verify, publicKeys, signingKey, binDir, dsn, folder) {
+  const { Engine, FileKey, openStorage } = require('./cli/node_modules/walwarden-cli');
+  const engine = await Engine.open('acme', { signer: await FileKey.load(signingKey), clientDirs: [binDir] });
+  const storage = await openStorage(folder, { makeFolder: true });
+  const before = await idle();
+  const loaded = await p99(async () => {
+    let ended = false;
+    const backups = Promise.all(Array.from({ length: 10 }, (_, number) => engine.backup(`shop-${number}`, dsn, storage)));
+    const rounds = async () => {
+      while (!ended) await verify(bundle, { publicKeys });
+    };
+    const verifications = Array.from({ length: 100 }, rounds);
+    await backups.finally(() => (ended = true));
+    await Promise.all(verifications);
+  });
+  console.log(`Node: p99 ${loaded} ms, ${before} ms with nothing to do`);
+}
+
 async function main() {
   const [{ verify }, time] = required('./verifier/node_modules/@walwarden/verifier');
   if (what === 'require') {
     return console.log(`require: @walwarden/verifier ${time}, walwarden-cli ${required('./cli/node_modules/walwarden-cli')[1]}`);
   }
   const publicKeys = [readFileSync(key, 'utf8')];
+  if (what === 'busy') return busy(verify, publicKeys, ...process.argv.slice(5));
   if (what === 'load') {
-    const idle = await p99(() => new Promise((resolve) => setTimeout(resolve, 2000)));
+    const before = await idle();
     const started = performance.now();
     const loaded = await p99(async () => {
       const rounds = async () => {
@@ -36,7 +59,7 @@ async function main() {
       await Promise.all(Array.from({ length: 100 }, rounds));
     });
     const rate = Math.round(3000 / seconds(started));
-    return console.log(`100 at once: ${rate} verifications/s; event loop p99 ${loaded} ms, ${idle} ms with nothing to do`);
+    return console.log(`100 at once: ${rate} verifications/s; event loop p99 ${loaded} ms, ${before} ms with nothing to do`);
   }
   const started = performance.now();
   const report = await verify(bundle, { publicKeys });

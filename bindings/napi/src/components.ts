@@ -77,14 +77,24 @@ function uploading(upload: Upload): Engine.UploadCalls {
   };
 }
 
+/**
+ * Answers that native code waits for. Without it a promise that its component has forgotten is collected as garbage, which native
+ * code sees as the end of the component, not as one that does not answer.
+ */
+const awaited = new Set<Promise<unknown>>();
+
 /** Never rejects: nothing may be thrown into native code. */
 async function answered<T>(call: () => Promise<T>): Promise<T | Engine.Thrown> {
+  const answer = call();
+  awaited.add(answer);
   try {
-    return await call();
+    return await answer;
   } catch (error) {
     // By its name: both packages have the class, and there may be several copies of either.
     if (error instanceof Error && error.name === 'WalwardenError') return { code: (error as WalwardenError).code, message: error.message };
     return { message: text(error) };
+  } finally {
+    awaited.delete(answer);
   }
 }
 

@@ -25,6 +25,12 @@ after(() => server.stop());
 const kinds = async (engine: Engine) =>
   (await engine.rows('shop')).map((row) => (JSON.parse(Buffer.from(row).toString()) as { kind: string }).kind);
 
+/** What is never answered, and forgotten: while somebody waits for it, garbage is collected. */
+function never(): Promise<never> {
+  setTimeout(() => globalThis.gc?.(), 50);
+  return new Promise(() => {});
+}
+
 async function refused(work: Promise<unknown>): Promise<WalwardenError> {
   let found: unknown;
   await assert.rejects(work, (error) => ((found = error), true));
@@ -94,7 +100,7 @@ test('what an own signer does wrong fails the job and nothing else', async () =>
     'throws no error': () => {
       throw null;
     },
-    hangs: () => new Promise(() => {}),
+    hangs: never,
     'signs with another key': (message) => nodeSigner().sign(message),
     'returns too little': () => new Uint8Array(3),
     'returns text': () => 'signature' as unknown as Uint8Array,
@@ -104,6 +110,7 @@ test('what an own signer does wrong fails the job and nothing else', async () =>
     const engine = await openEngine(server, { signer: { publicKey: good.publicKey, sign }, patienceSeconds: 0.5 });
     const error = await refused(engine.backup('shop', shop, new MapStorage()));
     assert.deepEqual([error.code, error.kind], ['component-failed', 'Failed'], `${how}: ${String(error)}`);
+    assert.equal(error.message.includes('did not answer'), how === 'hangs', error.message);
   }
   const error = await refused(openEngine(server, { signer: { ...good, publicKey: 'no key' } }));
   assert.equal(error.code, 'key-invalid');
@@ -116,11 +123,11 @@ test('what an own storage does wrong fails the job and nothing else', async () =
     'size is text': { size: bad('7') },
     'size is below zero': { size: bad(-1) },
     'size is no number': { size: bad(NaN) },
-    'size hangs': { size: () => new Promise(() => {}) },
+    'size hangs': { size: never },
     'upload returns nothing': { upload: bad(undefined) },
     'upload returns an empty object': { upload: bad({}) },
     'write throws': { upload: () => ({ write: () => { throw new Error('disk') }, finish: () => {}, abort: () => {} }) },
-    'finish hangs': { upload: () => ({ write: () => {}, finish: () => new Promise(() => {}), abort: () => {} }) },
+    'finish hangs': { upload: () => ({ write: () => {}, finish: never, abort: () => {} }) },
     'read is short': { read: () => new Uint8Array(1) },
     'read is text': { read: bad('bytes') },
   };
@@ -154,7 +161,7 @@ test('a stopped job records that it was stopped before its promise is rejected',
   const stop = new AbortController();
   const sign = () => {
     stop.abort();
-    return new Promise<Uint8Array>(() => {});
+    return never();
   };
   const engine = await openEngine(server, { signer: { ...nodeSigner(), sign } });
   const error = await refused(engine.backup('shop', shop, new MapStorage(), { signal: stop.signal }));
@@ -164,6 +171,62 @@ test('a stopped job records that it was stopped before its promise is rejected',
   const late = await refused(engine.backup('shop', shop, new MapStorage(), { signal: stop.signal }));
   assert.equal(late.code, 'cancelled');
 });
+
+/** Asks for the job to be stopped when a dump is read for the n-th time, and never answers. */
+class Stopping extends MapStorage {
+  reads = 0;
+  readonly stop = new AbortController();
+
+  constructor(
+    override readonly objects: Map<string, Buffer>,
+    public stopsAt = Infinity,
+  ) {
+    super();
+  }
+
+  override read(name: string, start: number, length: number): Promise<Buffer> {
+    if (name.endsWith('.dump') && (this.reads += 1) >= this.stopsAt) {
+      this.stop.abort();
+      return never();
+    }
+    return super.read(name, start, length);
+  }
+}
+
+for (const which of ['first', 'last'] as const) {
+  test(`a restore that is stopped at the ${which} read leaves nothing, and records that`, async () => {
+    const key = nodeSigner();
+    const engine = await openEngine(server, { signer: key });
+    const stored = new MapStorage();
+    const { manifestSha256 } = await engine.backup('shop', shop, stored);
+    const databases = () => server.sql('postgres', "select string_agg(datname, ' ' order by datname) from pg_database");
+    const before = databases();
+    const plan = (storage: MapStorage) =>
+      engine.planRestore(manifestSha256, storage, server.dsn('postgres'), 'new_database', {
+        createdDatabase: 'never_seen',
+        publicKeys: [key.publicKey],
+      });
+    const restored = async (storage: MapStorage) => {
+      await engine.restore(await plan(storage));
+      server.sql('postgres', 'drop database never_seen');
+    };
+
+    // The last read is that of the rows: the database is half built by then.
+    const whole = new Stopping(stored.objects);
+    await restored(whole);
+    const storage = new Stopping(stored.objects);
+    const planned = await plan(storage);
+    storage.stopsAt = which === 'first' ? storage.reads + 1 : whole.reads;
+    const error = await refused(engine.restore(planned, { signal: storage.stop.signal }));
+    assert.deepEqual([error.code, error.kind], ['cancelled', 'Cancelled'], String(error));
+    const rows = await engine.rows('shop');
+    const last = JSON.parse(Buffer.from(rows.at(-1) ?? '').toString()) as { kind: string; payload: { class: string } };
+    assert.deepEqual([last.kind, last.payload.class], ['restore.failed', 'cancelled']);
+    assert.equal(databases(), before);
+    // Nothing stands in the way of the next one.
+    await restored(stored);
+  });
+}
 
 test('what onEvent throws becomes a warning', async () => {
   const warnings: string[] = [];

@@ -7,7 +7,10 @@ use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 use walwarden_bindings::engine::{self, BackupOptions, EngineOptions, RestoreOptions, runtime};
 use walwarden_bindings::own::{OwnSigner, OwnStorage};
+use walwarden_core::backup::SealedBackup;
 use walwarden_core::manifest::ManifestSigner;
+use walwarden_core::restore::RestorePlan;
+use walwarden_core::source::{DumpOptions, TableName};
 use walwarden_core::storage::Storage;
 use walwarden_core::watch::Cancel;
 
@@ -80,23 +83,23 @@ pub(crate) fn open_storage(
 
 /// What a backup sealed.
 #[pyclass(frozen, module = "walwarden")]
-pub(crate) struct Sealed(engine::Sealed);
+pub(crate) struct Sealed(SealedBackup);
 
 #[pymethods]
 impl Sealed {
     #[getter]
-    fn job_id(&self) -> &str {
-        &self.0.job_id
+    fn job_id(&self) -> String {
+        self.0.job_id.to_string()
     }
 
     #[getter]
-    fn manifest_sha256(&self) -> &str {
-        &self.0.manifest_sha256
+    fn manifest_sha256(&self) -> String {
+        self.0.manifest_sha256.to_string()
     }
 
     #[getter]
     fn manifest<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
-        PyBytes::new(py, &self.0.manifest)
+        PyBytes::new(py, self.0.manifest.as_bytes())
     }
 
     fn __repr__(&self) -> String {
@@ -107,7 +110,7 @@ impl Sealed {
 /// What a restore will do.
 #[pyclass(frozen, module = "walwarden")]
 pub(crate) struct Plan {
-    plan: engine::Plan,
+    plan: RestorePlan,
     cancel: Cancel,
 }
 
@@ -115,32 +118,32 @@ pub(crate) struct Plan {
 impl Plan {
     #[getter]
     fn database(&self) -> &str {
-        self.plan.as_core().database()
+        self.plan.database()
     }
 
     #[getter]
     fn target_version(&self) -> &str {
-        self.plan.as_core().target_version()
+        self.plan.target_version()
     }
 
     #[getter]
     fn in_one_transaction(&self) -> bool {
-        self.plan.as_core().in_one_transaction()
+        self.plan.in_one_transaction()
     }
 
     #[getter]
     fn spools(&self) -> bool {
-        self.plan.as_core().spools()
+        self.plan.spools()
     }
 
     #[getter]
     fn dropped(&self) -> Vec<String> {
-        self.plan.as_core().dropped().to_vec()
+        self.plan.dropped().to_vec()
     }
 
     #[getter]
     fn notices(&self) -> Vec<String> {
-        self.plan.as_core().notices().to_vec()
+        self.plan.notices().to_vec()
     }
 }
 
@@ -234,21 +237,16 @@ impl Engine {
         lock_timeout_seconds: Option<u32>,
         on_event: Option<Py<PyAny>>,
     ) -> PyResult<Job> {
-        let options = BackupOptions {
-            database_id,
-            source,
-            jobs,
-            compression,
-            globals: roles,
-            no_owner,
-            no_privileges,
-            schemas,
-            exclude_schemas,
-            tables,
-            exclude_tables,
-            exclude_table_data,
-            lock_timeout_seconds,
-        };
+        let mut dump = DumpOptions::default();
+        dump.no_owner = no_owner;
+        dump.no_privileges = no_privileges;
+        dump.schemas = schemas;
+        dump.exclude_schemas = exclude_schemas;
+        dump.tables = tables;
+        dump.exclude_tables = exclude_tables;
+        dump.exclude_table_data = exclude_table_data;
+        dump.lock_timeout_seconds = lock_timeout_seconds;
+        let options = BackupOptions { database_id, source, jobs, compression, globals: roles, dump };
         let (engine, to, cancel) = (self.engine.clone(), self.storage(&to)?, Cancel::default());
         let (listener, stop) = (on_event.map(listener), cancel.clone());
         let work = async move { engine.backup(options, to, listener, stop).await };
@@ -350,7 +348,7 @@ fn signing(given: &Bound<'_, PyAny>, patience: Duration) -> PyResult<Arc<dyn Man
     Ok(Arc::new(own.or_raise(given.py())?))
 }
 
-struct RestoredRecord(engine::Restored);
+struct RestoredRecord(walwarden_core::restore::Restored);
 
 impl<'py> IntoPyObject<'py> for RestoredRecord {
     type Target = Restored;
@@ -358,13 +356,13 @@ impl<'py> IntoPyObject<'py> for RestoredRecord {
     type Error = PyErr;
 
     fn into_pyobject(self, py: Python<'py>) -> PyResult<Self::Output> {
-        let engine::Restored { database, notices, checked } = self.0;
-        let table = |table: engine::CheckedTable| {
-            let engine::CheckedTable { schema, name, rows, digest } = table;
-            Py::new(py, CheckedTable { schema, name, rows, digest })
+        let table = |table: walwarden_core::restore::CheckedTable| {
+            let TableName { schema, name } = table.table;
+            let digest = table.actual_digest.map(|digest| digest.to_string());
+            Py::new(py, CheckedTable { schema, name, rows: table.actual_rows, digest })
         };
-        let checked = checked.map(|tables| tables.into_iter().map(table).collect()).transpose()?;
-        Bound::new(py, Restored { database, notices, checked })
+        let checked = self.0.checked.map(|tables| tables.into_iter().map(table).collect()).transpose()?;
+        Bound::new(py, Restored { database: self.0.database, notices: self.0.notices, checked })
     }
 }
 
@@ -380,8 +378,14 @@ impl<'py> IntoPyObject<'py> for RowsRecord {
     }
 }
 
-fn exported(exported: engine::Exported) -> Exported {
-    let engine::Exported { size_bytes, rows, manifests, artifacts, head, missing } = exported;
-    let missing = missing.into_iter().map(|(name, code)| Missing { name, code }).collect();
-    Exported { size_bytes, rows, manifests, artifacts, head, missing }
+fn exported((exported, size_bytes): (walwarden_core::export::Exported, u64)) -> Exported {
+    let missing = exported.missing.iter();
+    Exported {
+        size_bytes,
+        rows: exported.rows,
+        manifests: exported.manifests,
+        artifacts: exported.artifacts,
+        head: exported.head.to_string(),
+        missing: missing.map(|one| Missing { name: one.name.to_string(), code: one.why.text() }).collect(),
+    }
 }

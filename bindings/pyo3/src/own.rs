@@ -10,6 +10,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 use walwarden_bindings::engine::{Event, Listener};
 use walwarden_bindings::own::{HostSigner, HostStorage, HostUpload, failed};
+use walwarden_core::verify::canonical;
 use walwarden_core::{Code, Error, Result};
 
 use crate::failure::crossed;
@@ -155,16 +156,17 @@ pub(crate) fn listener(function: Py<PyAny>) -> Listener {
     Box::new(move |event| {
         Python::try_attach(|py| {
             let call = || match event {
-                Event::State { job_id, state, at, payload } => {
+                Event::State(change) => {
+                    let payload = canonical::to_vec(&change.payload.clone().into());
                     let payload = py.import("json")?.call_method1("loads", (Octets(payload.into()),))?;
                     told(
                         py,
                         &function,
                         "state",
                         &[
-                            ("job_id", job_id.into_pyobject(py)?.into_any()),
-                            ("state", state.into_pyobject(py)?.into_any()),
-                            ("at", at.into_pyobject(py)?.into_any()),
+                            ("job_id", change.job_id.to_string().into_pyobject(py)?.into_any()),
+                            ("state", change.state.text().into_pyobject(py)?.into_any()),
+                            ("at", change.at.to_string().into_pyobject(py)?.into_any()),
                             ("payload", payload),
                         ],
                     )
@@ -172,13 +174,13 @@ pub(crate) fn listener(function: Py<PyAny>) -> Listener {
                 Event::Notice(text) => {
                     told(py, &function, "notice", &[("text", text.into_pyobject(py)?.into_any())])
                 }
-                Event::Transfer { done_bytes, total_bytes } => told(
+                Event::Transfer(moved) => told(
                     py,
                     &function,
                     "transfer",
                     &[
-                        ("done_bytes", done_bytes.into_pyobject(py)?.into_any()),
-                        ("total_bytes", total_bytes.into_pyobject(py)?.into_any()),
+                        ("done_bytes", moved.done_bytes.into_pyobject(py)?.into_any()),
+                        ("total_bytes", moved.total_bytes.into_pyobject(py)?.into_any()),
                     ],
                 ),
             };

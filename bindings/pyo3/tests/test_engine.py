@@ -249,6 +249,67 @@ def test_a_cancelled_task_records_that_it_was_stopped(shop: str, engine: walward
     assert not storage.objects or all("audit" in name for name in storage.objects)
 
 
+class Gated(DictStorage):
+    """Holds back everything that is read of a dump from the n-th time on."""
+
+    def __init__(self, objects: dict[str, bytes], first_held: int) -> None:
+        super().__init__(objects)
+        self.reads, self.first_held = 0, first_held
+        self.held, self.go_on = threading.Event(), threading.Event()
+
+    def read(self, name: str, start: int, length: int) -> bytes:
+        if name.endswith(".dump"):
+            self.reads += 1
+            if self.reads >= self.first_held:
+                self.held.set()
+                self.go_on.wait(20)
+        return super().read(name, start, length)
+
+
+@pytest.mark.parametrize("which", ["first", "last"])
+def test_a_cancelled_restore_leaves_nothing_and_records_that_it_was_stopped(
+    server: Server, shop: str, engine: walwarden.Engine, key: walwarden.FileKey, which: str
+) -> None:
+    stored = DictStorage()
+    sealed = engine.backup("shop", shop, stored)
+    databases = "select string_agg(datname, ' ' order by datname) from pg_database"
+    before = server.sql("postgres", databases)
+
+    def plan(storage: DictStorage) -> walwarden.Plan:
+        return engine.plan_restore(
+            sealed.manifest_sha256,
+            storage,
+            server.dsn("postgres"),
+            "new_database",
+            created_database="never_seen",
+            public_keys=[key.public_key],
+        )
+
+    # The last read is that of the rows: the database is half built by then.
+    whole = Gated(stored.objects, first_held=1000)
+    engine.restore(plan(whole))
+    server.sql("postgres", "drop database never_seen")
+    storage = Gated(stored.objects, first_held=1000)
+    planned = plan(storage)
+    storage.first_held = 1 + storage.reads if which == "first" else whole.reads
+
+    async def cancelled() -> None:
+        task = asyncio.create_task(engine.restore_async(planned))
+        assert await asyncio.to_thread(storage.held.wait, 20)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    asyncio.run(cancelled())
+    storage.go_on.set()
+    last = json.loads(engine.rows("shop")[-1])
+    assert (last["kind"], last["payload"]["class"]) == ("restore.failed", "cancelled")
+    assert server.sql("postgres", databases) == before
+    # Nothing stands in the way of the next one.
+    engine.restore(plan(stored))
+    server.sql("postgres", "drop database never_seen")
+
+
 def test_control_c_records_that_it_was_stopped(server: Server, shop: str, tmp_path: Path) -> None:
     import signal
     import sys

@@ -20,43 +20,24 @@ pub struct Failure {
 }
 
 impl Failure {
+    fn invalid(code: &'static str, message: String, causes: Vec<String>, next_action: &'static str) -> Self {
+        Failure { kind: "Invalid", code, message, causes, next_action, retryable: false, exit: 2 }
+    }
+
     /// Of a file that cannot be read.
     pub(crate) fn file(message: String, cause: &std::io::Error) -> Self {
-        Failure {
-            kind: "Invalid",
-            code: "file-failed",
-            message,
-            causes: vec![cause.to_string()],
-            next_action: FILE_FAILED,
-            retryable: false,
-            exit: 2,
-        }
+        Self::invalid("file-failed", message, vec![cause.to_string()], FILE_FAILED)
     }
 
     /// Of an argument without meaning.
     pub fn argument(message: impl Into<String>) -> Self {
-        Failure {
-            kind: "Invalid",
-            code: "argument-invalid",
-            message: message.into(),
-            causes: Vec::new(),
-            next_action: ARGUMENT_INVALID,
-            retryable: false,
-            exit: 2,
-        }
+        Self::invalid("argument-invalid", message.into(), Vec::new(), ARGUMENT_INVALID)
     }
 
     /// Of a defect of ours.
     pub fn defect(message: impl Into<String>) -> Self {
-        Failure {
-            kind: "Internal",
-            code: "internal",
-            message: message.into(),
-            causes: Vec::new(),
-            next_action: INTERNAL,
-            retryable: false,
-            exit: 3,
-        }
+        let next_action = INTERNAL;
+        Failure { kind: "Internal", code: "internal", next_action, exit: 3, ..Self::argument(message) }
     }
 }
 

@@ -13,7 +13,10 @@ use bytes::Bytes;
 use futures::StreamExt as _;
 use futures::stream;
 use walwarden_core::manifest::ManifestSigner;
-use walwarden_core::storage::{Abilities, Fetched, Listed, ObjectName, Storage, Stored, Upload, UploadId};
+use walwarden_core::storage::{
+    Abilities, Fetched, Listed, ObjectName, Storage, Stored, Upload, UploadId, checked_prefix, checked_range,
+    exists, missing,
+};
 use walwarden_core::verify::key::{PublicKey, Signature};
 use walwarden_core::{Code, Error, Result};
 
@@ -121,8 +124,6 @@ pub struct OwnStorage<S> {
 const STORAGE: &str = "storage";
 /// So much is asked for at once.
 const PIECE: u64 = 4 << 20;
-/// The part of names that a storage keeps for itself.
-const RESERVED: &str = ".walwarden";
 
 impl<S: HostStorage> OwnStorage<S> {
     /// One of which each call answers within `patience`.
@@ -135,11 +136,7 @@ impl<S: HostStorage> OwnStorage<S> {
     }
 
     async fn size(&self, name: &ObjectName) -> Result<Option<u64>> {
-        if name.is_below(RESERVED) {
-            let message = format!("names below {RESERVED}/ belong to the storage itself name={name}");
-            return Err(Error::new(Code::ArgumentInvalid, message));
-        }
-        self.answered(self.storage.size(name.to_string())).await
+        self.answered(self.storage.size(name.unreserved()?.to_string())).await
     }
 }
 
@@ -156,22 +153,14 @@ impl<S: HostStorage> Storage for OwnStorage<S> {
             return Err(exists(name));
         }
         let (upload, id) = self.answered(self.storage.upload(name.to_string())).await?;
-        let storage = Arc::clone(&self.storage);
-        let (name, patience) = (name.clone(), self.patience);
-        Ok(Box::new(OwnUpload { upload, id, storage, name, patience, size_bytes: 0 }))
+        let storage = OwnStorage { storage: Arc::clone(&self.storage), patience: self.patience };
+        Ok(Box::new(OwnUpload { upload, id, storage, name: name.clone(), size_bytes: 0 }))
     }
 
     async fn get(&self, name: &ObjectName, range: Option<Range<u64>>) -> Result<Fetched> {
         let size_bytes = self.size(name).await?;
-        let size_bytes = size_bytes
-            .ok_or_else(|| Error::new(Code::ObjectMissing, format!("object is missing name={name}")))?;
-        let Range { start, end } = range.unwrap_or(0..size_bytes);
-        if start > end || end > size_bytes {
-            let message = format!(
-                "range does not lie inside the object name={name} start={start} end={end} size={size_bytes}"
-            );
-            return Err(Error::new(Code::ArgumentInvalid, message));
-        }
+        let size_bytes = size_bytes.ok_or_else(|| missing(name))?;
+        let Range { start, end } = checked_range(name, range, size_bytes)?;
         let (storage, name, patience) = (Arc::clone(&self.storage), name.to_string(), self.patience);
         let body = stream::try_unfold(start, move |at| {
             let (storage, name) = (Arc::clone(&storage), name.clone());
@@ -192,13 +181,10 @@ impl<S: HostStorage> Storage for OwnStorage<S> {
     }
 
     async fn list(&self, prefix: &str) -> Result<Vec<Listed>> {
-        if !prefix.is_empty() {
-            ObjectName::new(prefix)?;
-        }
-        let listed = self.answered(self.storage.list(prefix.to_owned())).await?;
+        let listed = self.answered(self.storage.list(checked_prefix(prefix)?.to_owned())).await?;
         let named = |(name, size_bytes)| Some(Listed::new(ObjectName::new(name).ok()?, size_bytes));
         let mut listed: Vec<Listed> = listed.into_iter().filter_map(named).collect();
-        listed.retain(|object| object.name.is_below(prefix) && !object.name.is_below(RESERVED));
+        listed.retain(|object| object.name.is_below(prefix) && object.name.unreserved().is_ok());
         listed.sort_by(|one, other| one.name.cmp(&other.name));
         Ok(listed)
     }
@@ -214,16 +200,11 @@ impl<S: HostStorage> Storage for OwnStorage<S> {
     }
 }
 
-fn exists(name: &ObjectName) -> Error {
-    Error::new(Code::ObjectExists, format!("object exists already name={name}"))
-}
-
 struct OwnUpload<S> {
     upload: Arc<dyn HostUpload>,
     id: Option<String>,
-    storage: Arc<S>,
+    storage: OwnStorage<S>,
     name: ObjectName,
-    patience: Duration,
     size_bytes: u64,
 }
 
@@ -241,20 +222,20 @@ impl<S: HostStorage> Upload for OwnUpload<S> {
 
     async fn write(&mut self, chunk: Bytes) -> Result<()> {
         self.size_bytes += chunk.len() as u64;
-        answered(STORAGE, self.patience, self.upload.write(chunk)).await
+        self.storage.answered(self.upload.write(chunk)).await
     }
 
     async fn finish(self: Box<Self>) -> Result<Stored> {
-        if answered(STORAGE, self.patience, self.storage.size(self.name.to_string())).await?.is_some() {
+        if self.storage.size(&self.name).await?.is_some() {
             // The first error is the one to report.
-            let _ = answered(STORAGE, self.patience, self.upload.abort()).await;
+            let _ = self.storage.answered(self.upload.abort()).await;
             return Err(exists(&self.name));
         }
-        answered(STORAGE, self.patience, self.upload.finish()).await?;
+        self.storage.answered(self.upload.finish()).await?;
         Ok(Stored::new(self.size_bytes))
     }
 
     async fn abort(self: Box<Self>) -> Result<()> {
-        answered(STORAGE, self.patience, self.upload.abort()).await
+        self.storage.answered(self.upload.abort()).await
     }
 }

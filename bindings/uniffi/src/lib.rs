@@ -229,7 +229,6 @@ pub fn plan_restore(restore: PlannedRestore) -> Result<Plan, WalwardenError> {
             ..RestoreOptions::default()
         };
         let plan = engine.plan(wanted, storage, Cancel::default()).await?;
-        let plan = plan.as_core();
         Ok(Plan {
             database: plan.database().to_owned(),
             target_version: plan.target_version().to_owned(),

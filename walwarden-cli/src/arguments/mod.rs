@@ -24,7 +24,7 @@ pub(crate) use database::{DatabaseAdd, DatabaseCommand, DumpArguments, MOST_JOBS
 pub(crate) use demo::DemoArguments;
 pub(crate) use evidence::{EvidenceCheckpoint, EvidenceCommand, EvidenceExport};
 pub(crate) use masking::masked;
-pub(crate) use restore::{RestoreArguments, RestoreCheck, RestoreMode};
+pub(crate) use restore::RestoreArguments;
 pub(crate) use witness::{WitnessCommand, WitnessCosign};
 
 /// Backups of Postgres that anyone can prove

@@ -1,29 +1,35 @@
 use std::path::PathBuf;
+use std::str::FromStr;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
+use walwarden_core::restore::{Check, Mode};
 use walwarden_core::verify::Sha256;
 use walwarden_core::{Code, Error, Result};
 
 use super::variable_name;
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-#[value(rename_all = "snake_case")]
-pub(crate) enum RestoreMode {
-    /// Create a database; fails if one of that name exists
-    NewDatabase,
-    /// Drop what the dump holds too from the database that the DSN names, and restore it; other objects stay
-    InPlace,
+/// Core's words for a choice, each with its help.
+fn choice<T>(words: &'static [(&'static str, &'static str)]) -> impl TypedValueParser<Value = T>
+where
+    T: FromStr<Err = Error> + Clone + Send + Sync + 'static,
+{
+    let words = words.iter().map(|(word, help)| PossibleValue::new(*word).help(*help));
+    PossibleValuesParser::new(words).try_map(|word| word.parse())
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum RestoreCheck {
-    /// Compare nothing
-    None,
-    /// Count the rows of each table
-    Counts,
-    /// Read every row of each table and compare the digests
-    Digests,
-}
+const MODES: &[(&str, &str)] = &[
+    ("new_database", "Create a database; fails if one of that name exists"),
+    (
+        "in_place",
+        "Drop what the dump holds too from the database that the DSN names, and restore it; other objects stay",
+    ),
+];
+const CHECKS: &[(&str, &str)] = &[
+    ("none", "Compare nothing"),
+    ("counts", "Count the rows of each table"),
+    ("digests", "Read every row of each table and compare the digests"),
+];
 
 #[derive(Debug, Args)]
 pub(crate) struct RestoreArguments {
@@ -43,8 +49,8 @@ pub(crate) struct RestoreArguments {
     #[arg(long, value_name = "VARIABLE", value_parser = variable_name)]
     pub(crate) target_env: Option<String>,
     /// Into what to restore
-    #[arg(long, value_enum)]
-    pub(crate) mode: RestoreMode,
+    #[arg(long, value_parser = choice::<Mode>(MODES))]
+    pub(crate) mode: Mode,
     /// Restore into a new database of this name instead of the source's; only with new_database
     #[arg(long, value_name = "NAME", value_parser = created_database)]
     pub(crate) created_database: Option<String>,
@@ -74,8 +80,8 @@ pub(crate) struct RestoreArguments {
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=256))]
     pub(crate) jobs: u32,
     /// How closely restored tables are compared with the backup's index; any difference fails the restore
-    #[arg(long, value_enum, value_name = "CHECK", default_value_t = RestoreCheck::Counts)]
-    pub(crate) check: RestoreCheck,
+    #[arg(long, value_name = "CHECK", default_value = "counts", value_parser = choice::<Check>(CHECKS))]
+    pub(crate) check: Check,
     /// Copy what is restored into this folder first and verify it there as a whole
     ///
     /// Without it that is done only where it has to be, in the home folder's spool: for in_place, and for a backup without an
@@ -102,13 +108,13 @@ pub(crate) struct RestoreArguments {
 impl RestoreArguments {
     /// What can be refused before anything is looked at.
     pub(crate) fn check(&self) -> Result<()> {
-        if self.mode == RestoreMode::InPlace && !self.confirm_destructive && !self.plan {
+        if self.mode == Mode::InPlace && !self.confirm_destructive && !self.plan {
             return Err(Error::new(
                 Code::ConfirmationMissing,
                 "a restore with --mode in_place drops what the target holds and was not confirmed",
             ));
         }
-        if self.mode == RestoreMode::InPlace && self.created_database.is_some() {
+        if self.mode == Mode::InPlace && self.created_database.is_some() {
             return Err(Error::new(
                 Code::ArgumentInvalid,
                 "--created-database goes with --mode new_database only",

@@ -5,13 +5,13 @@ use std::io;
 use serde_json::{Value, json};
 use walwarden_core::engine::Engine;
 use walwarden_core::restore::{
-    Check, CheckedTable, Mode, RestorePlan, RestoreRequest, RestoreSession as _, Scope, Spooling,
+    CheckedTable, Mode, RestorePlan, RestoreRequest, RestoreSession as _, Scope, Spooling,
 };
 use walwarden_core::secret::Secret;
 use walwarden_core::watch::Cancel;
 use walwarden_core::{Code, Error, Result};
 
-use crate::arguments::{RestoreArguments, RestoreCheck, RestoreMode};
+use crate::arguments::RestoreArguments;
 use crate::exit::{DONE, Ending};
 use crate::home::{Home, backup_place, trusted_keys};
 use crate::output::{JobWatch, Output, bytes, password};
@@ -99,12 +99,8 @@ async fn request(
     let engine = home.engine().await?;
     let place = backup_place(arguments.from.as_deref(), arguments.manifest, home, &engine).await?;
     let from = home.destination(&place.url).await?;
-    let mode = match arguments.mode {
-        RestoreMode::NewDatabase => Mode::NewDatabase,
-        RestoreMode::InPlace => Mode::InPlace,
-    };
     let clients = home.clients().await;
-    let mut request = RestoreRequest::new(arguments.manifest, from, trusted, target, mode, clients);
+    let mut request = RestoreRequest::new(arguments.manifest, from, trusted, target, arguments.mode, clients);
     request.from_destination = place.is_configured;
     request.created_database = arguments.created_database;
     // A plan drops nothing.
@@ -112,11 +108,7 @@ async fn request(
     request.no_owner = arguments.no_owner;
     request.no_privileges = arguments.no_privileges;
     request.jobs = arguments.jobs;
-    request.check = match arguments.check {
-        RestoreCheck::None => Check::None,
-        RestoreCheck::Counts => Check::Counts,
-        RestoreCheck::Digests => Check::Digests,
-    };
+    request.check = arguments.check;
     request.scope = match (arguments.schema_only, arguments.data_only) {
         (true, _) => Scope::SchemaOnly,
         (_, true) => Scope::DataOnly,

@@ -25,6 +25,7 @@ mod spool;
 mod stored;
 mod target;
 mod unfinished;
+mod words;
 
 use std::fmt::Debug;
 use std::path::PathBuf;

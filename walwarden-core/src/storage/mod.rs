@@ -76,8 +76,11 @@ impl ObjectName {
         prefix.is_empty() || self.0.strip_prefix(prefix).is_some_and(|rest| rest.starts_with('/'))
     }
 
-    /// The name, unless it is reserved.
-    fn unreserved(&self) -> Result<&Self> {
+    /// The name, unless it is below `.walwarden`, where storage keeps what only it knows of.
+    ///
+    /// # Errors
+    /// `argument-invalid`.
+    pub fn unreserved(&self) -> Result<&Self> {
         if is_reserved(&self.0) {
             return Err(Error::new(
                 Code::ArgumentInvalid,
@@ -95,16 +98,22 @@ fn is_reserved(text: &str) -> bool {
     text.split('/').next() == Some(RESERVED)
 }
 
-/// Takes an empty prefix or one that is itself an object name.
-fn checked_prefix(prefix: &str) -> Result<&str> {
+/// Takes an empty prefix or one that is itself an object name, as [`Storage::list`] does.
+///
+/// # Errors
+/// `argument-invalid`.
+pub fn checked_prefix(prefix: &str) -> Result<&str> {
     if !prefix.is_empty() {
         ObjectName::new(prefix)?;
     }
     Ok(prefix)
 }
 
-/// Takes a range that lies wholly inside an object of `size_bytes`; `None` is the whole object.
-fn checked_range(name: &ObjectName, range: Option<Range<u64>>, size_bytes: u64) -> Result<Range<u64>> {
+/// Takes a range that lies wholly inside an object of `size_bytes`, as [`Storage::get`] does; `None` is the whole object.
+///
+/// # Errors
+/// `argument-invalid`.
+pub fn checked_range(name: &ObjectName, range: Option<Range<u64>>, size_bytes: u64) -> Result<Range<u64>> {
     let range = range.unwrap_or(0..size_bytes);
     if range.start > range.end || range.end > size_bytes {
         return Err(Error::new(
@@ -124,11 +133,13 @@ impl fmt::Display for ObjectName {
     }
 }
 
-fn exists(name: &ObjectName) -> Error {
+/// `object-exists`, as every storage says it.
+pub fn exists(name: &ObjectName) -> Error {
     Error::new(Code::ObjectExists, format!("object exists already name={name}"))
 }
 
-fn missing(name: &ObjectName) -> Error {
+/// `object-missing`, as every storage says it.
+pub fn missing(name: &ObjectName) -> Error {
     Error::new(Code::ObjectMissing, format!("object is missing name={name}"))
 }
 

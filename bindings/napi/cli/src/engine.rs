@@ -6,7 +6,10 @@ use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
 use napi::{Env, Status};
 use napi_derive::napi;
 use walwarden_bindings::engine::{self, Listener};
-use walwarden_core::Result;
+use walwarden_core::restore::RestorePlan;
+use walwarden_core::source::TableName;
+use walwarden_core::verify::canonical;
+use walwarden_core::{Result, export, restore};
 
 use crate::components::{Destination, SigningKey};
 use crate::job::{Cancel, start};
@@ -25,7 +28,7 @@ pub struct Sealed {
 /// What a restore will do.
 #[napi]
 pub struct Plan {
-    plan: engine::Plan,
+    plan: RestorePlan,
     cancel: walwarden_core::watch::Cancel,
 }
 
@@ -34,35 +37,35 @@ impl Plan {
     /// The database that will hold the data.
     #[napi(getter)]
     pub fn database(&self) -> &str {
-        self.plan.as_core().database()
+        self.plan.database()
     }
 
     #[napi(getter)]
     pub fn target_version(&self) -> &str {
-        self.plan.as_core().target_version()
+        self.plan.target_version()
     }
 
     /// In place: whether a failure leaves the old contents as they were.
     #[napi(getter)]
     pub fn in_one_transaction(&self) -> bool {
-        self.plan.as_core().in_one_transaction()
+        self.plan.in_one_transaction()
     }
 
     /// Whether the dump is first copied into the spool folder.
     #[napi(getter)]
     pub fn spools(&self) -> bool {
-        self.plan.as_core().spools()
+        self.plan.spools()
     }
 
     /// In place: what is in the target now.
     #[napi(getter)]
     pub fn dropped(&self) -> Vec<String> {
-        self.plan.as_core().dropped().to_vec()
+        self.plan.dropped().to_vec()
     }
 
     #[napi(getter)]
     pub fn notices(&self) -> Vec<String> {
-        self.plan.as_core().notices().to_vec()
+        self.plan.notices().to_vec()
     }
 
     /// Asks its restore to stop.
@@ -177,9 +180,10 @@ impl Engine {
             let sealed = engine.backup(options, to, told.as_ref().map(listener), cancel).await;
             heard(told, sealed).await
         };
-        start(env, work, |sealed| {
-            let engine::Sealed { job_id, manifest_sha256, manifest } = sealed;
-            Sealed { job_id, manifest_sha256, manifest: manifest.into() }
+        start(env, work, |sealed| Sealed {
+            job_id: sealed.job_id.to_string(),
+            manifest_sha256: sealed.manifest_sha256.to_string(),
+            manifest: sealed.manifest.as_bytes().into(),
         })
     }
 
@@ -214,9 +218,8 @@ impl Engine {
             heard(told, restored).await
         };
         start(env, work, |restored| {
-            let engine::Restored { database, notices, checked } = restored;
-            let checked = checked.map(|tables| tables.into_iter().map(Into::into).collect());
-            Restored { database, notices, checked }
+            let checked = restored.checked.map(|tables| tables.into_iter().map(Into::into).collect());
+            Restored { database: restored.database, notices: restored.notices, checked }
         })
     }
 
@@ -251,30 +254,32 @@ impl Engine {
     }
 }
 
-impl From<engine::CheckedTable> for CheckedTable {
-    fn from(table: engine::CheckedTable) -> Self {
-        let engine::CheckedTable { schema, name, rows, digest } = table;
-        CheckedTable { schema, name, rows: rows as f64, digest }
+impl From<restore::CheckedTable> for CheckedTable {
+    fn from(table: restore::CheckedTable) -> Self {
+        let TableName { schema, name } = table.table;
+        let digest = table.actual_digest.map(|digest| digest.to_string());
+        CheckedTable { schema, name, rows: table.actual_rows as f64, digest }
     }
 }
 
-impl From<engine::Exported> for Exported {
-    fn from(exported: engine::Exported) -> Self {
-        let engine::Exported { size_bytes, rows, manifests, artifacts, head, missing } = exported;
-        let missing = missing.into_iter().map(|(name, code)| Missing { name, code: code.to_owned() });
+impl From<(export::Exported, u64)> for Exported {
+    fn from((exported, size_bytes): (export::Exported, u64)) -> Self {
+        let missing = exported.missing.iter();
+        let missing =
+            missing.map(|one| Missing { name: one.name.to_string(), code: one.why.text().to_owned() });
         Exported {
             size_bytes: size_bytes as f64,
-            rows: rows as f64,
-            manifests: manifests as f64,
-            artifacts: artifacts as f64,
-            head,
+            rows: exported.rows as f64,
+            manifests: exported.manifests as f64,
+            artifacts: exported.artifacts as f64,
+            head: exported.head.to_string(),
             missing: missing.collect(),
         }
     }
 }
 
-impl From<engine::Event> for Event {
-    fn from(event: engine::Event) -> Self {
+impl From<engine::Event<'_>> for Event {
+    fn from(event: engine::Event<'_>) -> Self {
         let mut record = Event {
             r#type: String::new(),
             job_id: None,
@@ -286,19 +291,22 @@ impl From<engine::Event> for Event {
             total_bytes: None,
         };
         match event {
-            engine::Event::State { job_id, state, at, payload } => {
+            engine::Event::State(change) => {
                 record.r#type = "state".to_owned();
-                (record.job_id, record.state, record.at) = (Some(job_id), Some(state.to_owned()), Some(at));
+                record.job_id = Some(change.job_id.to_string());
+                record.state = Some(change.state.text().to_owned());
+                record.at = Some(change.at.to_string());
+                let payload = canonical::to_vec(&change.payload.clone().into());
                 record.payload = Some(String::from_utf8_lossy(&payload).into_owned());
             }
             engine::Event::Notice(text) => {
                 record.r#type = "notice".to_owned();
-                record.text = Some(text);
+                record.text = Some(text.to_owned());
             }
-            engine::Event::Transfer { done_bytes, total_bytes } => {
+            engine::Event::Transfer(moved) => {
                 record.r#type = "transfer".to_owned();
-                record.done_bytes = Some(done_bytes as f64);
-                record.total_bytes = total_bytes.map(|bytes| bytes as f64);
+                record.done_bytes = Some(moved.done_bytes as f64);
+                record.total_bytes = moved.total_bytes.map(|bytes| bytes as f64);
             }
         }
         record

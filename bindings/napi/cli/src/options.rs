@@ -2,6 +2,7 @@
 
 use napi_derive::napi;
 use walwarden_bindings::engine;
+use walwarden_core::source::DumpOptions;
 
 /// Settings of an engine.
 #[napi(object, object_to_js = false)]
@@ -58,21 +59,18 @@ pub struct BackupOptions {
 
 impl BackupOptions {
     pub(crate) fn of(self, database_id: String, source: String) -> engine::BackupOptions {
-        engine::BackupOptions {
-            database_id,
-            source,
-            jobs: self.jobs,
-            compression: self.compression,
-            globals: self.roles.unwrap_or_default(),
-            no_owner: self.no_owner.unwrap_or_default(),
-            no_privileges: self.no_privileges.unwrap_or_default(),
-            schemas: self.schemas.unwrap_or_default(),
-            exclude_schemas: self.exclude_schemas.unwrap_or_default(),
-            tables: self.tables.unwrap_or_default(),
-            exclude_tables: self.exclude_tables.unwrap_or_default(),
-            exclude_table_data: self.exclude_table_data.unwrap_or_default(),
-            lock_timeout_seconds: self.lock_timeout_seconds,
-        }
+        let mut dump = DumpOptions::default();
+        dump.no_owner = self.no_owner.unwrap_or_default();
+        dump.no_privileges = self.no_privileges.unwrap_or_default();
+        dump.schemas = self.schemas.unwrap_or_default();
+        dump.exclude_schemas = self.exclude_schemas.unwrap_or_default();
+        dump.tables = self.tables.unwrap_or_default();
+        dump.exclude_tables = self.exclude_tables.unwrap_or_default();
+        dump.exclude_table_data = self.exclude_table_data.unwrap_or_default();
+        dump.lock_timeout_seconds = self.lock_timeout_seconds;
+        let BackupOptions { jobs, compression, roles, .. } = self;
+        let globals = roles.unwrap_or_default();
+        engine::BackupOptions { database_id, source, jobs, compression, globals, dump }
     }
 }
 
