@@ -8,18 +8,18 @@ default:
 demo *ARGS: _demo-tools
     cargo run --release --package walwarden-cli --bin walwarden -- demo {{ARGS}}
 
-# Format, lints, docs, all tests of Rust and of every binding against real servers, the vectors. Not deny, wasm, fuzz and bench.
-test: _test-tools format-check lint _compiled _tests-and-page python-tests npm-test uniffi-tests wasm-test doc vectors
-    bindings/parity "${CARGO_TARGET_DIR:-target}/parity"
+# Format, lints, docs, all tests of Rust and of the bindings against real servers, the vectors. Not wasm-test, deny, wasm, fuzz and bench.
+test: _test-tools format-check lint _compiled tests python-tests npm-test uniffi-tests doc vectors
+    bindings/parity "${CARGO_TARGET_DIR:-target}/parity" python node uniffi
     bindings/reach --check
     @echo "all checks passed"
 
-# The tests of every binding, and the table of all vectors in all languages.
-bindings: tests python-tests npm-test uniffi-tests wasm-test
+# The tests of every binding, that of the browser too, and the table of all vectors in all languages.
+bindings: _compiled _tests-and-page python-tests npm-test uniffi-tests wasm-test
     bindings/parity "${CARGO_TARGET_DIR:-target}/parity"
 
 # All that is tested, before the tests begin.
-_compiled:
+_compiled: _test-tools
     cargo test --quiet --workspace --no-run
     bindings/build --quiet
 
