@@ -75,8 +75,8 @@ impl VerifyArguments {
 
 const AFTER_HELP: &str = "\
 Exit status:
-  0  the level is reached
-  1  the evidence contradicts itself, or a signature fails
+  0  the level is reached, and what you demand besides
+  1  the evidence contradicts itself, or a signature fails; or it is not what you demand
   2  wrong use, or a file cannot be read
   3  malformed, or over a limit
-  4  cannot decide: no trusted key given, a file absent, level not reached";
+  4  cannot decide: no trusted key given, a file absent, level not reached, no quorum or timestamp that you demand";

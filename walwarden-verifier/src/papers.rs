@@ -33,7 +33,7 @@ impl Auditor {
     }
 }
 
-/// Writes the files that were asked for, each of them new and whole. None appears while another cannot be written.
+/// Writes the files that were asked for, each of them new and whole.
 pub(super) fn write(
     arguments: &VerifyArguments,
     auditor: Option<&Auditor>,

@@ -141,8 +141,8 @@ pub struct Report {
     pub existed_by: Option<Timestamp>,
     /// The latest time of a row, manifest or receipt, by the writer's word.
     pub last_dated_at: Option<Timestamp>,
-    /// Whether the checkpoint is as young as a policy demands of it.
-    pub is_fresh: bool,
+    /// Until when the checkpoint was the latest, as witnesses say whose word suffices to the auditor.
+    pub latest_at: Option<Timestamp>,
     /// Rows that were read.
     pub events: u64,
     /// Rows of the chain that the bundle does not show: it holds part of the chain, and reaches level 1 at most.

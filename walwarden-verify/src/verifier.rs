@@ -262,7 +262,7 @@ impl Verifier {
         report.receipts = documents.receipts_verified;
         report.artifacts_checked = documents.artifacts_checked;
         let outside = Outside::new(&witnessed, stamped_at, |keys| self.suffice(keys));
-        report.existed_by = outside.existed_by;
+        (report.existed_by, report.latest_at) = (outside.existed_by, outside.latest_at);
         let last_row =
             (survey.walk.events() > 0).then(|| ("the last row".to_owned(), survey.walk.replay.at()));
         let dated: Vec<(String, Timestamp)> = last_row.into_iter().chain(documents.last_dated()).collect();
@@ -273,7 +273,7 @@ impl Verifier {
         // Without a chain, which is told, there is nothing to demand of.
         if let Some(policy) = self.policy.as_ref().filter(|_| survey.walk.replay.genesis().is_some()) {
             let now = self.as_of.or(self.now);
-            demands::judge(policy, survey, witnessed.len() as u64, outside.latest_at, now, report, findings);
+            demands::judge(policy, survey, witnessed.len() as u64, now, report, findings);
         }
         Ok(())
     }
@@ -319,7 +319,7 @@ impl Verifier {
             stamped_at: None,
             existed_by: None,
             last_dated_at: None,
-            is_fresh: false,
+            latest_at: None,
             events: 0,
             hidden: 0,
             backups: 0,

@@ -55,6 +55,8 @@ function facts(report) {
   const facts = [
     ['Organisation', report.orgId], ['Database', report.databaseId], ['Chain', report.chainId],
     ...report.witnesses.map(ofWitness),
+    ['Existed by, as others say', report.existedBy], ['Latest state until, as witnesses say', report.latestAt],
+    ['Latest date in it, as its writer says', report.lastDatedAt],
     ['Rows', report.events], ['Rows not shown', report.rowsHidden], ['Completed backups', report.backups],
     ['Manifests with a good signature', report.manifests], ['Dumps compared', report.artifactsChecked],
     ['Drills passed', report.drillsPassed], ['Receipts with a good signature', report.receipts],

@@ -16,7 +16,8 @@ import jsonschema
 
 from .bundle import pae
 from .keys import key
-from .signatures import good_signature
+from .reader import pem_keys
+from .signatures import good_signature, key_id
 
 HERE = Path(__file__).parent.parent
 AUDITOR = key("auditor")
@@ -105,6 +106,8 @@ def paper_flaws(case, verifier, folder):
         stated |= {name: digest(path)} if path else {}
     stated |= {"walwardenWitnesses": args["witnesses"]} if args["witnesses"] else {}
     stated |= {"walwardenAuthorities": [digest(path) for path in args["authorities"]]} if args["authorities"] else {}
+    pins = [key_id(raw) for path in args["pubkeys"] for raw in pem_keys((HERE / path).read_bytes())] + args["fingerprints"]
+    stated |= {"walwardenPinnedKeys": pins, "walwardenExit": case["exit"]}
     stated |= {"walwardenAsked": args["level"]} | ({"walwardenAsOf": args["asOf"]} if args["asOf"] else {})
     if any(predicate.get(name) != value for name, value in stated.items()):
         yield f"the summary says {predicate}"

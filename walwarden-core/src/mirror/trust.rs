@@ -91,9 +91,8 @@ impl Trust<'_> {
         ))
     }
 
-    /// How many rows the largest checkpoint covers that is by a trusted key, and by the one that these rows had then: who has a former
-    /// key answers for nothing that came after it. Any other checkpoint by a trusted key is an error where it contradicts the rows,
-    /// and so is one by a key that they do not know, or not yet: it is of another history, which these rows leave out.
+    /// How many rows the largest checkpoint by a trusted key covers. One that contradicts them is an error, and so is one by another key
+    /// than they had then: either rows with a rotation were left out, or who has a former key goes on with it.
     pub(super) async fn covered(
         &self,
         chain_id: ChainId,
@@ -105,13 +104,8 @@ impl Trust<'_> {
         for Signed { checkpoint, by, name } in self.signed(chain_id, found).await? {
             let Checkpoint { size, root, .. } = checkpoint;
             if !keys.at(size).is_some_and(|current| by.contains(&current)) {
-                let since =
-                    |key: &KeyId| keys.spans().iter().find(|(_, known)| known == key).map(|(from, _)| *from);
-                if by.iter().all(|key| since(key).is_some_and(|from| from <= size)) {
-                    continue;
-                }
                 let message = format!(
-                    "a checkpoint by a trusted key is of another history than the stored rows, which leave that key out name={name}"
+                    "a checkpoint by a trusted key is of another history: it is not by the key that the stored rows had then name={name}"
                 );
                 return Err(Error::new(Code::ChainDamaged, message));
             }

@@ -19,7 +19,8 @@ impl Findings {
             list: Vec::new(),
             counts: BTreeMap::new(),
             once: BTreeSet::new(),
-            told_at_most,
+            // A report judges by what is told.
+            told_at_most: told_at_most.max(1),
             object: None,
         }
     }

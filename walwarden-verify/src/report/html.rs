@@ -68,6 +68,7 @@ impl Report {
             fact("Timestamp", &at.to_string())?;
         }
         fact("Existed by, as others say", &or_none(self.existed_by.map(|at| at.to_string())))?;
+        fact("Latest state until, as witnesses say", &or_none(self.latest_at.map(|at| at.to_string())))?;
         fact("Latest date in it, as its writer says", &or_none(self.last_dated_at.map(|at| at.to_string())))?;
         fact("Rows", &self.events.to_string())?;
         fact("Rows not shown", &self.hidden.to_string())?;

@@ -23,6 +23,7 @@ impl Report {
             ("witnesses", list(self.witnesses.iter().map(witness).collect())),
             ("stampedAt", self.stamped_at.map(|at| at.to_string()).into()),
             ("existedBy", self.existed_by.map(|at| at.to_string()).into()),
+            ("latestAt", self.latest_at.map(|at| at.to_string()).into()),
             ("lastDatedAt", self.last_dated_at.map(|at| at.to_string()).into()),
             ("events", self.events.into()),
             ("rowsHidden", self.hidden.into()),

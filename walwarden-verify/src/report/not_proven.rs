@@ -16,30 +16,22 @@ impl Report {
     pub fn not_proven(&self) -> Vec<NotProven> {
         let mut found = Vec::new();
         let mut not = |code, text: String| found.push(NotProven { code, text });
-        match self.exit() {
-            Exit::Reached => {}
-            Exit::Undecided => {
-                let falls_short = self.failures().any(|finding| finding.reason == Reason::Level);
-                not(
-                    if falls_short { "level" } else { "demands" },
-                    match falls_short {
-                        true => format!(
-                            "That the evidence reaches level {}: something that this takes is missing.",
-                            self.asked.number()
-                        ),
-                        false => "What was demanded besides the level: see the checks that fail.".to_owned(),
-                    },
-                );
-            }
-            Exit::Contradiction if self.failures().all(|finding| finding.reason.is_demand() || finding.reason == Reason::Level) => not(
-                "demands",
-                "What was demanded: the evidence is of something else, too little or too old. It does not contradict itself.".to_owned(),
-            ),
-            _ => not(
-                "everything",
-                "Anything: the evidence was refused, and none of its statements should be relied upon."
-                    .to_owned(),
-            ),
+        let failing = || self.failures().map(|finding| finding.reason);
+        let flaws =
+            failing().filter(|reason| !reason.is_demand()).map(Reason::exit).fold(Exit::Reached, Exit::or);
+        if !matches!(flaws, Exit::Reached | Exit::Undecided) {
+            let text =
+                "Anything: the evidence was refused, and none of its statements should be relied upon.";
+            not("everything", text.to_owned());
+        } else if failing().any(|reason| reason == Reason::Level) {
+            let level = self.asked.number();
+            let text =
+                format!("That the evidence reaches level {level}: something that this takes is missing.");
+            not("level", text);
+        }
+        if failing().any(Reason::is_demand) {
+            let text = "What was demanded besides the level: see the checks that fail. The evidence does not contradict itself by that.";
+            not("demands", text.to_owned());
         }
         let author = match self.keys.iter().any(|key| key.pinned) {
             false => Some("none of the chain's keys was trusted beforehand"),
@@ -119,11 +111,15 @@ impl Report {
                 ),
             ),
         }
-        if !self.is_fresh || self.as_of.is_some() {
-            not(
-                "latest",
-                "That this is the latest state: an older bundle verifies as well as it did then.".to_owned(),
-            );
-        }
+        not(
+            "latest",
+            match self.latest_at {
+                None => "That this is the latest state: an older bundle verifies as well as it did then."
+                    .to_owned(),
+                Some(at) => format!(
+                    "What was recorded after {at}: until then witnesses say that this was the latest state."
+                ),
+            },
+        );
     }
 }

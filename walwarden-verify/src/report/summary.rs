@@ -4,7 +4,7 @@ use base64::engine::general_purpose::STANDARD;
 use super::Report;
 use crate::canonical;
 use crate::json::{Object, Value};
-use crate::key::Signature;
+use crate::key::{PublicKey, Signature};
 use crate::reason::Exit;
 use crate::statement::{PAYLOAD_TYPE, pre_authentication_encoding};
 use crate::{KeyId, Sha256, Trust};
@@ -34,8 +34,10 @@ impl Report {
         let levels = self.levels().into_iter().filter(|_| self.exit() == Exit::Reached);
         let levels = levels.map(|level| Value::from(format!("WALWARDEN_LEVEL_{}", level.number())));
         let at = self.verified_at.map_or_else(|| "1970-01-01T00:00:00.000Z".to_owned(), |at| at.to_string());
-        let keys = self.keys.iter().filter(|key| key.pinned);
-        let keys: Vec<Value> = keys.map(|key| Value::from(key.key_id.to_string())).collect();
+        let pinned =
+            trust.public_keys.iter().filter_map(|pem| PublicKey::several_from_pem(pem).ok()).flatten();
+        let pinned = pinned.map(|key| key.key_id().to_string()).chain(trust.fingerprints.iter().cloned());
+        let keys: Vec<Value> = pinned.map(Value::from).collect();
         let mut predicate = Object::from([
             (
                 "verifier",

@@ -11,9 +11,8 @@ pub(super) fn judge(
     policy: &Policy,
     survey: &Survey,
     witnesses: u64,
-    latest_at: Option<Timestamp>,
     now: Option<Timestamp>,
-    report: &mut Report,
+    report: &Report,
     findings: &mut Findings,
 ) {
     judge_subject(policy, survey, findings);
@@ -38,8 +37,7 @@ pub(super) fn judge(
         walk.replay.completed().values().map(|completed| completed.at).collect();
     backups.sort_unstable();
     let drills = walk.replay.drills().values().filter(|end| end.passed).map(|end| end.at);
-    report.is_fresh =
-        judge_age("checkpoint's cosignature", policy.max_checkpoint_age_hours, latest_at, now, findings);
+    judge_age("checkpoint's cosignature", policy.max_checkpoint_age_hours, report.latest_at, now, findings);
     judge_age("completed backup", policy.max_backup_age_hours, backups.last().copied(), now, findings);
     judge_age("passed drill", policy.max_drill_age_hours, drills.max(), now, findings);
     if let Some(hours) = policy.max_backup_gap_hours {
@@ -74,32 +72,26 @@ fn judge_subject(policy: &Policy, survey: &Survey, findings: &mut Findings) {
     }
 }
 
-/// Whether an age is limited and within the limit.
 fn judge_age(
     what: &str,
     hours: Option<u64>,
     last: Option<Timestamp>,
     now: Option<Timestamp>,
     findings: &mut Findings,
-) -> bool {
-    let Some(hours) = hours else { return false };
+) {
+    let Some(hours) = hours else { return };
     let (Some(last), Some(now)) = (last, now) else {
         let detail = match last {
             None => format!("policy limits the age of the last {what}: none"),
             Some(_) => "policy limits an age, but the time now is unknown".to_owned(),
         };
         findings.fail(Reason::PolicyTime, detail);
-        return false;
+        return;
     };
     let detail = format!("policy allows {hours} hours from the last {what}, which is of {last}, to {now}");
     // A date in the future says nothing about age.
     let is_young = !is_ahead(last, now) && (last > now || hours_between(last, now) <= hours);
-    if is_young {
-        findings.ok(Reason::PolicyAge, detail)
-    } else {
-        findings.fail(Reason::PolicyAge, detail)
-    }
-    is_young
+    if is_young { findings.ok(Reason::PolicyAge, detail) } else { findings.fail(Reason::PolicyAge, detail) }
 }
 
 fn judge_gaps(backups: &[Timestamp], hours: u64, findings: &mut Findings) {

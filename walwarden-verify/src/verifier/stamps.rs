@@ -15,14 +15,15 @@ pub(super) fn judge(
     findings: &mut Findings,
 ) -> Option<Timestamp> {
     findings.about(BundlePath::Timestamp);
+    // That chain or checkpoint is absent or malformed is told elsewhere, and nothing is demanded of it.
+    survey.walk.replay.genesis()?;
+    let note = survey.checkpoint.as_ref().and_then(|note| SignedNote::parse(note).ok())?;
     let Some(response) = &survey.timestamp else {
         if authorities.is_some() {
             findings.fail(Reason::TimestampAuthority, "the bundle has no timestamp");
         }
         return None;
     };
-    // That a checkpoint is absent or malformed is told elsewhere.
-    let note = survey.checkpoint.as_ref().and_then(|note| SignedNote::parse(note).ok())?;
     let trusted = authorities.cloned().unwrap_or_default();
     let Stamp { at, trusted } = match timestamp::verify(response, note.body().as_bytes(), &trusted) {
         Ok(stamp) => stamp,
