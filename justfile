@@ -8,9 +8,9 @@ default:
 demo *ARGS: _demo-tools
     cargo run --release --package walwarden-cli --bin walwarden -- demo {{ARGS}}
 
-# Format, lints, docs, all tests of Rust and of the bindings against real servers, the vectors. Not wasm-test, deny, wasm, fuzz and bench.
-test: _test-tools format-check lint _compiled tests python-tests npm-test uniffi-tests doc vectors
-    bindings/parity "${CARGO_TARGET_DIR:-target}/parity" python node uniffi
+# Format, lints, docs, all tests of Rust, Python and UniFFI against real servers, the vectors. Not npm-test, wasm-test, deny, wasm, fuzz and bench.
+test: _test-tools format-check lint _compiled tests python-tests uniffi-tests doc vectors
+    bindings/parity "${CARGO_TARGET_DIR:-target}/parity" python uniffi
     bindings/reach --check
     @echo "all checks passed"
 
