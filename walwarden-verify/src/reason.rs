@@ -22,6 +22,11 @@ impl Exit {
         self as u8
     }
 
+    /// How a verification ends in which these checks fail: as the gravest has it.
+    pub fn of(failing: impl IntoIterator<Item = Reason>) -> Exit {
+        failing.into_iter().map(Reason::exit).fold(Exit::Reached, Exit::or)
+    }
+
     /// The graver of two: 3 before 1 before 4 before 0; wrong use before all.
     #[must_use]
     pub fn or(self, other: Exit) -> Exit {

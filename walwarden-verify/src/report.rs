@@ -187,7 +187,7 @@ pub struct ChainKey {
 impl Report {
     /// How the verification ends.
     pub fn exit(&self) -> Exit {
-        self.failures().map(|finding| finding.reason.exit()).fold(Exit::Reached, Exit::or)
+        Exit::of(self.failures().map(|finding| finding.reason))
     }
 
     /// Whether something in it is dated after a clock's time, by more than the hour that clocks may be apart.

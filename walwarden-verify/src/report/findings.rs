@@ -77,8 +77,7 @@ impl Findings {
 
     /// How a verification ends that demands nothing beyond the format.
     pub(crate) fn exit_without_demands(&self) -> Exit {
-        let of_the_format = self.failing().filter(|reason| !reason.is_demand());
-        of_the_format.map(Reason::exit).fold(Exit::Reached, Exit::or)
+        Exit::of(self.failing().filter(|reason| !reason.is_demand()))
     }
 
     fn failing(&self) -> impl Iterator<Item = Reason> {

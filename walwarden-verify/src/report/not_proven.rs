@@ -17,8 +17,7 @@ impl Report {
         let mut found = Vec::new();
         let mut not = |code, text: String| found.push(NotProven { code, text });
         let failing = || self.failures().map(|finding| finding.reason);
-        let flaws =
-            failing().filter(|reason| !reason.is_demand()).map(Reason::exit).fold(Exit::Reached, Exit::or);
+        let flaws = Exit::of(failing().filter(|reason| !reason.is_demand()));
         if !matches!(flaws, Exit::Reached | Exit::Undecided) {
             let text =
                 "Anything: the evidence was refused, and none of its statements should be relied upon.";
