@@ -8,14 +8,14 @@ default:
 demo *ARGS: _demo-tools
     cargo run --release --package walwarden-cli --bin walwarden -- demo {{ARGS}}
 
-# Format, lints, docs, all tests of Rust, Python and UniFFI against real servers, the vectors. Not npm-test, wasm-test, deny, wasm, fuzz and bench.
-test: _test-tools format-check lint _compiled tests python-tests uniffi-tests doc vectors
-    bindings/parity "${CARGO_TARGET_DIR:-target}/parity" python uniffi
+# Format, lints, docs, all tests of Rust, Python, Node and UniFFI against real servers, the vectors. Not wasm-test, deny, wasm, fuzz and bench.
+test: _test-tools format-check lint _compiled _tests-at-once doc
+    bindings/parity "${CARGO_TARGET_DIR:-target}/parity" python node uniffi
     bindings/reach --check
     @echo "all checks passed"
 
-# The tests of every binding, that of the browser too, and the table of all vectors in all languages.
-bindings: _compiled _tests-and-page python-tests npm-test uniffi-tests wasm-test
+# All of `test`, the page in Chromium besides, and the table of all vectors in all languages.
+bindings: test wasm-test
     bindings/parity "${CARGO_TARGET_DIR:-target}/parity"
 
 # All that is tested, before the tests begin.
@@ -23,9 +23,11 @@ _compiled: _test-tools
     cargo test --quiet --workspace --no-run
     bindings/build --quiet
 
-# The page takes minutes of one core; the Rust tests leave one idle for longer.
+# The Rust tests wait for servers half of their time.
 [parallel]
-_tests-and-page: tests wasm-page
+_tests-at-once: tests _tests-beside
+
+_tests-beside: python-tests npm-test uniffi-tests vectors
 
 # All Rust tests against real servers.
 tests *ARGS: _test-tools
