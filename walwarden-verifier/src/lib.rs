@@ -146,7 +146,11 @@ pub fn verify_file(verifier: &Verifier, bundle: &Path) -> io::Result<Report> {
     verifier.verify(open(bundle)?)
 }
 
-fn open(bundle: &Path) -> io::Result<BufReader<File>> {
+/// Opens the file of a bundle.
+///
+/// # Errors
+/// When it cannot be opened; a folder cannot.
+pub fn open(bundle: &Path) -> io::Result<BufReader<File>> {
     if bundle.is_dir() {
         let message = "this is a folder; name the *.evidence.tgz file";
         return Err(io::Error::new(io::ErrorKind::IsADirectory, message));

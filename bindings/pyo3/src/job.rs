@@ -1,7 +1,15 @@
+use std::io;
+use std::sync::mpsc::{self, Sender};
+use std::thread;
+
 use pyo3::BoundObject as _;
 use pyo3::prelude::*;
+use tokio::task::JoinError;
+use walwarden_bindings::Failure;
 use walwarden_bindings::engine::runtime;
+use walwarden_bindings::process::PerProcess;
 use walwarden_core::watch::Cancel;
+use walwarden_core::{Code, Error};
 
 use crate::failure::{OrRaise as _, raised};
 
@@ -24,39 +32,58 @@ impl Job {
 
 impl Job {
     /// Starts work; what it returns becomes the future's result.
-    pub(crate) fn start<T, V>(
+    pub(crate) fn start<T, E, V>(
         py: Python<'_>,
         cancel: Cancel,
-        work: impl Future<Output = walwarden_core::Result<T>> + Send + 'static,
+        work: impl Future<Output = Result<T, E>> + Send + 'static,
         convert: impl FnOnce(T) -> V + Send + 'static,
     ) -> PyResult<Job>
     where
         T: Send + 'static,
+        E: Into<Failure> + Send + 'static,
         V: for<'py> IntoPyObject<'py> + Send + 'static,
     {
         let future = py.import("concurrent.futures")?.getattr("Future")?.call0()?;
         future.call_method0("set_running_or_notify_cancel")?;
         let future = future.unbind();
         let told = future.clone_ref(py);
-        let runtime = runtime().or_raise(py)?;
-        runtime.spawn(async move {
+        let teller = teller().or_raise(py)?;
+        runtime().or_raise(py)?.spawn(async move {
             let ended = tokio::spawn(work).await;
-            // The lock of the interpreter may be held for long.
-            tokio::task::spawn_blocking(move || {
-                // None while the interpreter shuts down: nobody is there to be told.
-                Python::try_attach(|py| tell(py, &told, ended, convert));
-            });
+            // It is gone together with the process alone.
+            let _ = teller.send(Box::new(move |py| tell(py, &told, ended, convert)));
         });
         Ok(Job { future, cancel })
     }
 }
 
-fn tell<T, V>(
+type Told = Box<dyn FnOnce(Python<'_>) + Send>;
+
+/// The one thread that enters the interpreter to tell how jobs ended. One that has just computed has used its time up, and would often
+/// be put to sleep inside, with everybody waiting for the lock that it holds.
+fn teller() -> walwarden_core::Result<&'static Sender<Told>> {
+    static TELLER: PerProcess<Sender<Told>> = PerProcess::new();
+    let started = TELLER.get(|| {
+        let (sender, endings) = mpsc::channel::<Told>();
+        let told = move || {
+            for told in endings {
+                // None while the interpreter shuts down: nobody is there to be told.
+                Python::try_attach(told);
+            }
+        };
+        thread::Builder::new().name("walwarden-endings".to_owned()).spawn(told)?;
+        io::Result::Ok(sender)
+    });
+    started.map_err(|error| Error::new(Code::Internal, "cannot start a thread").with_source(error))
+}
+
+fn tell<T, E, V>(
     py: Python<'_>,
     future: &Py<PyAny>,
-    ended: Result<walwarden_core::Result<T>, tokio::task::JoinError>,
+    ended: Result<Result<T, E>, JoinError>,
     convert: impl FnOnce(T) -> V,
 ) where
+    E: Into<Failure>,
     V: for<'py> IntoPyObject<'py>,
 {
     let result = match ended {
@@ -65,13 +92,7 @@ fn tell<T, V>(
             Err(error) => Err(error.into()),
         },
         Ok(Err(error)) => Err(raised(py, error.into())),
-        Err(panic) => {
-            let defect = walwarden_core::Error::new(
-                walwarden_core::Code::Internal,
-                format!("the work panicked: {panic}"),
-            );
-            Err(raised(py, defect.into()))
-        }
+        Err(panic) => Err(raised(py, Failure::defect(format!("the work panicked: {panic}")))),
     };
     let told = match result {
         Ok(value) => future.call_method1(py, "set_result", (value,)),

@@ -1,11 +1,16 @@
 use std::path::PathBuf;
+use std::thread;
 
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
-use walwarden_bindings::Bundle;
+use tokio::sync::Semaphore;
+use walwarden_bindings::process::PerProcess;
+use walwarden_bindings::{Bundle, Failure};
+use walwarden_core::watch::Cancel;
 use walwarden_verify::Trust;
 
 use crate::failure::OrRaise as _;
+use crate::job::Job;
 
 /// One check and what became of it.
 #[pyclass(frozen, get_all, module = "walwarden")]
@@ -149,7 +154,7 @@ pub(crate) fn verify(
     authorities: Vec<String>,
     level: Option<u8>,
     now: Option<String>,
-) -> PyResult<Report> {
+) -> PyResult<Job> {
     let bundle = match bundle {
         Given::Bytes(bytes) => Bundle::Bytes(bytes),
         Given::Path(path) => Bundle::File(path),
@@ -166,5 +171,24 @@ pub(crate) fn verify(
         authorities,
         level,
     };
-    py.detach(|| walwarden_bindings::verify(bundle, &trust, now.as_deref())).map(Report).or_raise(py)
+    let (processors, cancel) = (processors().or_raise(py)?, Cancel::default());
+    let cancelled = cancel.clone();
+    let work = async move {
+        let _processor = tokio::select! {
+            () = cancelled.cancelled() => return Err(Failure::cancelled()),
+            processor = processors.acquire() => processor,
+        };
+        let verified =
+            move || walwarden_bindings::verify(bundle, &trust, now.as_deref(), || cancelled.is_cancelled());
+        let panicked = |panic| Failure::defect(format!("the verifier panicked: {panic}"));
+        tokio::task::spawn_blocking(verified).await.map_err(panicked)?
+    };
+    Job::start(py, cancel, work, Report)
+}
+
+/// One for each verification that is under way: on more threads than processors, verifications keep an event loop from its own.
+fn processors() -> Result<&'static Semaphore, Failure> {
+    static PROCESSORS: PerProcess<Semaphore> = PerProcess::new();
+    let count = || thread::available_parallelism().map_or(1, usize::from);
+    PROCESSORS.get(|| Ok(Semaphore::new(count())))
 }

@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import os
+import signal
 import subprocess
 import threading
 import time
@@ -247,6 +249,18 @@ def test_a_cancelled_task_records_that_it_was_stopped(shop: str, engine: walward
     asyncio.run(cancelled())
     assert kinds(engine)[-1] == "backup.cancelled"
     assert not storage.objects or all("audit" in name for name in storage.objects)
+
+
+def test_an_engine_is_of_the_process_that_opened_it(engine: walwarden.Engine) -> None:
+    child = os.fork()
+    if child == 0:
+        signal.alarm(20)
+        try:
+            engine.rows("shop")
+        except walwarden.InvalidError as refused:
+            os._exit(0 if "forked" in str(refused) else 1)
+        os._exit(2)
+    assert os.waitpid(child, 0)[1] == 0
 
 
 class Gated(DictStorage):

@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import json
 import os
+import signal
 import time
 from pathlib import Path
 from typing import Any
@@ -130,6 +131,29 @@ def test_a_hundred_at_once_do_not_block_the_loop() -> None:
         return beats
 
     assert asyncio.run(run()) > 5
+
+
+def test_cancelled_tasks_give_up_their_turn() -> None:
+    async def run() -> None:
+        bundle = GOOD.read_bytes()
+        tasks = [asyncio.create_task(walwarden.verify_async(bundle, public_keys=[ALPHA])) for _ in range(100)]
+        await asyncio.sleep(0)
+        for task in tasks:
+            task.cancel()
+        ends = await asyncio.gather(*tasks, return_exceptions=True)
+        assert all(isinstance(end, asyncio.CancelledError) for end in ends)
+        assert (await walwarden.verify_async(bundle, public_keys=[ALPHA])).exit == 0
+
+    asyncio.run(run())
+
+
+def test_it_verifies_in_a_forked_child() -> None:
+    assert walwarden.verify(GOOD, public_keys=[ALPHA]).exit == 0
+    child = os.fork()
+    if child == 0:
+        signal.alarm(20)
+        os._exit(walwarden.verify(GOOD, public_keys=[ALPHA]).exit)
+    assert os.waitpid(child, 0)[1] == 0
 
 
 def test_importing_it_takes_no_time() -> None:

@@ -5,7 +5,7 @@ mod options;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::runtime::Runtime;
@@ -23,6 +23,7 @@ use walwarden_core::verify::{OrgId, Row};
 use walwarden_core::watch::Cancel;
 use walwarden_core::{Code, Error, Result, Settings, new_file};
 
+use crate::process::PerProcess;
 use events::Told;
 pub use events::{Event, Listener};
 pub use options::{BackupOptions, EngineOptions, RestoreOptions};
@@ -33,11 +34,10 @@ use options::{parsed, seconds};
 /// # Errors
 /// `internal` when it cannot be started.
 pub fn runtime() -> Result<&'static Runtime> {
-    static RUNTIME: OnceLock<std::io::Result<Runtime>> = OnceLock::new();
+    static RUNTIME: PerProcess<Runtime> = PerProcess::new();
     RUNTIME
-        .get_or_init(Runtime::new)
-        .as_ref()
-        .map_err(|error| Error::new(Code::Internal, format!("cannot start the runtime: {error}")))
+        .get(Runtime::new)
+        .map_err(|error| Error::new(Code::Internal, "cannot start the runtime").with_source(error))
 }
 
 /// Backs up, restores and exports evidence.
@@ -46,6 +46,7 @@ pub struct Engine {
     engine: walwarden_core::Engine,
     org_id: OrgId,
     clients: ClientSearch,
+    process: u32,
 }
 
 impl Engine {
@@ -74,7 +75,19 @@ impl Engine {
             reason = "a binding looks for programs where its user's shell does"
         )]
         let clients = ClientSearch::new(options.client_dirs, std::env::var_os("PATH"));
-        Ok(Engine { engine: builder.build(), org_id, clients })
+        Ok(Engine { engine: builder.build(), org_id, clients, process: std::process::id() })
+    }
+
+    /// A forked child has neither the threads of its parent nor a right to its open catalogue.
+    fn of_this_process(&self) -> Result<&walwarden_core::Engine> {
+        if self.process == std::process::id() {
+            return Ok(&self.engine);
+        }
+        let message = format!(
+            "this engine was opened by the process that forked this one pid={}; open it here",
+            self.process
+        );
+        Err(Error::new(Code::ArgumentInvalid, message))
     }
 
     /// Backs one database up.
@@ -88,8 +101,9 @@ impl Engine {
         listener: Option<Listener>,
         cancel: Cancel,
     ) -> Result<SealedBackup> {
+        let engine = self.of_this_process()?;
         let request = options.request(to, ClientSet::find(&self.clients).await, cancel)?;
-        self.engine.backup().run(request, &Told::new(listener)).await
+        engine.backup().run(request, &Told::new(listener)).await
     }
 
     /// Says what a restore would do.
@@ -102,8 +116,9 @@ impl Engine {
         from: Arc<dyn Storage>,
         cancel: Cancel,
     ) -> Result<RestorePlan> {
+        let engine = self.of_this_process()?;
         let request = options.request(from, ClientSet::find(&self.clients).await, cancel)?;
-        self.engine.restore().plan(request).await
+        engine.restore().plan(request).await
     }
 
     /// Does what was planned.
@@ -111,7 +126,7 @@ impl Engine {
     /// # Errors
     /// As [`walwarden_core::restore::RestoreSession::apply`].
     pub async fn restore(&self, plan: RestorePlan, listener: Option<Listener>) -> Result<Restored> {
-        self.engine.restore().apply(plan, &Told::new(listener)).await
+        self.of_this_process()?.restore().apply(plan, &Told::new(listener)).await
     }
 
     /// Writes a bundle of one database's evidence into a new file; also returns its size in bytes.
@@ -126,6 +141,7 @@ impl Engine {
         artifacts: bool,
         allow_missing: bool,
     ) -> Result<(Exported, u64)> {
+        let engine = self.of_this_process()?;
         let staged = new_file::staged(&out)?;
         let mut from = from.into_iter();
         let first = from
@@ -134,7 +150,7 @@ impl Engine {
         let mut request = ExportRequest::new(parsed("database_id", database_id)?, first);
         request = from.fold(request, ExportRequest::and_from);
         (request.artifacts, request.allow_missing) = (artifacts, allow_missing);
-        let (staged, exported) = self.engine.evidence().export(&request, staged).await?;
+        let (staged, exported) = engine.evidence().export(&request, staged).await?;
         Ok((exported, new_file::publish(staged, &out)?))
     }
 
@@ -145,7 +161,7 @@ impl Engine {
     pub async fn rows(&self, database_id: &str, first_seq: u64, limit: u32) -> Result<Vec<Vec<u8>>> {
         let subject =
             Subject { org_id: self.org_id.clone(), database_id: Some(parsed("database_id", database_id)?) };
-        let found = self.engine.catalog().chain(&subject).await?;
+        let found = self.of_this_process()?.catalog().chain(&subject).await?;
         let record = found.ok_or_else(|| {
             Error::new(Code::DatabaseUnknown, format!("nothing is recorded of this database {subject}"))
         })?;

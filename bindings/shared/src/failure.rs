@@ -34,6 +34,18 @@ impl Failure {
         Self::invalid("argument-invalid", message.into(), Vec::new(), ARGUMENT_INVALID)
     }
 
+    /// Of what was stopped as asked.
+    pub fn cancelled() -> Self {
+        let next_action = CANCELLED;
+        Failure {
+            kind: "Cancelled",
+            code: "cancelled",
+            next_action,
+            exit: 4,
+            ..Self::argument("the verification was stopped")
+        }
+    }
+
     /// Of a defect of ours.
     pub fn defect(message: impl Into<String>) -> Self {
         let next_action = INTERNAL;
@@ -45,6 +57,7 @@ impl Failure {
 const FILE_FAILED: &str =
     "Check the path, its permissions and the free space; a file that exists is never overwritten.";
 const INTERNAL: &str = "This is a defect of Walwarden: please report it with this message.";
+const CANCELLED: &str = "Nothing to do: the job was stopped as asked.";
 const ARGUMENT_INVALID: &str = "Correct the named argument or setting and run the command again.";
 
 impl fmt::Display for Failure {
@@ -85,6 +98,8 @@ mod tests {
         let cause = || std::io::Error::other("gone");
         let file = Error::new(Code::FileFailed, "bundle x").with_source(cause());
         assert_eq!(Failure::file("bundle x".to_owned(), &cause()), Failure::from(file));
+        let stopped = Error::new(Code::Cancelled, "the verification was stopped");
+        assert_eq!(Failure::cancelled(), Failure::from(stopped));
         assert_eq!(Failure::defect("no"), Failure::from(Error::new(Code::Internal, "no")));
         assert_eq!(Failure::argument("no"), Failure::from(Error::new(Code::ArgumentInvalid, "no")));
     }

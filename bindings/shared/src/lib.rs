@@ -8,6 +8,8 @@ pub mod engine;
 mod failure;
 #[cfg(feature = "engine")]
 pub mod own;
+#[cfg(feature = "engine")]
+pub mod process;
 mod verify;
 
 pub use failure::Failure;

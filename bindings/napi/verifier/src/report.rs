@@ -180,7 +180,8 @@ impl Task for Verification {
     fn compute(&mut self) -> napi::Result<Self::Output> {
         let bundle = std::mem::replace(&mut self.bundle, Bundle::Bytes(Vec::new()));
         // Node would end the process.
-        let verified = catch_unwind(|| walwarden_bindings::verify(bundle, &self.trust, self.now.as_deref()));
+        let verified =
+            catch_unwind(|| walwarden_bindings::verify(bundle, &self.trust, self.now.as_deref(), || false));
         Ok(verified.unwrap_or_else(|_| Err(walwarden_bindings::Failure::defect("the verifier panicked"))))
     }
 

@@ -96,7 +96,6 @@ __all__ = [
 Path = str | PathLike[str]
 
 
-
 class Trust(TypedDict, total=False):
     """Whom an auditor trusts and what he demands."""
 
@@ -128,14 +127,12 @@ def verify(bundle: Path | bytes, **trust: Unpack[Trust]) -> Report:
     Whatever is wrong with the evidence is in the report. Raises :class:`Error` when an argument has no meaning or the bundle
     cannot be read.
     """
-    return _native.verify(bundle if isinstance(bundle, bytes) else fspath(bundle), **trust)
+    return wait(_native.verify(bundle if isinstance(bundle, bytes) else fspath(bundle), **trust))
 
 
 async def verify_async(bundle: Path | bytes, **trust: Unpack[Trust]) -> Report:
-    """:func:`verify` on a thread of its own."""
-    import asyncio  # has been imported by whoever awaits, and costs others more than all of this package
-
-    return await asyncio.to_thread(verify, bundle, **trust)
+    """:func:`verify` for event loops; a cancelled task stops the verification."""
+    return await wait_async(_native.verify(bundle if isinstance(bundle, bytes) else fspath(bundle), **trust))
 
 
 def open_storage(

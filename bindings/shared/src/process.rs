@@ -1,0 +1,32 @@
+//! What a process has once.
+
+use std::sync::{Mutex, PoisonError};
+
+/// A value that each process makes for itself when it first asks. In a child that was forked, as servers in Python do it, none of its
+/// parent's threads are there: what has threads is made anew, and the parent's is left as it is.
+#[derive(Debug)]
+pub struct PerProcess<T: 'static>(Mutex<Option<(u32, &'static T)>>);
+
+impl<T> PerProcess<T> {
+    /// Made by nobody yet.
+    #[must_use]
+    pub const fn new() -> Self {
+        PerProcess(Mutex::new(None))
+    }
+
+    /// The value of this process, made now if it is asked for first. Not for threads that may run while another one forks.
+    ///
+    /// # Errors
+    /// As `make`.
+    pub fn get<E>(&self, make: impl FnOnce() -> Result<T, E>) -> Result<&'static T, E> {
+        let mut made = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match *made {
+            Some((process, value)) if process == std::process::id() => Ok(value),
+            _ => {
+                let value: &'static T = Box::leak(Box::new(make()?));
+                *made = Some((std::process::id(), value));
+                Ok(value)
+            }
+        }
+    }
+}
