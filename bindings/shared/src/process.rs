@@ -10,6 +10,7 @@ pub struct PerProcess<T: 'static>(Mutex<Option<(u32, &'static T)>>);
 impl<T> PerProcess<T> {
     /// Made by nobody yet.
     #[must_use]
+    #[allow(clippy::new_without_default, reason = "it is for statics, and a default is not const")]
     pub const fn new() -> Self {
         PerProcess(Mutex::new(None))
     }
