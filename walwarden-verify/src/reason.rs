@@ -229,7 +229,7 @@ reasons! {
     WitnessLog "witness-log" Contradiction;
     /// The cosignatures make the quorum of the witness policy.
     WitnessQuorum "witness-quorum" Undecided;
-    /// No row, manifest or receipt is dated more than an hour after the checkpoint was seen by those whose word suffices.
+    /// No row, manifest or receipt is dated more than an hour after the checkpoint was seen by those who are believed.
     CheckpointTime "checkpoint-time" Contradiction;
 
     /// The kept checkpoint is a signed note of a tlog-checkpoint.

@@ -137,11 +137,11 @@ pub struct Report {
     pub witnesses: Vec<Cosignature>,
     /// When an authority of the auditor's choice stamped the checkpoint.
     pub stamped_at: Option<Timestamp>,
-    /// By when the checkpoint existed, as witnesses or an authority say whose word suffices to the auditor.
+    /// By when the checkpoint existed, as witnesses or an authority say whom the auditor believes.
     pub existed_by: Option<Timestamp>,
     /// The latest time of a row, manifest or receipt, by the writer's word.
     pub last_dated_at: Option<Timestamp>,
-    /// Until when the checkpoint was the latest, as witnesses say whose word suffices to the auditor.
+    /// Until when the checkpoint was the latest, as witnesses say whom the auditor believes, and who are as many as he demands.
     pub latest_at: Option<Timestamp>,
     /// Rows that were read.
     pub events: u64,

@@ -261,7 +261,7 @@ impl Verifier {
         report.manifests = documents.manifests_verified;
         report.receipts = documents.receipts_verified;
         report.artifacts_checked = documents.artifacts_checked;
-        let outside = Outside::new(&witnessed, stamped_at, |keys| self.suffice(keys));
+        let outside = Outside::new(&witnessed, stamped_at, |keys| self.believes(keys), self.min_witnesses());
         (report.existed_by, report.latest_at) = (outside.existed_by, outside.latest_at);
         let last_row =
             (survey.walk.events() > 0).then(|| ("the last row".to_owned(), survey.walk.replay.at()));
@@ -278,11 +278,15 @@ impl Verifier {
         Ok(())
     }
 
-    /// Whether the word of these witnesses is enough for what the auditor demands; without demands, that of one.
-    fn suffice(&self, witnesses: &[PublicKey]) -> bool {
-        let demanded = self.policy.as_ref().and_then(|policy| policy.min_witnesses).unwrap_or(0);
+    /// Whether the auditor believes these witnesses: the quorum of his witness policy or, where it has none, any of them.
+    fn believes(&self, witnesses: &[PublicKey]) -> bool {
         let quorum = self.witness_policy.as_ref().is_none_or(|policy| policy.is_met_by(witnesses));
-        witnesses.len() as u64 >= demanded.max(1) && quorum
+        !witnesses.is_empty() && quorum
+    }
+
+    /// How many witnesses the auditor demands besides.
+    fn min_witnesses(&self) -> u64 {
+        self.policy.as_ref().and_then(|policy| policy.min_witnesses).unwrap_or(0)
     }
 
     fn request(&self, survey: &mut Survey) -> Option<AddCheckpoint> {

@@ -45,11 +45,11 @@ def this_moment():
     return datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:23] + "Z"
 
 
-def time_that_suffices(verifier, times):
-    """Of witnesses in the order of these times, the first with which those up to it are enough; in a list, empty if they are too few."""
+def time_that_suffices(verifier, times, wanted=1):
+    """Of witnesses in the order of these times, the first with which those up to it are believed, and are as many as wanted; in a list,
+    empty if they are too few."""
     in_order = list(times)
-    wanted = max(1, (verifier.policy or {}).get("minWitnesses", 0))
-    for count in range(wanted, len(in_order) + 1):
+    for count in range(max(1, wanted), len(in_order) + 1):
         if not verifier.quorum or not verifier.quorum.wanted or verifier.quorum.is_met_by(set(in_order[:count])):
             return [millis("1970-01-01T00:00:00.000Z") + times[in_order[count - 1]] * 1000]
     return []
@@ -87,7 +87,7 @@ def judge(policy, verifier, now):
     for name, count in counts.items():
         verifier.demand(count >= policy.get(name, 0), "policy-minimum", f"{name}: {count}")
     verifier.demand(len(verifier.seen) >= policy.get("minWitnesses", 0), "policy-witnesses")
-    latest = time_that_suffices(verifier, last_times(verifier))
+    latest = time_that_suffices(verifier, last_times(verifier), policy.get("minWitnesses", 0))
     for name, times in [("maxCheckpointAgeHours", latest), ("maxBackupAgeHours", backups), ("maxDrillAgeHours", drills)]:
         if name in policy and verifier.demand(times, "policy-time", name):
             age = millis(now) - max(times)

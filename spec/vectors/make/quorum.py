@@ -130,8 +130,8 @@ def times(cases):
     def good(name, data, why, **options):
         cases.good(name, data, why, level=3, asked=3, **options)
 
-    def bad(name, data, why, witnesses=vkeys, **options):
-        cases.bad(name, data, 1, "checkpoint-time", why, attack="A24", witnesses=witnesses, **options)
+    def bad(name, data, why, witnesses=vkeys, codes="checkpoint-time", **options):
+        cases.bad(name, data, 1, codes, why, attack="A24", witnesses=witnesses, **options)
 
     history = pair()
     last = moment(history)
@@ -144,6 +144,14 @@ def times(cases):
          file="cosigned-by-slow-clock", **quorum)  # fmt: skip
     bad("slow-clock-of-one-witness", behind, "One witness is enough, and one says that the rows were not written yet.",
         file="good/cosigned-by-slow-clock")  # fmt: skip
+    demand = b'{"type":"walwarden.audit-policy","formatVersion":1,"minWitnesses":2}\n'
+    demand = {"policy": cases.keep("policies/audit-two-witnesses.json", demand)}
+    days = cosigned_at(history, last - 3 * 86400)
+    bad("cosigned-days-before-last-row", days, "The one witness saw the checkpoint three days before the last row's time.", asked=3)
+    bad("witnesses-demanded-before-last-row", days, "That two witnesses are demanded does not mend what the one says.", asked=3,
+        file="bad/cosigned-days-before-last-row", codes="checkpoint-time policy-witnesses", **demand)  # fmt: skip
+    cases.bad("quorum-missed-before-last-row", days, 4, "witness-quorum", "One of a quorum of two is not believed: nothing is contradicted.",
+              level=2, attack="A24", file="bad/cosigned-days-before-last-row", **quorum)  # fmt: skip
     bad("quorum-before-last-row", cosigned_at(history, last - 3601, last - 7200, last), "So it is after those of the quorum.",
         witnesses=(), **quorum)  # fmt: skip
     for name, late, judged, why in [

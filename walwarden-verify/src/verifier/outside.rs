@@ -8,29 +8,33 @@ use crate::key::PublicKey;
 use crate::reason::Reason;
 use crate::report::Findings;
 
-/// What those say whose word suffices to the auditor.
+/// What those say of the checkpoint whom the auditor believes.
 pub(super) struct Outside {
-    /// By when the checkpoint existed, and with it all that it covers.
+    /// By when the checkpoint existed, and with it all that it covers. A demand for more witnesses does not put this off: it
+    /// would excuse what is dated later.
     pub(super) existed_by: Option<Timestamp>,
-    /// Until when the checkpoint was the latest. A timestamp does not say that: an authority stamps an old one as well.
+    /// Until when the checkpoint was the latest, by as many witnesses as are demanded. A timestamp does not say that: an
+    /// authority stamps an old one as well.
     pub(super) latest_at: Option<Timestamp>,
 }
 
 impl Outside {
-    /// `suffices` tells of keys whether as many and as good witnesses signed as the auditor demands. It holds of more keys
-    /// where it holds of some of them, and never of none.
+    /// `believes` tells of keys whether what all of these witnesses say is believed. It holds of more keys where it holds of some
+    /// of them, and never of none.
     pub(super) fn new(
         witnessed: &[Witnessed],
         stamped_at: Option<Timestamp>,
-        suffices: impl Fn(&[PublicKey]) -> bool,
+        believes: impl Fn(&[PublicKey]) -> bool,
+        min_witnesses: u64,
     ) -> Self {
         let mut first: Vec<_> = witnessed.iter().map(|one| (one.cosignature.first_at, one.key)).collect();
         first.sort_by_key(|(at, _)| *at);
         let mut last: Vec<_> = witnessed.iter().map(|one| (one.cosignature.at, one.key)).collect();
         last.sort_by_key(|(at, _)| Reverse(*at));
+        let suffice = |keys: &[PublicKey]| keys.len() as u64 >= min_witnesses && believes(keys);
         Outside {
-            existed_by: time_that_suffices(&first, &suffices).into_iter().chain(stamped_at).min(),
-            latest_at: time_that_suffices(&last, &suffices),
+            existed_by: first_time_with(&first, &believes).into_iter().chain(stamped_at).min(),
+            latest_at: first_time_with(&last, suffice),
         }
     }
 
@@ -61,14 +65,14 @@ impl Outside {
     }
 }
 
-/// Of witnesses in the order of their times, the first time with which those up to it suffice.
-fn time_that_suffices(
+/// Of witnesses in the order of their times, the first time with which those up to it are enough.
+fn first_time_with(
     in_order: &[(Timestamp, PublicKey)],
-    suffices: impl Fn(&[PublicKey]) -> bool,
+    enough: impl Fn(&[PublicKey]) -> bool,
 ) -> Option<Timestamp> {
     let keys: Vec<PublicKey> = in_order.iter().map(|(_, key)| *key).collect();
     let counts: Vec<usize> = (1..=keys.len()).collect();
-    let too_few = counts.partition_point(|count| !suffices(&keys[..*count]));
+    let too_few = counts.partition_point(|count| !enough(&keys[..*count]));
     in_order.get(too_few).map(|(at, _)| *at)
 }
 
