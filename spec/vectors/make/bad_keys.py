@@ -12,6 +12,7 @@ from .stories import pair, rotated, small
 
 def add(cases):
     pins(cases)
+    rotated_back(cases)
     rotations(cases)
     revocations(cases)
     former_key(cases)
@@ -47,6 +48,20 @@ def pins(cases):
         bad(f"level-{level}-not-reached", data, 4, "level", why, attack="A32", asked=level, file="good/one-backup")
     data = bundle(rotated(), hints=[BETA])
     bad("rotated-old-key-nowhere", data, 4, "key-unavailable", "The new key is pinned; the old key's bytes are nowhere.", pins=[BETA])
+
+
+def rotated_back(cases):
+    """To a key that the chain had before: the row that brings its bytes comes after one that it signed."""
+    history = History("back")
+    history.backup("under alpha")
+    history.rotate(BETA).backup("under beta")
+    history.rotate(ALPHA).backup("under alpha again")
+    data, file = bundle(history, hints=[]), "rotated-back-without-hints"
+    for key in (ALPHA, BETA):
+        cases.good(f"rotated-back-{key.name}-pinned", data, f"The chain rotated back, and {key.name} is pinned.", attack="A23", pins=[key],
+                   file=file)  # fmt: skip
+        cases.good(f"rotated-back-{key.name}-by-fingerprint", data, "The rotations have the bytes of both keys.", attack="A23", pins=[],
+                   fingerprints=[key.id], file=file)  # fmt: skip
 
 
 def rotations(cases):

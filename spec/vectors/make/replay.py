@@ -54,6 +54,11 @@ def replay(verifier):
     chain, rows, demand = Chain(), verifier.rows, verifier.demand
     chain.key_changes.append((1, verifier.genesis["keyId"]))
     prev_hash, prev_at, jobs, completed, gaps, last = ZEROS, "", {}, {}, False, 0
+    for row in rows:
+        # A key is known throughout, also where the row with its bytes comes after one that it signed.
+        if row["kind"] == "key.rotated":
+            raw = new_key(row["payload"])
+            verifier.keys.setdefault(key_id(raw), raw)
     for number, row in enumerate(rows, 1):
         if verifier.part:
             number = row["seq"]
@@ -100,15 +105,19 @@ def follow(verifier, jobs, row):
     jobs[row["jobId"]] = (family, step)
 
 
+def new_key(payload):
+    (raw,) = pem_keys(payload["newPublicKey"].encode())
+    return raw
+
+
 def rotate(verifier, chain, number, payload):
     old, new = payload["oldKeyId"], payload["newKeyId"]
     body = {"type": "walwarden.key-rotation", "chainId": verifier.genesis["chainId"], "seq": number, "oldKeyId": old,
             "newKeyId": new}  # fmt: skip
     message = canonical(body)
-    (new_raw,) = pem_keys(payload["newPublicKey"].encode())
+    new_raw = new_key(payload)
     good = old == chain.key_at(number) and key_id(new_raw) == new
     good = good and good_signature(new_raw, base64_bytes(payload["newSignature"][8:]), message)
-    verifier.keys.setdefault(key_id(new_raw), new_raw)
     if old in verifier.keys:
         good = good and good_signature(verifier.keys[old], base64_bytes(payload["oldSignature"][8:]), message)
     else:
