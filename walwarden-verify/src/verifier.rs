@@ -2,6 +2,7 @@ mod chain_walk;
 mod closing;
 mod demands;
 mod documents;
+mod judgement;
 mod keyring;
 mod outside;
 #[cfg(feature = "timestamps")]
@@ -26,9 +27,7 @@ use crate::{KeyId, Timestamp, WitnessPolicy};
 
 use chain_walk::ChainWalk;
 use closing::KeptCheckpoint;
-use documents::Documents;
 use keyring::Keyring;
-use outside::Outside;
 pub(crate) use outside::is_ahead;
 use survey::Survey;
 
@@ -215,80 +214,6 @@ impl Verifier {
         Ok(report)
     }
 
-    fn judge<R: Read + Seek>(
-        &self,
-        input: &mut R,
-        input_bytes: u64,
-        survey: &Survey,
-        kept: Option<KeptCheckpoint>,
-        findings: &mut Findings,
-        report: &mut Report,
-    ) -> Result<(), Fault> {
-        survey.judge_chain(findings);
-        survey.judge_pins(&self.keys, &self.fingerprints, findings);
-        let mut documents = Documents::new(survey);
-        survey.visit_documents(input, input_bytes, &self.budget, |path, bytes| {
-            documents.visit(path, bytes, findings);
-        })?;
-        documents.conclude(findings);
-        let asked_for = documents.rows_asked_for();
-        if !asked_for.is_empty() {
-            let hashes = survey.row_hashes(input, input_bytes, &self.budget, &asked_for)?;
-            documents.judge_anchors(&hashes, findings);
-        }
-        if documents.has_chunks() {
-            survey.visit_chunks(
-                input,
-                input_bytes,
-                &self.budget,
-                |job_id| documents.chunks_of(job_id).is_some(),
-                |job_id, chunks| documents.judge_chunks(job_id, chunks, findings),
-            )?;
-        }
-        #[cfg(feature = "timestamps")]
-        let stamped_at = stamps::judge(survey, self.authorities.as_ref(), findings);
-        #[cfg(not(feature = "timestamps"))]
-        let stamped_at = stamps::judge(survey, findings);
-        report.stamped_at = stamped_at;
-        let witnessed = closing::judge(survey, &self.witnesses, findings);
-        report.witnesses = witnessed.iter().map(|witnessed| witnessed.cosignature.clone()).collect();
-        report.witnessed = match &self.witness_policy {
-            Some(policy) => witnesses::judge(policy, survey, &witnessed, findings),
-            None => !witnessed.is_empty(),
-        };
-        report.continuous =
-            kept.is_some_and(|kept| kept.judge(&survey.walk, &survey.keyring, &self.witnesses, findings));
-        report.manifests = documents.manifests_verified;
-        report.receipts = documents.receipts_verified;
-        report.artifacts_checked = documents.artifacts_checked;
-        let outside = Outside::new(&witnessed, stamped_at, |keys| self.believes(keys), self.min_witnesses());
-        (report.existed_by, report.latest_at) = (outside.existed_by, outside.latest_at);
-        let last_row =
-            (survey.walk.events() > 0).then(|| ("the last row".to_owned(), survey.walk.replay.at()));
-        let dated: Vec<(String, Timestamp)> = last_row.into_iter().chain(documents.last_dated()).collect();
-        report.last_dated_at = dated.iter().map(|(_, at)| *at).max();
-        outside.judge(dated, findings);
-        report.level = reached(survey, findings, report);
-        findings.about("policy");
-        // Without a chain, which is told, there is nothing to demand of.
-        if let Some(policy) = self.policy.as_ref().filter(|_| survey.walk.replay.genesis().is_some()) {
-            let now = self.as_of.or(self.now);
-            demands::judge(policy, survey, witnessed.len() as u64, now, report, findings);
-        }
-        Ok(())
-    }
-
-    /// Whether the auditor believes these witnesses: the quorum of his witness policy or, where it has none, any of them.
-    fn believes(&self, witnesses: &[PublicKey]) -> bool {
-        let quorum = self.witness_policy.as_ref().is_none_or(|policy| policy.is_met_by(witnesses));
-        !witnesses.is_empty() && quorum
-    }
-
-    /// How many witnesses the auditor demands besides.
-    fn min_witnesses(&self) -> u64 {
-        self.policy.as_ref().and_then(|policy| policy.min_witnesses).unwrap_or(0)
-    }
-
     fn request(&self, survey: &mut Survey) -> Option<AddCheckpoint> {
         let (old_size, _) = self.proof.filter(|(_, size)| *size == survey.walk.events())?;
         let proof = survey.walk.take_proof()?;
@@ -337,28 +262,5 @@ impl Verifier {
             as_of: self.as_of,
             bundle_sha256: None,
         }
-    }
-}
-
-// What nothing contradicts so far; `conclude` takes it back where something does.
-fn reached(survey: &Survey, findings: &Findings, report: &Report) -> Option<Level> {
-    if survey.walk.events() == 0 {
-        return None;
-    }
-    let signed =
-        [Reason::CheckpointSignature, Reason::StatementSignature].iter().any(|by| findings.holds(*by));
-    let is_signed = signed || report.manifests > 0 || report.receipts > 0;
-    if !is_signed || findings.failed(Reason::KeyNoPin) || findings.failed(Reason::KeyUnavailable) {
-        return Some(Level::SelfConsistent);
-    }
-    // What is not shown may be missing.
-    if survey.walk.shown().is_some() {
-        return Some(Level::Authentic);
-    }
-    match (findings.exit_without_demands(), report.continuous, report.witnessed) {
-        (Exit::Reached, true, _) => Some(Level::Continuous),
-        (Exit::Reached, false, true) => Some(Level::Witnessed),
-        (Exit::Reached, false, false) => Some(Level::Complete),
-        _ => Some(Level::Authentic),
     }
 }

@@ -48,7 +48,7 @@ def this_moment():
 def time_that_suffices(verifier, times, wanted=1):
     """Of witnesses in the order of these times, the first with which those up to it are believed, and are as many as wanted; in a list,
     empty if they are too few."""
-    in_order = list(times)
+    in_order = list(times) if verifier.covered else []
     for count in range(max(1, wanted), len(in_order) + 1):
         if not verifier.quorum or not verifier.quorum.wanted or verifier.quorum.is_met_by(set(in_order[:count])):
             return [millis("1970-01-01T00:00:00.000Z") + times[in_order[count - 1]] * 1000]
@@ -66,7 +66,7 @@ def last_times(verifier):
 def judge_times(verifier):
     """Nothing is dated more than an hour after those who suffice saw the checkpoint over it."""
     outside = time_that_suffices(verifier, first_times(verifier))
-    outside += [millis(verifier.stamped_at)] if verifier.stamped_at else []
+    outside += [millis(verifier.stamped_at)] if verifier.stamped_at and verifier.covered else []
     dated = [row["at"] for row in verifier.rows]
     dated += [document["finishedAt"] for document in verifier.documents.values() if "finishedAt" in document]
     for at in outside:

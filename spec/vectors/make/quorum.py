@@ -152,6 +152,16 @@ def times(cases):
         file="bad/cosigned-days-before-last-row", codes="checkpoint-time policy-witnesses", **demand)  # fmt: skip
     cases.bad("quorum-missed-before-last-row", days, 4, "witness-quorum", "One of a quorum of two is not believed: nothing is contradicted.",
               level=2, attack="A24", file="bad/cosigned-days-before-last-row", **quorum)  # fmt: skip
+    longer = pair()
+    longer.wait(86400).backup("late")
+    seen = note.cosignature_line(*next(iter(WITNESSES.items())), checkpoint_body(history), last)
+    uncovered = bundle(longer, checkpoint_bytes=checkpoint(history, more_lines=[seen]))
+    file = "bad/cosigned-beginning"
+    bad("cosigned-beginning", uncovered, "A witness saw another checkpoint than one over these rows: of their times that says nothing.",
+        codes="checkpoint-size", asked=3)  # fmt: skip
+    young = cases.keep("policies/audit-seen-within-day.json", b'{"type":"walwarden.audit-policy","formatVersion":1,"maxCheckpointAgeHours":24}\n')
+    bad("cosigned-beginning-age-demanded", uncovered, "Nor of how old the checkpoint over them is.", asked=3, file=file,
+        codes="checkpoint-size policy-time", policy=young, as_of=history.rows[-1]["at"])  # fmt: skip
     bad("quorum-before-last-row", cosigned_at(history, last - 3601, last - 7200, last), "So it is after those of the quorum.",
         witnesses=(), **quorum)  # fmt: skip
     for name, late, judged, why in [

@@ -158,6 +158,7 @@ class Verifier:
     def judge(self, files):
         self.demand(self.pins, "key-no-pin")
         self.cosigned, self.seen = set(), {}  # `seen` has the times of each witness, whatever the quorum
+        self.covered = False  # the rows, by the checkpoint
         self.artifacts, self.stamped_at = 0, None
         self.genesis = None
         if self.statement:
@@ -273,7 +274,7 @@ class Verifier:
         note = self.note
         self.demand(note.origin == self.origin, "checkpoint-origin")
         if self.demand(note.size == self.tree.size, "checkpoint-size"):
-            self.demand(note.root == self.tree.root(), "checkpoint-root")
+            self.covered = self.demand(note.root == self.tree.root(), "checkpoint-root")
         self.signed |= self.judge_note(note, self.tree.size, "checkpoint")
         for raw, times in self.cosignatures(note):
             self.cosigned.add(raw)

@@ -18,7 +18,8 @@ impl Report {
         let mut not = |code, text: String| found.push(NotProven { code, text });
         let failing = || self.failures().map(|finding| finding.reason);
         let flaws = Exit::of(failing().filter(|reason| !reason.is_demand()));
-        if !matches!(flaws, Exit::Reached | Exit::Undecided) {
+        let refused = !matches!(flaws, Exit::Reached | Exit::Undecided);
+        if refused {
             let text =
                 "Anything: the evidence was refused, and none of its statements should be relied upon.";
             not("everything", text.to_owned());
@@ -81,7 +82,7 @@ impl Report {
             "every-backup",
             "That every backup ran which should have: one that was never queued leaves no row.".to_owned(),
         );
-        self.about_history(&mut not);
+        self.about_history(refused, &mut not);
         not(
             "key-custody",
             "That nobody else has the signing key: whoever has it can sign in its owner's name.".to_owned(),
@@ -89,7 +90,7 @@ impl Report {
         found
     }
 
-    fn about_history(&self, not: &mut impl FnMut(&'static str, String)) {
+    fn about_history(&self, refused: bool, not: &mut impl FnMut(&'static str, String)) {
         match (self.witnessed, self.continuous) {
             (false, false) => not(
                 "one-history",
@@ -98,7 +99,8 @@ impl Report {
             (false, true) => not("one-history", "That the rows after the kept checkpoint are the only ones: nobody but the owner of the key signed them.".to_owned()),
             (true, _) => {}
         }
-        match self.existed_by {
+        // What others say, they say of the evidence as it stands: of what is refused nothing is told.
+        match self.existed_by.filter(|_| !refused) {
             None => not(
                 "times",
                 "When anything happened: all times are the word of whoever wrote the evidence.".to_owned(),
@@ -112,7 +114,7 @@ impl Report {
         }
         not(
             "latest",
-            match self.latest_at {
+            match self.latest_at.filter(|_| !refused) {
                 None => "That this is the latest state: an older bundle verifies as well as it did then."
                     .to_owned(),
                 Some(at) => format!(

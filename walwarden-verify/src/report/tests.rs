@@ -51,6 +51,20 @@ fn what_a_refused_bundle_proves_is_nothing() {
 }
 
 #[test]
+fn of_a_refused_bundle_no_time_is_told_as_proven() {
+    let told = |reasons: &[Reason]| {
+        let mut report = failing(reasons);
+        (report.existed_by, report.latest_at) = (Some(crate::Timestamp::MAX), Some(crate::Timestamp::MAX));
+        let told = report.not_proven().into_iter().filter(|not| ["times", "latest"].contains(&not.code));
+        told.filter(|not| not.text.contains("9999-")).count()
+    };
+    assert_eq!(told(&[]), 2);
+    assert_eq!(told(&[Reason::PolicyAge, Reason::Level]), 2);
+    assert_eq!(told(&[Reason::CheckpointTime]), 0);
+    assert_eq!(told(&[Reason::BundleTar]), 0);
+}
+
+#[test]
 fn the_gravest_failure_decides_the_exit() {
     let exit = |reasons: &[Reason]| failing(reasons).exit().status();
     assert_eq!(exit(&[]), 0);
