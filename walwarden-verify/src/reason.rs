@@ -162,7 +162,7 @@ reasons! {
     ManifestTimes "manifest-times" Contradiction;
     /// A manifest's keys of the store name its own job, database and day, `.dump.age` exactly when encrypted.
     ManifestLayout "manifest-layout" Contradiction;
-    /// A manifest's anchor is a row of the chain, between the job's `queued` and `completed` rows.
+    /// A manifest's anchor is a row of the chain, between the job's first `queued` and its `completed` row.
     ManifestAnchor "manifest-anchor" Contradiction;
     /// A manifest's signer is the chain's key at its anchor.
     ManifestSigner "manifest-signer" Contradiction;
@@ -236,7 +236,7 @@ reasons! {
     KeptCheckpointForm "kept-checkpoint-form" Malformed;
     /// The kept checkpoint speaks of this chain.
     KeptCheckpointOrigin "kept-checkpoint-origin" Contradiction;
-    /// The chain is at least as long as the kept checkpoint says.
+    /// The chain is at least as long as the kept checkpoint says, and that is a row at least.
     KeptCheckpointSize "kept-checkpoint-size" Contradiction;
     /// The chain's beginning has the root of the kept checkpoint.
     KeptCheckpointRoot "kept-checkpoint-root" Contradiction;

@@ -261,6 +261,19 @@ def backups(cases):
     history.add("backup.cancelled", job=job)
     history.add("backup.claimed", job=job)
     bad("backup-claimed-after-cancelled", history, "A cancelled job goes on.")
+    for name, kind, payload, again in [
+        ("goes-on-after-cancelled", "cancelled", {}, ["claimed", "running", "finalizing"]),
+        ("queued-anew-after-cancelled", "cancelled", {}, ["queued", "claimed", "running", "finalizing"]),
+        ("goes-on-after-final-failure", "failed", failure, ["claimed", "running", "finalizing"]),
+    ]:
+        history = small()
+        job = history.begin(name, ["queued"])
+        end = history.add(f"backup.{kind}", payload, job=job)
+        for step in again:
+            history.add(f"backup.{step}", job=job)
+        anchor = {"chainId": history.chain_id, "seq": end["seq"], "hash": end["hash"]}
+        history.complete(job, name, auditAnchor=anchor)
+        bad(f"backup-{name}-and-completes", history, "The manifest's anchor lies between its first queued row and its completed row all the same.")
     history = small()
     history.add("restore.triggered", job=first(history))
     bad("job-of-two-kinds", history, "A backup's job id becomes a restore's.")

@@ -243,6 +243,11 @@ def indexes(cases):
     bad("index-entry-beyond-artifact", entry(1, offset=350), "An entry reaches beyond the artifact's end.")
     bad("index-chunk-other-digest", lambda index: index.update(chunks=["ab" * 32]), "A chunk's digest is not the artifact's.",
         codes="index-chunks", artifacts=True)  # fmt: skip
+    history = indexed()
+    stored = f"backups/{first(history)}/artifact.dump"
+    for name, data in [("longer", history.backups[first(history)].artifact + b"\0"), ("empty", b"")]:
+        cases.bad(f"artifact-of-index-{name}", archive(seal(history, content(history) | {stored: data})), 1, "artifact-digest index-chunks",
+                  "An artifact of another size has other chunks, too.", attack="A20")  # fmt: skip
     history = History("odd")
     history.backup("first", index=True, edit=lambda manifest: manifest.update(contentRoot="ab" * 32))
     cases.bad("content-root-other", bundle(history), 1, "manifest-content-root", "contentRoot is not the root over the index's tables.", attack="A33")

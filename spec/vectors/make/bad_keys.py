@@ -122,6 +122,13 @@ def revocations(cases):
 
     bad("current-key-revoked", revoked(small(), ALPHA), "The chain's key is revoked and signs the checkpoint nevertheless.")
     history = revoked(small(), ALPHA)
+    cases.bad("current-key-revoked-bytes-nowhere", bundle(history, hints=[]), 1, "key-revoked key-unavailable",
+              "A revoked key must not sign, whether its bytes are known or not.", attack="A23", pins=[], fingerprints=[ALPHA.id])  # fmt: skip
+    kept = cases.keep("kept/small-7-by-revoked.checkpoint", checkpoint(history))
+    files = {path: data for path, data in content(history).items() if path != "checkpoint"}
+    cases.bad("kept-by-revoked-key", archive(files), 1, "bundle-file-missing key-revoked", "The kept checkpoint is by a revoked key; there is no other.",
+              attack="A23", kept=kept)  # fmt: skip
+    history = revoked(small(), ALPHA)
     history.backup("after")
     bad("backup-under-revoked-key", history, "A backup after the chain's key was revoked.")
     bad("rotated-after-revocation", revoked(small(), ALPHA).rotate(BETA), "A revoked key names its successor: rotate first, revoke after.")
@@ -221,6 +228,9 @@ def kept(cases):
     stranger = keep("pair-6-by-mallory", checkpoint(history, 6, MALLORY))
     bad("kept-by-stranger", data, 1, "kept-checkpoint-signature", "The kept checkpoint is not signed by the chain's key.",
         kept=stranger, file="good/two-backups")  # fmt: skip
+    for name, key in [("", ALPHA), ("-by-stranger", MALLORY)]:
+        bad(f"kept-of-no-rows{name}", data, 1, "kept-checkpoint-size", "Nothing goes on from no rows; nor had the chain a key to sign that.",
+            attack="A7", kept=keep(f"pair-0{name}", checkpoint(history, 0, key)), file="good/two-backups")  # fmt: skip
     broken = keep("not-a-note", b"walwarden\n")
     bad("kept-malformed", data, 3, "kept-checkpoint-form", "The kept checkpoint is no signed note.", attack="U1", kept=broken,
         file="good/two-backups")  # fmt: skip

@@ -82,6 +82,11 @@ def predicates(cases):
     bad("predicate-backups-too-few", "statement-range", "Fewer backups than rows tell of.", backups=1, attack="A17")
     bad("predicate-created-before-last-row", "statement-time", "The bundle claims to be older than its last row.",
         createdAt="2026-11-21T00:00:00.000Z", attack="A24")  # fmt: skip
+    early = small()
+    early.add("schedule.changed", at="2026-11-21T02:00:03.000Z")
+    made = archive(seal(early, content(early), createdAt="2026-11-21T02:00:04.000Z"))
+    cases.bad("predicate-created-between-last-rows", made, 1, "chain-time",
+              "Time ran backwards to the last row, and the bundle was made after that one.", attack="A24")  # fmt: skip
     bad("predicate-unknown-field", "statement-form", "A field that predicates do not have.", exit=3, reviewed=True, attack="A8")
     bad("predicate-backups-text", "statement-form", "Numbers are numbers.", exit=3, backups="2", attack="A12")
     bad("predicate-created-malformed", "statement-form", "createdAt is no time.", exit=3, createdAt="yesterday", attack="A24")

@@ -201,6 +201,12 @@ def hide(history, seq):
     return edit
 
 
+def unlink_last(part):
+    """The last row shown names another hash of the row before."""
+    row = part["rows"][-1] = dict(part["rows"][-1], prevHash="ab" * 32)
+    row["hash"] = row_hash(row["prevHash"], row)
+
+
 def bad_rows(cases):
     history, one, two = three()
     shown = shown_for(history, one)
@@ -218,6 +224,15 @@ def bad_rows(cases):
     bad("row-changed", rewrite, "checkpoint-root", "A row's payload and hash were changed.")
     bad("row-hash-kept", lambda p: p["rows"].__setitem__(1, dict(p["rows"][1], payload={"note": "changed"})), "chain-hash checkpoint-root",
         "A row's payload was changed, its hash kept.")  # fmt: skip
+    for name, anchor, codes, why in [
+        ("link-broken-behind-anchor", {}, "chain-link checkpoint-root",
+         "The row after the manifest's anchor says another hash of it; the anchor is shown, and its own hash counts."),
+        ("anchor-by-broken-link", {"hash": "ab" * 32}, "chain-link checkpoint-root manifest-anchor",
+         "The manifest's anchor is what the row after says, and not the hash of the row that is shown."),
+    ]:  # fmt: skip
+        anchored = History("anchored")
+        job = anchored.complete(anchored.begin("only"), "only", edit=lambda manifest, anchor=anchor: manifest["auditAnchor"].update(anchor))
+        cases.bad(f"disclosure-{name}", disclosed(anchored, shown_for(anchored, job), unlink_last), 1, codes, why, attack="A33", asked=1)
     bad("job-without-beginning", hide(history, queued), "job-order", "The job's first row is hidden.")
     bad("row-of-other-job", lambda p: p["rows"].__setitem__(1, dict(p["rows"][1], jobId=two)), "checkpoint-root job-order",
         "A row was given to another job.")  # fmt: skip

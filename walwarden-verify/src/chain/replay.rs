@@ -91,10 +91,14 @@ pub struct DrillEnd {
 pub struct Replay {
     head: Head,
     at: Timestamp,
+    latest_at: Timestamp,
     genesis: Option<Genesis>,
     keys: KeyHistory,
     jobs: Jobs,
+    // Backups under way, with their first `backup.queued` row.
     queued: BTreeMap<JobId, u64>,
+    // The same of backups that failed or were cancelled: one that goes on, against the rules, is still the one queued there.
+    given_up: BTreeMap<JobId, u64>,
     completed: BTreeMap<JobId, Completed>,
     // Manifests by digest, with the job that completed with each.
     manifests: BTreeMap<Sha256, JobId>,
@@ -127,10 +131,12 @@ impl Replay {
         Replay {
             head: Head::START,
             at: Timestamp::MIN,
+            latest_at: Timestamp::MIN,
             genesis: None,
             keys: KeyHistory::new(),
             jobs: Jobs::new(),
             queued: BTreeMap::new(),
+            given_up: BTreeMap::new(),
             completed: BTreeMap::new(),
             manifests: BTreeMap::new(),
             drills: BTreeMap::new(),
@@ -147,6 +153,11 @@ impl Replay {
     /// When the last row was written.
     pub const fn at(&self) -> Timestamp {
         self.at
+    }
+
+    /// The latest time of a row: the last one's, unless time ran backwards.
+    pub(crate) const fn latest_at(&self) -> Timestamp {
+        self.latest_at
     }
 
     /// What the first row says of the chain, if it is a `chain.genesis`.
@@ -251,7 +262,8 @@ impl Replay {
         self.check_event(event, &mut found);
         self.apply(event, &mut found);
         self.head = Head { seq, hash };
-        self.at = self.at.max(event.at);
+        self.at = event.at;
+        self.latest_at = self.latest_at.max(event.at);
         found
     }
 
@@ -354,17 +366,15 @@ impl Replay {
             (EventKind::KeyRotated, _) => self.keys.rotate(Rotation::from_payload(seq, payload)?),
             (EventKind::KeyRevoked, _) => self.keys.revoke(seq, fields.parsed("keyId")?),
             (EventKind::BackupQueued, Some(job_id)) => {
-                self.queued.entry(job_id).or_insert(seq);
+                let first = self.given_up.remove(&job_id).unwrap_or(seq);
+                self.queued.entry(job_id).or_insert(first);
             }
-            (EventKind::BackupFailed, Some(job_id)) if !fields.boolean("retryable")? => {
-                self.queued.remove(&job_id);
-            }
-            (EventKind::BackupCancelled, Some(job_id)) => {
-                self.queued.remove(&job_id);
-            }
+            (EventKind::BackupFailed, Some(job_id)) if !fields.boolean("retryable")? => self.give_up(job_id),
+            (EventKind::BackupCancelled, Some(job_id)) => self.give_up(job_id),
             (EventKind::BackupCompleted, Some(job_id)) => {
+                let queued = self.queued.remove(&job_id).or_else(|| self.given_up.remove(&job_id));
                 let completed = Completed {
-                    queued_seq: self.queued.remove(&job_id).unwrap_or(seq),
+                    queued_seq: queued.unwrap_or(seq),
                     seq,
                     at,
                     manifest_sha256: fields.parsed("manifestSha256")?,
@@ -382,6 +392,12 @@ impl Replay {
             _ => {}
         }
         Ok(())
+    }
+
+    fn give_up(&mut self, job_id: JobId) {
+        if let Some(queued) = self.queued.remove(&job_id) {
+            self.given_up.insert(job_id, queued);
+        }
     }
 }
 

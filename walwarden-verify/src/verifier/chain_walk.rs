@@ -14,7 +14,7 @@ pub(super) enum RowHash {
     NotShown,
     /// Not held: the chain has to be read again.
     LeftOut,
-    /// There is no such row, or no backup was under way.
+    /// There is no such row.
     None,
 }
 
@@ -31,10 +31,8 @@ pub(super) struct ChainWalk {
     pub(super) replay: Replay,
     tree: Tree,
     hasher: ManyHasher,
-    // Hashes of rows in which a manifest may be anchored, in order.
+    // Hashes of rows with a backup under way, in which its manifest is anchored, in order and as far as they are held.
     anchors: Vec<(u64, Sha256)>,
-    // Whether there were more of them than are held.
-    anchors_left_out: bool,
     most_anchors: usize,
     // Where not all rows are shown: how many are, and the hashes that are known.
     shown: Option<Shown>,
@@ -53,7 +51,6 @@ impl ChainWalk {
             tree: Tree::new(),
             hasher: ManyHasher::new(),
             anchors: Vec::new(),
-            anchors_left_out: false,
             most_anchors,
             shown: None,
             backups: 0,
@@ -88,11 +85,8 @@ impl ChainWalk {
         for HashedRow { row, expected_hash, .. } in rows {
             self.count(row.kind);
             violations.append(&mut self.replay.push_text(row, *expected_hash));
-            if self.replay.has_open_backup() {
-                self.anchors_left_out |= self.anchors.len() == self.most_anchors;
-                if !self.anchors_left_out {
-                    self.anchors.push((self.replay.head().seq, row.hash));
-                }
+            if self.replay.has_open_backup() && self.anchors.len() < self.most_anchors {
+                self.anchors.push((self.replay.head().seq, row.hash));
             }
         }
         violations
@@ -131,8 +125,8 @@ impl ChainWalk {
                 self.tree.push(&row.to_canonical());
                 shown.rows += 1;
                 shown.hashes.insert(row.seq, row.hash);
-                // Its own hash covers what it says of the row before.
-                shown.hashes.insert(row.seq - 1, row.prev_hash);
+                // It tells the hash of the row before, unless that is shown.
+                shown.hashes.entry(row.seq - 1).or_insert(row.prev_hash);
                 self.replay.push(row).into_iter().for_each(&mut each);
                 self.count(row.kind);
                 self.note_kept();
@@ -177,14 +171,14 @@ impl ChainWalk {
         self.drills_passed
     }
 
-    /// The hash of a row in which a manifest may be anchored.
+    /// The hash of a row in which a manifest is anchored.
     pub(super) fn hash_at(&self, seq: u64) -> RowHash {
         if let Some(shown) = &self.shown {
             return shown.hashes.get(&seq).map_or(RowHash::NotShown, |hash| RowHash::Known(*hash));
         }
         match self.anchors.binary_search_by_key(&seq, |(seq, _)| *seq) {
             Ok(at) => RowHash::Known(self.anchors[at].1),
-            Err(_) if self.anchors_left_out && seq <= self.events() => RowHash::LeftOut,
+            Err(_) if (1..=self.events()).contains(&seq) => RowHash::LeftOut,
             Err(_) => RowHash::None,
         }
     }

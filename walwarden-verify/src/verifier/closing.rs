@@ -1,12 +1,11 @@
 //! What closes a chain: its checkpoint, the signed list of files, and the checkpoint the auditor kept.
 
-use super::chain_walk::ChainWalk;
-use super::keyring::Keyring;
 use super::survey::{Survey, form_reason};
 use super::witnesses::{Witnessed, cosignatures};
 use crate::bundle::BundlePath;
 use crate::checkpoint::{Checkpoint, SignedNote, Vkey, origin};
 use crate::form::FormError;
+use crate::key::PublicKey;
 use crate::reason::Reason;
 use crate::report::Findings;
 use crate::statement::{Envelope, Statement};
@@ -74,12 +73,7 @@ fn judge_checkpoint(
     }
     // A signature is judged under the name in the note: another one is an origin of its own, told above.
     let name = &checkpoint.origin;
-    if let Some((key_id, revoked)) = walk.key_at(events)
-        && let Some(key) = survey.keyring_or_fail(key_id, findings)
-    {
-        if revoked {
-            findings.fail(Reason::KeyRevoked, "the chain's key was revoked before the checkpoint");
-        }
+    if let Some(key) = closing_key(survey, "the checkpoint", findings) {
         match note.verify(name, key) {
             Ok(true) => findings.ok(Reason::CheckpointSignature, "checkpoint signature valid"),
             Ok(false) => {
@@ -115,18 +109,22 @@ fn judge_statement(survey: &Survey, envelope: &Envelope, findings: &mut Findings
         let detail = format!("bundle.json was made {}, before the last row", statement.created_at);
         findings.fail(Reason::StatementTime, detail);
     }
-    if let Some((key_id, revoked)) = walk.key_at(walk.events())
-        && let Some(key) = survey.keyring_or_fail(key_id, findings)
-    {
-        if revoked {
-            findings.fail(Reason::KeyRevoked, "the chain's key was revoked before the bundle was made");
-        }
+    if let Some(key) = closing_key(survey, "bundle.json", findings) {
         if envelope.is_signed_by(key) {
             findings.ok(Reason::StatementSignature, "bundle.json signature valid");
         } else {
             findings.fail(Reason::StatementSignature, "the chain's key did not sign bundle.json");
         }
     }
+}
+
+/// The chain's key at its last row. One that was revoked must not sign, whether its bytes are known or not.
+fn closing_key<'a>(survey: &'a Survey, what: &str, findings: &mut Findings) -> Option<&'a PublicKey> {
+    let (key_id, revoked) = survey.walk.key_at(survey.walk.events())?;
+    if revoked {
+        findings.fail(Reason::KeyRevoked, format!("{what} is signed by a revoked key"));
+    }
+    survey.keyring_or_fail(key_id, findings)
 }
 
 fn judge_files(survey: &Survey, statement: &Statement, findings: &mut Findings) {
@@ -189,13 +187,8 @@ impl KeptCheckpoint {
     }
 
     /// Whether the chain goes on from here.
-    pub(super) fn judge(
-        &self,
-        walk: &ChainWalk,
-        keyring: &Keyring,
-        witnesses: &[Vkey],
-        findings: &mut Findings,
-    ) -> bool {
+    pub(super) fn judge(&self, survey: &Survey, witnesses: &[Vkey], findings: &mut Findings) -> bool {
+        let walk = &survey.walk;
         let (Checkpoint { origin: name, size, root }, events) = (&self.checkpoint, walk.events());
         let Some(genesis) = walk.replay.genesis() else { return false };
         let mut flaws = Vec::new();
@@ -213,17 +206,23 @@ impl KeptCheckpoint {
             let detail = format!("the first {size} events have not the root of the kept checkpoint");
             flaws.push((Reason::KeptCheckpointRoot, detail));
         }
-        let key_id = walk.key_at(*size).map(|(key_id, _)| key_id);
-        match key_id.and_then(|key_id| keyring.get(key_id)).map(|key| self.note.verify(name, key)) {
-            Some(Ok(true)) => {}
-            Some(_) => flaws.push((
-                Reason::KeptCheckpointSignature,
-                "the chain's key of that time did not sign the kept checkpoint".to_owned(),
-            )),
-            None => flaws.push((
-                Reason::KeyUnavailable,
-                "the bytes of the key that signed the kept checkpoint are nowhere to be found".to_owned(),
-            )),
+        // Before the first row the chain had no key.
+        if let Some((key_id, revoked)) = walk.key_at(*size) {
+            if revoked {
+                let detail = "the kept checkpoint is signed by a revoked key".to_owned();
+                flaws.push((Reason::KeyRevoked, detail));
+            }
+            match survey.keyring.get(key_id).map(|key| self.note.verify(name, key)) {
+                Some(Ok(true)) => {}
+                Some(_) => flaws.push((
+                    Reason::KeptCheckpointSignature,
+                    "the chain's key of that time did not sign the kept checkpoint".to_owned(),
+                )),
+                None => flaws.push((
+                    Reason::KeyUnavailable,
+                    "the bytes of the key that signed the kept checkpoint are nowhere to be found".to_owned(),
+                )),
+            }
         }
         if witnesses.iter().any(|witness| witness.cosignature(&self.note).is_err()) {
             let detail = "a cosignature of the kept checkpoint is invalid".to_owned();

@@ -218,11 +218,12 @@ impl<'a> Documents<'a> {
         if flawless {
             findings.ok(Reason::IndexDigest, format!("archive index matches for backup_job={job_id}"));
         }
-        let artifact = self.survey.files.get(&BundlePath::Artifact(job_id));
-        // A list that fits the artifact is no longer than what was read of that.
-        let fits = index.chunks.len() as u64 == manifest.size_bytes.div_ceil(CHUNK_SIZE_BYTES);
-        if fits && artifact.is_some_and(|artifact| artifact.size == manifest.size_bytes) {
+        let Some(artifact) = self.survey.files.get(&BundlePath::Artifact(job_id)) else { return };
+        // A list with one digest for each chunk is no longer than what was read of the artifact.
+        if index.chunks.len() as u64 == artifact.size.div_ceil(CHUNK_SIZE_BYTES) {
             self.chunks.insert(job_id, index.chunks);
+        } else {
+            chunks_differ(job_id, findings);
         }
     }
 
@@ -378,12 +379,17 @@ impl<'a> Documents<'a> {
 
     /// Compares an artifact's chunks with its index.
     pub(super) fn judge_chunks(&self, job_id: JobId, chunks: &[Sha256], findings: &mut Findings) {
-        findings.about(BundlePath::Artifact(job_id));
         if self.chunks_of(job_id) == Some(chunks) {
+            findings.about(BundlePath::Artifact(job_id));
             findings.ok(Reason::IndexChunks, format!("artifact chunks match for backup_job={job_id}"));
         } else {
-            let detail = format!("artifact chunks differ from the archive index for backup_job={job_id}");
-            findings.fail(Reason::IndexChunks, detail);
+            chunks_differ(job_id, findings);
         }
     }
+}
+
+fn chunks_differ(job_id: JobId, findings: &mut Findings) {
+    findings.about(BundlePath::Artifact(job_id));
+    let detail = format!("artifact chunks differ from the archive index for backup_job={job_id}");
+    findings.fail(Reason::IndexChunks, detail);
 }

@@ -32,9 +32,9 @@ impl Verifier {
         report.artifacts_checked = documents.artifacts_checked;
         report.stamped_at = self.judge_stamp(survey, findings);
         let witnessed = self.judge_checkpoints(survey, kept, findings, report);
-        let last_row =
-            (survey.walk.events() > 0).then(|| ("the last row".to_owned(), survey.walk.replay.at()));
-        let dated = last_row.into_iter().chain(documents.last_dated()).collect();
+        let latest_row =
+            (survey.walk.events() > 0).then(|| ("the latest row".to_owned(), survey.walk.replay.latest_at()));
+        let dated = latest_row.into_iter().chain(documents.last_dated()).collect();
         self.judge_times(&witnessed, dated, findings, report);
         report.level = reached(survey, findings, report);
         findings.about("policy");
@@ -97,8 +97,7 @@ impl Verifier {
             Some(policy) => witnesses::judge(policy, survey, &witnessed, findings),
             None => !witnessed.is_empty(),
         };
-        report.continuous =
-            kept.is_some_and(|kept| kept.judge(&survey.walk, &survey.keyring, &self.witnesses, findings));
+        report.continuous = kept.is_some_and(|kept| kept.judge(survey, &self.witnesses, findings));
         witnessed
     }
 
