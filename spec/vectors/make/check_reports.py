@@ -18,6 +18,7 @@ from .bundle import pae
 from .keys import key
 from .reader import pem_keys
 from .signatures import good_signature, key_id
+from .witness import Quorum
 
 HERE = Path(__file__).parent.parent
 AUDITOR = key("auditor")
@@ -79,7 +80,7 @@ def paper_flaws(case, verifier, folder):
     if not secret.exists():
         secret.write_bytes(AUDITOR.private_pem().encode())
         secret.chmod(0o600)
-    done = run(verifier, *arguments(case), "--html", page, "--vsa", summary, "--vsa-key", secret)
+    done = run(verifier, "--json", *arguments(case), "--html", page, "--vsa", summary, "--vsa-key", secret)
     if done.returncode != case["exit"]:
         yield f"exit {done.returncode} with papers"
     if case["exit"] == 2:
@@ -107,6 +108,10 @@ def paper_flaws(case, verifier, folder):
     stated |= {"walwardenWitnesses": args["witnesses"]} if args["witnesses"] else {}
     stated |= {"walwardenAuthorities": [digest(path) for path in args["authorities"]]} if args["authorities"] else {}
     pins = [key_id(raw) for path in args["pubkeys"] for raw in pem_keys((HERE / path).read_bytes())] + args["fingerprints"]
+    report = json.loads(done.stdout)
+    logs = Quorum((HERE / args["witnessPolicy"]).read_bytes()).logs if args["witnessPolicy"] else []
+    of_this_chain = [key_id(raw) for name, _, raw in logs if name == f"walwarden/{report['orgId']}/{report['chainId']}"]
+    pins += [pin for pin in of_this_chain if pin not in pins]
     stated |= {"walwardenPinnedKeys": pins, "walwardenExit": case["exit"]}
     stated |= {"walwardenAsked": args["level"]} | ({"walwardenAsOf": args["asOf"]} if args["asOf"] else {})
     if any(predicate.get(name) != value for name, value in stated.items()):

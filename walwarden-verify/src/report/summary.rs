@@ -3,11 +3,12 @@ use base64::engine::general_purpose::STANDARD;
 
 use super::Report;
 use crate::canonical;
+use crate::checkpoint::origin;
 use crate::json::{Object, Value};
 use crate::key::{PublicKey, Signature};
 use crate::reason::Exit;
 use crate::statement::{PAYLOAD_TYPE, pre_authentication_encoding};
-use crate::{KeyId, Sha256, Trust};
+use crate::{KeyId, Sha256, Trust, WitnessPolicy};
 
 /// A Verification Summary Attestation (in-toto, <https://slsa.dev/verification_summary/v1>): the auditor says, under his
 /// own key, what he verified, against which policy, and how it ended.
@@ -34,10 +35,7 @@ impl Report {
         let levels = self.levels().into_iter().filter(|_| self.exit() == Exit::Reached);
         let levels = levels.map(|level| Value::from(format!("WALWARDEN_LEVEL_{}", level.number())));
         let at = self.verified_at.map_or_else(|| "1970-01-01T00:00:00.000Z".to_owned(), |at| at.to_string());
-        let pinned =
-            trust.public_keys.iter().filter_map(|pem| PublicKey::several_from_pem(pem).ok()).flatten();
-        let pinned = pinned.map(|key| key.key_id().to_string()).chain(trust.fingerprints.iter().cloned());
-        let keys: Vec<Value> = pinned.map(Value::from).collect();
+        let keys = self.pinned_keys(trust).into_iter().map(Value::from).collect();
         let mut predicate = Object::from([
             (
                 "verifier",
@@ -90,6 +88,25 @@ impl Report {
                 ("predicate", predicate.into()),
             ]))),
         }
+    }
+
+    /// Every key that was given, and those that the witness policy has for this chain.
+    fn pinned_keys(&self, trust: &Trust) -> Vec<String> {
+        let given =
+            trust.public_keys.iter().filter_map(|pem| PublicKey::several_from_pem(pem).ok()).flatten();
+        let given = given.map(|key| key.key_id().to_string());
+        let mut pinned: Vec<String> = given.chain(trust.fingerprints.iter().cloned()).collect();
+        let policy = trust.witness_policy.as_deref().and_then(|bytes| WitnessPolicy::parse(bytes).ok());
+        if let (Some(policy), Some(org_id), Some(chain_id)) = (policy, &self.org_id, self.chain_id) {
+            let origin = origin(org_id, chain_id);
+            let of_this_chain = policy.logs().iter().filter(|log| log.name() == origin);
+            for key_id in of_this_chain.map(|log| log.key().key_id().to_string()) {
+                if !pinned.contains(&key_id) {
+                    pinned.push(key_id);
+                }
+            }
+        }
+        pinned
     }
 }
 
