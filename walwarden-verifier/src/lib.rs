@@ -86,6 +86,7 @@ pub fn run(arguments: &VerifyArguments, json: bool) -> u8 {
 }
 
 fn verify_and_keep(arguments: &VerifyArguments) -> Result<Report, Unusable> {
+    papers::check(arguments)?;
     let auditor = arguments.vsa_key.as_deref().map(Auditor::load).transpose()?;
     let trust = trust(arguments)?;
     let verifier =
@@ -141,7 +142,7 @@ fn trust(arguments: &VerifyArguments) -> Result<Trust, Unusable> {
 /// Checks the bundle in a file, which is read as a stream.
 ///
 /// # Errors
-/// When it cannot be read; a folder cannot.
+/// When it cannot be read, or cannot be [opened](open).
 pub fn verify_file(verifier: &Verifier, bundle: &Path) -> io::Result<Report> {
     verifier.verify(open(bundle)?)
 }
@@ -149,11 +150,17 @@ pub fn verify_file(verifier: &Verifier, bundle: &Path) -> io::Result<Report> {
 /// Opens the file of a bundle.
 ///
 /// # Errors
-/// When it cannot be opened; a folder cannot.
+/// When it cannot be opened, or cannot be read more than once: a folder, a pipe.
 pub fn open(bundle: &Path) -> io::Result<BufReader<File>> {
-    if bundle.is_dir() {
+    let found = fs::metadata(bundle)?;
+    if found.is_dir() {
         let message = "this is a folder; name the *.evidence.tgz file";
         return Err(io::Error::new(io::ErrorKind::IsADirectory, message));
+    }
+    // Before it is opened, which of a pipe might wait for ever.
+    if !found.is_file() {
+        let message = "this is no file, but a pipe or device, and a bundle is read more than once; save it in a file first";
+        return Err(io::Error::new(io::ErrorKind::NotSeekable, message));
     }
     File::open(bundle).map(BufReader::new)
 }
@@ -188,3 +195,14 @@ fn quoted(text: &str) -> String {
 }
 
 const UNUSABLE: u8 = 2;
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bundle_that_cannot_be_read_again_is_refused_with_a_word_on_what_to_do() {
+        let refusal = open(Path::new("/dev/null")).unwrap_err();
+        assert!(refusal.to_string().contains("save it in a file first"), "{refusal}");
+    }
+}

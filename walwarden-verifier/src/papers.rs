@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, Read as _, Write as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use ed25519_dalek::pkcs8::DecodePrivateKey as _;
 use ed25519_dalek::{Signer as _, SigningKey};
@@ -31,6 +31,30 @@ impl Auditor {
         let public = public.map_err(|error| Unusable::file("auditor's key", path, error))?;
         Ok(Auditor { private, public })
     }
+}
+
+/// Before anything is read: the files that were asked for can be new ones. Whether they are is decided when they are written.
+pub(super) fn check(arguments: &VerifyArguments) -> Result<(), Unusable> {
+    let page = arguments.html.as_deref().map(|path| vacant("page", path)).transpose()?;
+    let summary = arguments.vsa.as_deref().map(|path| vacant("summary", path)).transpose()?;
+    match (&arguments.vsa, page.is_some() && page == summary) {
+        (Some(path), true) => Err(Unusable::file("summary", path, "the page is to be written there")),
+        _ => Ok(()),
+    }
+}
+
+/// The path of a file that is not there yet, with its folder resolved.
+fn vacant(what: &str, path: &Path) -> Result<PathBuf, Unusable> {
+    let failed = |error: io::Error| Unusable::file(what, path, error);
+    if path.symlink_metadata().is_ok() {
+        return Err(failed(io::ErrorKind::AlreadyExists.into()));
+    }
+    let name = path.file_name().ok_or_else(|| failed(io::ErrorKind::InvalidFilename.into()))?;
+    Ok(folder_of(path).canonicalize().map_err(failed)?.join(name))
+}
+
+fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 /// Writes the files that were asked for, each of them new and whole.
@@ -63,15 +87,13 @@ struct Staged<'a> {
 impl<'a> Staged<'a> {
     fn new(what: &'static str, path: &'a Path, content: &[u8]) -> Result<Self, Unusable> {
         let failed = |error: io::Error| Unusable::file(what, path, error);
-        if path.symlink_metadata().is_ok() {
-            return Err(failed(io::ErrorKind::AlreadyExists.into()));
-        }
-        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        vacant(what, path)?;
         let mut staging = tempfile::Builder::new();
         // As any file that a user makes, and not for its owner alone.
         #[cfg(unix)]
         staging.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-        let mut file = staging.prefix(".walwarden-").suffix(".new").tempfile_in(folder).map_err(failed)?;
+        let mut file =
+            staging.prefix(".walwarden-").suffix(".new").tempfile_in(folder_of(path)).map_err(failed)?;
         file.write_all(content).and_then(|()| file.as_file().sync_all()).map_err(failed)?;
         Ok(Staged { what, path, file })
     }
@@ -96,4 +118,38 @@ fn check_mode(file: &File) -> Result<(), &'static str> {
 #[cfg(not(unix))]
 fn check_mode(_file: &File) -> Result<(), &'static str> {
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::ffi::OsString;
+    use std::fs;
+
+    use clap::Parser as _;
+
+    use super::*;
+
+    fn refusal(papers: &[(&str, &Path)]) -> Option<String> {
+        let mut arguments: Vec<OsString> = ["walwarden-verify", "--bundle", "x"].map(OsString::from).into();
+        for (flag, path) in papers {
+            arguments.extend([OsString::from(flag), path.into()]);
+        }
+        let arguments = crate::CommandLine::try_parse_from(arguments).unwrap().verify;
+        check(&arguments).err().map(|refusal| refusal.to_string())
+    }
+
+    #[test]
+    fn what_cannot_be_written_is_told_before_anything_is_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let (there, free) = (folder.path().join("there"), folder.path().join("free"));
+        fs::write(&there, "").unwrap();
+        assert_eq!(refusal(&[("--html", &free)]), None);
+        assert!(refusal(&[("--html", &there)]).unwrap().contains("page"));
+        let key = ("--vsa-key", Path::new("key"));
+        assert!(refusal(&[("--html", &free), ("--vsa", &there), key]).unwrap().contains("summary"));
+        let again = folder.path().join(".").join("free");
+        assert!(refusal(&[("--html", &free), ("--vsa", &again), key]).unwrap().contains("the page is to be"));
+        assert!(refusal(&[("--html", &free), ("--vsa", &folder.path().join("other")), key]).is_none());
+        assert!(refusal(&[("--html", &folder.path().join("none/page"))]).is_some());
+    }
 }

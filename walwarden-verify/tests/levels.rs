@@ -8,7 +8,7 @@ use std::io::Cursor;
 use support::{Evidence, Key, codes, expect, gzip, job};
 use walwarden_verify::checkpoint::{Vkey, key_hash};
 use walwarden_verify::json::{self, Object};
-use walwarden_verify::{EventKind, Level, Policy, Verifier};
+use walwarden_verify::{EventKind, Level, Policy, Reason, Verifier};
 
 #[test]
 fn sound_evidence_reaches_level_2() {
@@ -224,6 +224,27 @@ fn a_policy_demands_more() {
     expect(&verify(r#""maxBackupAgeHours":48,"maxBackupGapHours":1,"maxDrillAgeHours":48"#), 0, &[]);
     expect(&verify(r#""maxBackupAgeHours":24"#), 1, &["policy-age"]);
     expect(&verify(r#""maxCheckpointAgeHours":24"#), 4, &["policy-time"]);
+}
+
+#[test]
+fn why_the_checkpoint_has_no_age_is_told() {
+    let mut evidence = Evidence::sound();
+    let witness = Vkey::new("witness.example/w1", Key::new(7).public());
+    let text =
+        br#"{"type":"walwarden.audit-policy","formatVersion":1,"maxCheckpointAgeHours":24,"minWitnesses":2}"#;
+    let told = |evidence: &Evidence| {
+        let verifier =
+            evidence.verifier().with_witness(witness.clone()).with_policy(Policy::parse(text).unwrap());
+        let verifier = verifier.with_now("2026-11-22T12:00:00.000Z".parse().unwrap());
+        let report = verifier.verify(Cursor::new(evidence.tgz())).unwrap();
+        let failure = report.failures().find(|finding| finding.reason == Reason::PolicyTime);
+        failure.unwrap_or_else(|| panic!("{report}")).detail.clone()
+    };
+    assert!(told(&evidence).ends_with("too few witnesses cosigned the checkpoint, namely 0"));
+    let note = cosigned(&evidence, &witness, &Key::new(7));
+    evidence.files.insert("checkpoint".to_owned(), note.into_bytes());
+    evidence.seal_list();
+    assert!(told(&evidence).ends_with("too few witnesses cosigned the checkpoint, namely 1"));
 }
 
 #[test]

@@ -3,20 +3,21 @@
 use super::outside::is_ahead;
 use super::survey::Survey;
 use crate::Timestamp;
+use crate::chain::Genesis;
 use crate::policy::Policy;
 use crate::reason::Reason;
 use crate::report::{Findings, Report};
 
 pub(super) fn judge(
     policy: &Policy,
+    genesis: &Genesis,
     survey: &Survey,
-    witnesses: u64,
     now: Option<Timestamp>,
     report: &Report,
     findings: &mut Findings,
 ) {
-    judge_subject(policy, survey, findings);
-    let walk = &survey.walk;
+    judge_subject(policy, genesis, survey, findings);
+    let (walk, witnesses) = (&survey.walk, report.witnesses.len() as u64);
     let mut at_least = |reason, what: &str, wanted: Option<u64>, count: u64| {
         let Some(wanted) = wanted else { return };
         let detail = format!("policy demands at least {wanted} {what}, there are {count}");
@@ -37,9 +38,17 @@ pub(super) fn judge(
         walk.replay.completed().values().map(|completed| completed.at).collect();
     backups.sort_unstable();
     let drills = walk.replay.drills().values().filter(|end| end.passed).map(|end| end.at);
-    judge_age("checkpoint's cosignature", policy.max_checkpoint_age_hours, report.latest_at, now, findings);
-    judge_age("completed backup", policy.max_backup_age_hours, backups.last().copied(), now, findings);
-    judge_age("passed drill", policy.max_drill_age_hours, drills.max(), now, findings);
+    let unseen = if witnesses > 0 && !findings.holds(Reason::CheckpointRoot) {
+        "what witnesses cosigned is no checkpoint over these rows".to_owned()
+    } else {
+        format!("too few witnesses cosigned the checkpoint, namely {witnesses}")
+    };
+    let latest_at = report.latest_at.ok_or(unseen.as_str());
+    judge_age("checkpoint's cosignature", policy.max_checkpoint_age_hours, latest_at, now, findings);
+    let last_backup = backups.last().copied().ok_or("no backup completed");
+    judge_age("completed backup", policy.max_backup_age_hours, last_backup, now, findings);
+    let last_drill = drills.max().ok_or("no drill passed");
+    judge_age("passed drill", policy.max_drill_age_hours, last_drill, now, findings);
     if let Some(hours) = policy.max_backup_gap_hours {
         if walk.shown().is_some() {
             let detail = "policy limits the time between backups, of which only some are shown";
@@ -50,8 +59,7 @@ pub(super) fn judge(
     }
 }
 
-fn judge_subject(policy: &Policy, survey: &Survey, findings: &mut Findings) {
-    let genesis = survey.walk.replay.genesis();
+fn judge_subject(policy: &Policy, genesis: &Genesis, survey: &Survey, findings: &mut Findings) {
     let mut same = |what: &str, matches: Option<bool>| {
         let detail = format!("policy demands another {what}");
         match matches {
@@ -60,9 +68,9 @@ fn judge_subject(policy: &Policy, survey: &Survey, findings: &mut Findings) {
             None => {}
         }
     };
-    same("organisation", policy.org_id.as_ref().map(|id| genesis.is_some_and(|g| g.org_id == *id)));
-    same("database", policy.database_id.as_ref().map(|id| genesis.is_some_and(|g| g.database_id == *id)));
-    same("chain", policy.chain_id.map(|id| genesis.is_some_and(|g| g.chain_id == id)));
+    same("organisation", policy.org_id.as_ref().map(|id| genesis.org_id == *id));
+    same("database", policy.database_id.as_ref().map(|id| genesis.database_id == *id));
+    same("chain", policy.chain_id.map(|id| genesis.chain_id == id));
     let Some(wanted) = policy.current_key_id else { return };
     match survey.walk.key_at(survey.walk.events()) {
         Some((key_id, _)) if key_id == wanted => {
@@ -75,18 +83,19 @@ fn judge_subject(policy: &Policy, survey: &Survey, findings: &mut Findings) {
 fn judge_age(
     what: &str,
     hours: Option<u64>,
-    last: Option<Timestamp>,
+    // Or why there is none.
+    last: Result<Timestamp, &str>,
     now: Option<Timestamp>,
     findings: &mut Findings,
 ) {
     let Some(hours) = hours else { return };
-    let (Some(last), Some(now)) = (last, now) else {
-        let detail = match last {
-            None => format!("policy limits the age of the last {what}: none"),
-            Some(_) => "policy limits an age, but the time now is unknown".to_owned(),
-        };
-        findings.fail(Reason::PolicyTime, detail);
-        return;
+    let last_and_now = last.and_then(|last| Ok((last, now.ok_or("the time now is unknown")?)));
+    let (last, now) = match last_and_now {
+        Ok(times) => times,
+        Err(why) => {
+            findings.fail(Reason::PolicyTime, format!("policy limits the age of the last {what}: {why}"));
+            return;
+        }
     };
     let detail = format!("policy allows {hours} hours from the last {what}, which is of {last}, to {now}");
     // A date in the future says nothing about age.

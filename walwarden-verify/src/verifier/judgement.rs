@@ -39,9 +39,8 @@ impl Verifier {
         report.level = reached(survey, findings, report);
         findings.about("policy");
         // Without a chain, which is told, there is nothing to demand of.
-        if let Some(policy) = self.policy.as_ref().filter(|_| survey.walk.replay.genesis().is_some()) {
-            let now = self.as_of.or(self.now);
-            demands::judge(policy, survey, witnessed.len() as u64, now, report, findings);
+        if let (Some(policy), Some(genesis)) = (&self.policy, survey.walk.replay.genesis()) {
+            demands::judge(policy, genesis, survey, self.as_of.or(self.now), report, findings);
         }
         Ok(())
     }
