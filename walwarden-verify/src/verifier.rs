@@ -5,6 +5,7 @@ mod documents;
 mod judgement;
 mod keyring;
 mod outside;
+mod signed;
 #[cfg(feature = "timestamps")]
 mod stamps;
 #[cfg(not(feature = "timestamps"))]

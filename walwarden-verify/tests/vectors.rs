@@ -130,7 +130,9 @@ fn the_outcome_of_every_case_is_written_down() {
     fs::create_dir_all(&table).unwrap();
     let mut table = File::create(table.join("rust.jsonl")).unwrap();
     for case in cases() {
-        writeln!(table, "{}", outcome(&case)).unwrap();
+        let outcome = outcome(&case);
+        assert_eq!(outcome["exit"], case["exit"], "{}", case["name"]);
+        writeln!(table, "{outcome}").unwrap();
     }
 }
 

@@ -22,9 +22,9 @@ pub struct Vkey {
 pub struct Cosignature {
     /// Who.
     pub name: String,
-    /// When, by the witness's clock; of several times the last.
+    /// When, by the witness's clock; where it signed several times, the last of them.
     pub at: Timestamp,
-    /// When first.
+    /// The first of them.
     pub first_at: Timestamp,
 }
 

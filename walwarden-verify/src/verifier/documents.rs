@@ -1,6 +1,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::chain_walk::RowHash;
+use super::signed::is_signed_by_chain;
 use super::survey::{Survey, form_reason};
 use crate::bundle::BundlePath;
 use crate::chain::Completed;
@@ -117,7 +118,8 @@ impl<'a> Documents<'a> {
             }
         }
         self.dated(BundlePath::Manifest(job_id), body.finished_at);
-        self.manifest_signature(job_id, manifest, findings);
+        let signed = is_signed_by_chain(manifest, job_id, body.audit_anchor.seq, self.survey, findings);
+        self.manifests_verified += u64::from(signed);
         self.manifests.insert(
             job_id,
             ManifestFacts {
@@ -148,44 +150,6 @@ impl<'a> Documents<'a> {
             RowHash::LeftOut => {
                 self.anchors_open.entry(anchor.seq).or_default().push((manifest.body().job_id, anchor.hash));
                 None
-            }
-        }
-    }
-
-    fn manifest_signature(&mut self, job_id: JobId, manifest: &Manifest, findings: &mut Findings) {
-        let body = manifest.body();
-        let seq = body.audit_anchor.seq;
-        let Some((key_id, revoked)) = self.survey.walk.key_at(seq) else {
-            findings.skip(
-                Reason::ManifestSignature,
-                format!("manifest signature not checked for backup_job={job_id}: no key at row {seq}"),
-            );
-            return;
-        };
-        if revoked {
-            let detail = format!("manifest is signed by a revoked key for backup_job={job_id}");
-            findings.fail(Reason::KeyRevoked, detail);
-        }
-        if body.signer != key_id {
-            let detail = format!("manifest is not signed by the chain's key for backup_job={job_id}");
-            findings.fail(Reason::ManifestSigner, detail);
-        }
-        // The signature is judged under the key it claims where that is known, so that each flaw has one reason.
-        let Some(key) = self.survey.keyring_or_fail(body.signer, findings) else {
-            let detail =
-                format!("manifest signature not checked for backup_job={job_id}: its key is unknown");
-            findings.skip(Reason::ManifestSignature, detail);
-            return;
-        };
-        match manifest.verify_signature(key) {
-            Ok(()) => {
-                self.manifests_verified += u64::from(body.signer == key_id && !revoked);
-                let detail = format!("manifest signature valid for backup_job={job_id}");
-                findings.ok(Reason::ManifestSignature, detail);
-            }
-            Err(error) => {
-                let detail = format!("manifest signature invalid for backup_job={job_id}: {error}");
-                findings.fail(error.reason, detail);
             }
         }
     }
@@ -261,29 +225,8 @@ impl<'a> Documents<'a> {
         if !hidden && restored.is_none_or(|(_, completed)| completed.seq >= end.seq) {
             fail(Reason::ReceiptManifest, "receipt names a manifest no backup before completed with");
         }
-        let Some((key_id, revoked)) = walk.key_at(end.seq) else { return };
-        if revoked {
-            fail(Reason::KeyRevoked, "receipt is signed by a revoked key");
-        }
-        if body.signer != key_id {
-            fail(Reason::ReceiptSigner, "receipt is not signed by the chain's key");
-        }
-        let Some(key) = self.survey.keyring_or_fail(body.signer, findings) else {
-            let detail = format!("receipt signature not checked for drill_job={job_id}: its key is unknown");
-            findings.skip(Reason::ReceiptSignature, detail);
-            return;
-        };
-        match receipt.verify_signature(key) {
-            Ok(()) => {
-                self.receipts_verified += u64::from(body.signer == key_id && !revoked);
-                let detail = format!("receipt signature valid for drill_job={job_id}");
-                findings.ok(Reason::ReceiptSignature, detail);
-            }
-            Err(error) => {
-                let detail = format!("receipt signature invalid for drill_job={job_id}: {error}");
-                findings.fail(error.reason, detail);
-            }
-        }
+        let signed = is_signed_by_chain(receipt, job_id, end.seq, self.survey, findings);
+        self.receipts_verified += u64::from(signed);
     }
 
     fn dated(&mut self, path: BundlePath, at: Timestamp) {
