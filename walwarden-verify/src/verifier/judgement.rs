@@ -118,7 +118,7 @@ impl Verifier {
         outside.judge(dated, findings);
     }
 
-    /// Whether the auditor believes these witnesses: the quorum of his witness policy or, where it has none, any of them.
+    /// Whether the auditor believes these witnesses: the quorum of his witness policy or, without one, any of them.
     fn believes(&self, witnesses: &[PublicKey]) -> bool {
         let quorum = self.witness_policy.as_ref().is_none_or(|policy| policy.is_met_by(witnesses));
         !witnesses.is_empty() && quorum
