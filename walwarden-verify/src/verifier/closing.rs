@@ -122,7 +122,7 @@ fn judge_statement(survey: &Survey, envelope: &Envelope, findings: &mut Findings
 fn closing_key<'a>(survey: &'a Survey, what: &str, findings: &mut Findings) -> Option<&'a PublicKey> {
     let (key_id, revoked) = survey.walk.key_at(survey.walk.events())?;
     if revoked {
-        findings.fail(Reason::KeyRevoked, format!("{what} is signed by a revoked key"));
+        findings.fail(Reason::KeyRevoked, format!("the key that must sign {what} was revoked"));
     }
     survey.keyring_or_fail(key_id, findings)
 }
@@ -209,7 +209,7 @@ impl KeptCheckpoint {
         // Before the first row the chain had no key.
         if let Some((key_id, revoked)) = walk.key_at(*size) {
             if revoked {
-                let detail = "the kept checkpoint is signed by a revoked key".to_owned();
+                let detail = "the key that must sign the kept checkpoint was revoked".to_owned();
                 flaws.push((Reason::KeyRevoked, detail));
             }
             match survey.keyring.get(key_id).map(|key| self.note.verify(name, key)) {
