@@ -91,7 +91,8 @@ impl Report {
     }
 
     fn about_history(&self, refused: bool, not: &mut impl FnMut(&'static str, String)) {
-        match (self.witnessed, self.continuous) {
+        // What others say, they say of the evidence as it stands: of what is refused nothing is told.
+        match (self.witnessed && !refused, self.continuous && !refused) {
             (false, false) => not(
                 "one-history",
                 "That this is the only history: whoever has the signing key can write another one. Witnesses, or a checkpoint kept from an earlier time, would show it.".to_owned(),
@@ -99,7 +100,6 @@ impl Report {
             (false, true) => not("one-history", "That the rows after the kept checkpoint are the only ones: nobody but the owner of the key signed them.".to_owned()),
             (true, _) => {}
         }
-        // What others say, they say of the evidence as it stands: of what is refused nothing is told.
         match self.existed_by.filter(|_| !refused) {
             None => not(
                 "times",

@@ -51,7 +51,7 @@ fn what_a_refused_bundle_proves_is_nothing() {
 }
 
 #[test]
-fn of_a_refused_bundle_no_time_is_told_as_proven() {
+fn of_a_refused_bundle_nothing_that_others_say_is_told_as_proven() {
     let told = |reasons: &[Reason]| {
         let mut report = failing(reasons);
         (report.existed_by, report.latest_at) = (Some(crate::Timestamp::MAX), Some(crate::Timestamp::MAX));
@@ -62,6 +62,13 @@ fn of_a_refused_bundle_no_time_is_told_as_proven() {
     assert_eq!(told(&[Reason::PolicyAge, Reason::Level]), 2);
     assert_eq!(told(&[Reason::CheckpointTime]), 0);
     assert_eq!(told(&[Reason::BundleTar]), 0);
+
+    let is_one_history = |reasons: &[Reason]| {
+        let mut report = failing(reasons);
+        (report.witnessed, report.continuous) = (true, true);
+        !report.not_proven().iter().any(|not| not.code == "one-history")
+    };
+    assert!(is_one_history(&[]) && !is_one_history(&[Reason::ChainHash]));
 }
 
 #[test]
