@@ -229,6 +229,18 @@ def gaps(cases):
     history.wait(2 * HOUR).backup("third")
     bad(cases, "gap-around-failure", bundle(history), 1, "policy-gap", "A backup that failed ends no gap.",
         {"maxBackupGapHours": 3}, "audit-gap-around-failure", attack="A26")  # fmt: skip
+    history = pair()
+    history.rows[-1]["at"] = time_text(parse_time(history.rows[0]["at"]) - datetime.timedelta(hours=2))
+    bad(cases, "gap-backwards", bundle(history.relink()), 1, "chain-time", "Time ran backwards from one backup to the next: no gap besides.",
+        demands, "audit-gap-backwards", attack="A24")  # fmt: skip
+    history = small()
+    history.wait(HOUR).backup("second")
+    again = History.completed_payload(history.backups[first(history)])
+    history.wait(HOUR).add("backup.completed", again, job=first(history))
+    history.wait(HOUR).backup("third")
+    history.wait(HOUR).add("backup.completed", again, job=first(history))
+    bad(cases, "gap-of-job-completed-again", bundle(history), 1, "job-order", "A job that completes more than once does so at each of these times.",
+        {"maxBackupGapHours": 2}, "audit-gap-of-job-completed-again", attack="A25")  # fmt: skip
 
 
 def parts(cases):

@@ -4,7 +4,7 @@ use crate::bundle::HashedRow;
 use crate::chain::{Replay, Violation};
 use crate::disclosure::Disclosure;
 use crate::merkle::{RangeRoots, Tree};
-use crate::{EventKind, KeyId, ManyHasher, Sha256};
+use crate::{EventKind, KeyId, ManyHasher, Sha256, Timestamp};
 
 /// What is known of a row's hash.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,8 +36,10 @@ pub(super) struct ChainWalk {
     most_anchors: usize,
     // Where not all rows are shown: how many are, and the hashes that are known.
     shown: Option<Shown>,
-    backups: u64,
+    // When each backup completed, in the order of the rows.
+    backups: Vec<Timestamp>,
     drills_passed: u64,
+    last_drill: Option<Timestamp>,
     kept_size: Option<u64>,
     kept_root: Option<Sha256>,
     proof: Option<RangeRoots>,
@@ -53,8 +55,9 @@ impl ChainWalk {
             anchors: Vec::new(),
             most_anchors,
             shown: None,
-            backups: 0,
+            backups: Vec::new(),
             drills_passed: 0,
+            last_drill: None,
             kept_size,
             kept_root: None,
             proof: None,
@@ -83,7 +86,7 @@ impl ChainWalk {
         self.tree.push_hashes(after, &self.hasher);
         let mut violations = Vec::new();
         for HashedRow { row, expected_hash, .. } in rows {
-            self.count(row.kind);
+            self.count(row.kind, row.at);
             violations.append(&mut self.replay.push_text(row, *expected_hash));
             if self.replay.has_open_backup() && self.anchors.len() < self.most_anchors {
                 self.anchors.push((self.replay.head().seq, row.hash));
@@ -92,9 +95,15 @@ impl ChainWalk {
         violations
     }
 
-    fn count(&mut self, kind: EventKind) {
-        self.backups += u64::from(kind == EventKind::BackupCompleted);
-        self.drills_passed += u64::from(kind == EventKind::DrillPassed);
+    fn count(&mut self, kind: EventKind, at: Timestamp) {
+        match kind {
+            EventKind::BackupCompleted => self.backups.push(at),
+            EventKind::DrillPassed => {
+                self.drills_passed += 1;
+                self.last_drill = self.last_drill.max(Some(at));
+            }
+            _ => {}
+        }
     }
 
     fn note_kept(&mut self) {
@@ -128,7 +137,7 @@ impl ChainWalk {
                 // It tells the hash of the row before, unless that is shown.
                 shown.hashes.entry(row.seq - 1).or_insert(row.prev_hash);
                 self.replay.push(row).into_iter().for_each(&mut each);
-                self.count(row.kind);
+                self.count(row.kind, row.at);
                 self.note_kept();
             } else {
                 let node = hidden.next_if(|node| node.first_seq == next)?;
@@ -163,12 +172,22 @@ impl ChainWalk {
 
     /// How many `backup.completed` rows.
     pub(super) fn backups(&self) -> u64 {
-        self.backups
+        self.backups.len() as u64
+    }
+
+    /// The times of these rows, in their order.
+    pub(super) fn backup_times(&self) -> &[Timestamp] {
+        &self.backups
     }
 
     /// How many `drill.passed` rows.
     pub(super) fn drills_passed(&self) -> u64 {
         self.drills_passed
+    }
+
+    /// The latest time of such a row.
+    pub(super) fn last_drill(&self) -> Option<Timestamp> {
+        self.last_drill
     }
 
     /// The hash of a row in which a manifest is anchored.

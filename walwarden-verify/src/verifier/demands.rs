@@ -34,10 +34,6 @@ pub(super) fn judge(
     at_least(Reason::PolicyMinimum, "drills passed", policy.min_drills_passed, walk.drills_passed());
     at_least(Reason::PolicyWitnesses, "witnesses", policy.min_witnesses, witnesses);
 
-    let mut backups: Vec<Timestamp> =
-        walk.replay.completed().values().map(|completed| completed.at).collect();
-    backups.sort_unstable();
-    let drills = walk.replay.drills().values().filter(|end| end.passed).map(|end| end.at);
     let unseen = if witnesses > 0 && !findings.holds(Reason::CheckpointRoot) {
         "what witnesses cosigned is no checkpoint over these rows".to_owned()
     } else {
@@ -45,9 +41,9 @@ pub(super) fn judge(
     };
     let latest_at = report.latest_at.ok_or(unseen.as_str());
     judge_age("checkpoint's cosignature", policy.max_checkpoint_age_hours, latest_at, now, findings);
-    let last_backup = backups.last().copied().ok_or("no backup completed");
+    let last_backup = walk.backup_times().iter().max().copied().ok_or("no backup completed");
     judge_age("completed backup", policy.max_backup_age_hours, last_backup, now, findings);
-    let last_drill = drills.max().ok_or("no drill passed");
+    let last_drill = walk.last_drill().ok_or("no drill passed");
     judge_age("passed drill", policy.max_drill_age_hours, last_drill, now, findings);
     if let Some(hours) = policy.max_backup_gap_hours {
         if walk.shown().is_some() {
@@ -55,7 +51,7 @@ pub(super) fn judge(
             findings.fail(Reason::PolicyDisclosure, detail);
             return;
         }
-        judge_gaps(&backups, hours, findings);
+        judge_gaps(walk.backup_times(), hours, findings);
     }
 }
 
@@ -106,7 +102,8 @@ fn judge_age(
 fn judge_gaps(backups: &[Timestamp], hours: u64, findings: &mut Findings) {
     let mut flawless = true;
     for pair in backups.windows(2) {
-        if hours_between(pair[0], pair[1]) > hours {
+        // Where time runs backwards, which is told, there is no gap.
+        if pair[0] < pair[1] && hours_between(pair[0], pair[1]) > hours {
             flawless = false;
             let detail = format!("no backup completed between {} and {}", pair[0], pair[1]);
             findings.fail(Reason::PolicyGap, detail);
