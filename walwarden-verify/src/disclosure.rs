@@ -64,10 +64,27 @@ impl Disclosure {
     ///
     /// When they are not canonical, or a field is missing, unknown or malformed.
     pub fn parse(bytes: &[u8]) -> Result<Self, FormError> {
+        let DisclosureText { size, rows, hidden } = DisclosureText::parse(bytes)?;
+        let rows = rows.into_iter().map(|row| Row::parse(row.as_bytes())).collect::<Result<_, _>>()?;
+        Ok(Disclosure { size, rows, hidden })
+    }
+}
+
+/// As it was read: rows in form that stay texts, for their values may be thirty times as long.
+pub(crate) struct DisclosureText<'a> {
+    pub(crate) size: u64,
+    rows: Vec<&'a str>,
+    pub(crate) hidden: Vec<HiddenNode>,
+}
+
+impl<'a> DisclosureText<'a> {
+    /// As [`Disclosure::parse`].
+    pub(crate) fn parse(bytes: &'a [u8]) -> Result<Self, FormError> {
         let (mut rows, mut hidden) = (Vec::new(), Vec::new());
         let small = read_members(bytes, |scanner, key| match key {
             "rows" => read_items(scanner, "rows", |row| {
-                rows.push(Row::parse(row.as_bytes())?);
+                Row::parse(row.as_bytes())?;
+                rows.push(row);
                 Ok(())
             }),
             "hidden" => read_items(scanner, "hidden", |node| {
@@ -82,7 +99,17 @@ impl Disclosure {
         fields.value("hidden")?;
         let size = fields.number("size")?;
         fields.end()?;
-        Ok(Disclosure { size, rows, hidden })
+        Ok(DisclosureText { size, rows, hidden })
+    }
+
+    /// How many rows are shown.
+    pub(crate) fn shown(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// The rows shown, in order, each read when its turn comes.
+    pub(crate) fn rows(&self) -> impl Iterator<Item = Row> {
+        self.rows.iter().filter_map(|row| Row::parse(row.as_bytes()).ok())
     }
 }
 

@@ -81,6 +81,24 @@ impl Entry {
         canonical::to_vec(&self.to_object().into())
     }
 
+    /// Where it contradicts itself, or the size of its archive.
+    pub(crate) fn contradictions(&self, plaintext_bytes: u64) -> impl Iterator<Item = String> {
+        let dump_id = self.dump_id;
+        let ends_beyond =
+            |data: &Block| data.offset.checked_add(data.length).is_none_or(|end| end > plaintext_bytes);
+        let beyond = self
+            .data
+            .as_ref()
+            .is_some_and(ends_beyond)
+            .then(|| format!("entry {dump_id} lies beyond the end of the archive"));
+        let miscounted = self
+            .data
+            .as_ref()
+            .is_some_and(|data| data.rows.is_some() != self.is_table_data())
+            .then(|| format!("entry {dump_id} counts rows but is no table data, or the reverse"));
+        beyond.into_iter().chain(miscounted)
+    }
+
     fn to_object(&self) -> Object {
         let (data, rows) = (self.data.as_ref(), self.data.as_ref().and_then(|data| data.rows));
         Object::from([
@@ -160,35 +178,10 @@ impl Index {
     ///
     /// When they are not canonical, or a field is missing, unknown or malformed.
     pub fn parse(bytes: &[u8]) -> Result<Self, FormError> {
-        let (mut chunks, mut entries) = (Vec::new(), Vec::new());
-        let small = read_members(bytes, |scanner, key| match key {
-            "chunks" => read_items(scanner, "chunks", |chunk| {
-                let text = Scanner::of(chunk).string()?;
-                chunks.push(text.parse::<Sha256>().map_err(|_| FormError::new("this is no SHA-256"))?);
-                Ok(())
-            }),
-            "entries" => read_items(scanner, "entries", |entry| {
-                entries.push(Entry::read(&canonical::parse_object(entry.as_bytes())?)?);
-                Ok(())
-            }),
-            _ => Ok(false),
-        })?;
-        let mut fields = Fields::of(&small);
-        fields.document(TYPE)?;
-        fields.value("chunks")?;
-        fields.value("entries")?;
-        if fields.number("chunkSizeBytes")? != CHUNK_SIZE_BYTES {
-            return Err(FormError::field("chunkSizeBytes", "is not 8388608"));
-        }
-        let index = Index {
-            job_id: fields.parsed("jobId")?,
-            archive_version: fields.text("archiveVersion")?.to_owned(),
-            toc_size_bytes: fields.number("tocSizeBytes")?,
-            chunks,
-            entries,
-        };
-        fields.end()?;
-        Ok(index)
+        let mut entries = Vec::new();
+        let frame = read(bytes, |entry| entries.push(entry))?;
+        let Frame { job_id, archive_version, toc_size_bytes, chunks } = frame;
+        Ok(Index { job_id, archive_version, toc_size_bytes, chunks, entries })
     }
 
     /// The root a manifest names as `contentRoot`: over the canonical JSON of the table-data entries, in order.
@@ -199,28 +192,64 @@ impl Index {
         }
         tree.root()
     }
+}
 
-    /// Where the index contradicts itself, or the sizes of its artifact: as stored, and as plaintext.
-    pub fn contradictions(&self, stored_bytes: u64, plaintext_bytes: u64) -> Vec<String> {
-        let mut found = Vec::new();
-        if self.chunks.len() as u64 != stored_bytes.div_ceil(CHUNK_SIZE_BYTES) {
-            found.push(format!("{} chunks do not make {stored_bytes} bytes", self.chunks.len()));
-        }
-        if self.toc_size_bytes > plaintext_bytes {
-            found.push("the table of contents is longer than the archive".to_owned());
-        }
-        for entry in &self.entries {
-            let Some(data) = &entry.data else { continue };
-            if data.offset.checked_add(data.length).is_none_or(|end| end > plaintext_bytes) {
-                found.push(format!("entry {} lies beyond the end of the archive", entry.dump_id));
-            }
-            if entry.is_table_data() != data.rows.is_some() {
-                found.push(format!(
-                    "entry {} counts rows but is no table data, or the reverse",
-                    entry.dump_id
-                ));
-            }
-        }
-        found
+/// An index but for its entries.
+pub(crate) struct Frame {
+    pub(crate) job_id: JobId,
+    archive_version: String,
+    toc_size_bytes: u64,
+    pub(crate) chunks: Vec<Sha256>,
+}
+
+impl Frame {
+    /// Where it contradicts the sizes of its artifact: as stored, and as plaintext.
+    pub(crate) fn contradictions(
+        &self,
+        stored_bytes: u64,
+        plaintext_bytes: u64,
+    ) -> impl Iterator<Item = String> {
+        let count = self.chunks.len();
+        let chunks = (count as u64 != stored_bytes.div_ceil(CHUNK_SIZE_BYTES))
+            .then(|| format!("{count} chunks do not make {stored_bytes} bytes"));
+        let toc = (self.toc_size_bytes > plaintext_bytes)
+            .then(|| "the table of contents is longer than the archive".to_owned());
+        chunks.into_iter().chain(toc)
     }
+}
+
+/// Reads the stored bytes and hands over entry by entry, which are many times as long in memory; when this fails they are of nothing.
+///
+/// # Errors
+///
+/// As [`Index::parse`].
+pub(crate) fn read(bytes: &[u8], mut each: impl FnMut(Entry)) -> Result<Frame, FormError> {
+    let mut chunks = Vec::new();
+    let small = read_members(bytes, |scanner, key| match key {
+        "chunks" => read_items(scanner, "chunks", |chunk| {
+            let text = Scanner::of(chunk).string()?;
+            chunks.push(text.parse::<Sha256>().map_err(|_| FormError::new("this is no SHA-256"))?);
+            Ok(())
+        }),
+        "entries" => read_items(scanner, "entries", |entry| {
+            each(Entry::read(&canonical::parse_object(entry.as_bytes())?)?);
+            Ok(())
+        }),
+        _ => Ok(false),
+    })?;
+    let mut fields = Fields::of(&small);
+    fields.document(TYPE)?;
+    fields.value("chunks")?;
+    fields.value("entries")?;
+    if fields.number("chunkSizeBytes")? != CHUNK_SIZE_BYTES {
+        return Err(FormError::field("chunkSizeBytes", "is not 8388608"));
+    }
+    let frame = Frame {
+        job_id: fields.parsed("jobId")?,
+        archive_version: fields.text("archiveVersion")?.to_owned(),
+        toc_size_bytes: fields.number("tocSizeBytes")?,
+        chunks,
+    };
+    fields.end()?;
+    Ok(frame)
 }

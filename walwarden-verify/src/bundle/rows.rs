@@ -1,6 +1,6 @@
 use std::ops::Range;
 
-use crate::event::RowText;
+use crate::event::{EventKind, RowText};
 use crate::form::FormError;
 use crate::{ManyHasher, Sha256};
 
@@ -14,6 +14,8 @@ pub(crate) struct RowStream {
     tail: Vec<u8>,
     max_row: usize,
     place: Place,
+    // Rows that rotate or revoke keys.
+    key_rows: usize,
     digester: Digester,
 }
 
@@ -35,6 +37,11 @@ struct Digester {
     digests: Vec<Sha256>,
 }
 
+const KEY_ROWS: [EventKind; 2] = [EventKind::KeyRotated, EventKind::KeyRevoked];
+
+/// Each is kept with its key and signatures.
+const MOST_KEY_ROWS: usize = 10_000;
+
 /// Rows digested at a time: few enough that their bytes stay in a processor's cache.
 const ROWS_AT_ONCE: usize = 64;
 
@@ -55,6 +62,7 @@ impl RowStream {
             tail: Vec::new(),
             max_row,
             place: Place::Start,
+            key_rows: 0,
             digester: Digester::new(),
         }
     }
@@ -118,10 +126,17 @@ impl RowStream {
             if reserve > 0 && text.len() <= reserve {
                 break;
             }
-            read = step(text, self.place, self.max_row).map(|(row, length, place)| {
+            read = step(text, self.place, self.max_row).and_then(|(row, length, place)| {
+                if row.as_ref().is_some_and(|row| KEY_ROWS.contains(&row.kind)) {
+                    self.key_rows += 1;
+                }
+                if self.key_rows > MOST_KEY_ROWS {
+                    return Err(FormError::over_limit("too many rows rotate or revoke keys"));
+                }
                 self.start += length;
                 self.place = place;
                 rows.extend(row);
+                Ok(())
             });
         }
         if !rows.is_empty() {

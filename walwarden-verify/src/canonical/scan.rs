@@ -161,6 +161,16 @@ impl<'a> Scanner<'a> {
         self.escaped_string(rest[..plain].to_owned()).map(Cow::Owned)
     }
 
+    /// A string in which no character is escaped.
+    pub(crate) fn plain_string(&mut self) -> Result<&'a str, Error> {
+        self.exactly(b"\"", "expected a string")?;
+        let rest = &self.text[self.at..];
+        let plain = plain_length(rest.as_bytes());
+        self.at += plain;
+        self.exactly(b"\"", "expected the end of a string without escapes")?;
+        Ok(&rest[..plain])
+    }
+
     fn escaped_string(&mut self, mut decoded: String) -> Result<String, Error> {
         loop {
             match self.peek() {

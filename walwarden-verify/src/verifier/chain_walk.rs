@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 
 use crate::bundle::HashedRow;
 use crate::chain::{Replay, Violation};
-use crate::disclosure::Disclosure;
+use crate::disclosure::DisclosureText;
 use crate::merkle::{RangeRoots, Tree};
 use crate::{EventKind, KeyId, ManyHasher, Sha256, Timestamp};
 
@@ -113,7 +113,11 @@ impl ChainWalk {
     }
 
     /// Walks a chain of which some rows are shown; none stands for a place that neither a row nor a node fills.
-    pub(super) fn disclose(&mut self, disclosure: &Disclosure, each: impl FnMut(Violation)) -> Option<()> {
+    pub(super) fn disclose(
+        &mut self,
+        disclosure: &DisclosureText<'_>,
+        each: impl FnMut(Violation),
+    ) -> Option<()> {
         let mut shown = Shown::default();
         let covered = self.cover(disclosure, &mut shown, each);
         // Also where something is missing: this is no whole chain.
@@ -123,11 +127,11 @@ impl ChainWalk {
 
     fn cover(
         &mut self,
-        disclosure: &Disclosure,
+        disclosure: &DisclosureText<'_>,
         shown: &mut Shown,
         mut each: impl FnMut(Violation),
     ) -> Option<()> {
-        let (mut rows, mut hidden) = (disclosure.rows.iter().peekable(), disclosure.hidden.iter().peekable());
+        let (mut rows, mut hidden) = (disclosure.rows().peekable(), disclosure.hidden.iter().peekable());
         while self.tree.size() < disclosure.size {
             let next = self.tree.size() + 1;
             if let Some(row) = rows.next_if(|row| row.seq == next) {
@@ -136,7 +140,7 @@ impl ChainWalk {
                 shown.hashes.insert(row.seq, row.hash);
                 // It tells the hash of the row before, unless that is shown.
                 shown.hashes.entry(row.seq - 1).or_insert(row.prev_hash);
-                self.replay.push(row).into_iter().for_each(&mut each);
+                self.replay.push(&row).into_iter().for_each(&mut each);
                 self.count(row.kind, row.at);
                 self.note_kept();
             } else {

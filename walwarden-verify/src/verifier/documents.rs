@@ -5,12 +5,13 @@ use super::signed::is_signed_by_chain;
 use super::survey::{Survey, form_reason};
 use crate::bundle::BundlePath;
 use crate::chain::Completed;
-use crate::index::{CHUNK_SIZE_BYTES, Index};
+use crate::index::{self, CHUNK_SIZE_BYTES};
 use crate::manifest::ObjectDigest;
+use crate::merkle::Tree;
 use crate::reason::Reason;
 use crate::receipt::Receipt;
 use crate::report::Findings;
-use crate::{JobId, Manifest, Sha256, Timestamp};
+use crate::{FormError, JobId, Manifest, Sha256, Timestamp};
 
 /// Judges manifests, indexes and receipts one by one, and then that none is missing.
 pub(super) struct Documents<'a> {
@@ -61,13 +62,12 @@ impl<'a> Documents<'a> {
                     findings.fail(form_reason(Reason::ManifestForm, &error), detail);
                 }
             },
-            BundlePath::Index(job_id) => match Index::parse(bytes) {
-                Ok(index) => self.index(job_id, index, findings),
-                Err(error) => {
+            BundlePath::Index(job_id) => {
+                if let Err(error) = self.index(job_id, bytes, findings) {
                     let detail = format!("archive index is malformed for backup_job={job_id}: {error}");
                     findings.fail(form_reason(Reason::IndexForm, &error), detail);
                 }
-            },
+            }
             BundlePath::Receipt(job_id) => match Receipt::parse(bytes) {
                 Ok(receipt) => self.receipt(job_id, &receipt, findings),
                 Err(error) => {
@@ -154,12 +154,20 @@ impl<'a> Documents<'a> {
         }
     }
 
-    fn index(&mut self, job_id: JobId, index: Index, findings: &mut Findings) {
+    fn index(&mut self, job_id: JobId, bytes: &[u8], findings: &mut Findings) -> Result<(), FormError> {
         let facts = self.manifests.get(&job_id);
+        let plaintext_bytes = facts.map_or(0, |facts| facts.plaintext_size_bytes);
+        let (mut tables, mut is_contradicted) = (Tree::new(), false);
+        let index = index::read(bytes, |entry| {
+            if entry.is_table_data() {
+                tables.push(&entry.to_canonical());
+            }
+            is_contradicted |= entry.contradictions(plaintext_bytes).next().is_some();
+        })?;
         let Some((manifest, named)) = facts.and_then(|facts| Some((facts, facts.index.as_ref()?))) else {
             let detail = format!("archive index is named by no manifest for backup_job={job_id}");
             findings.fail(Reason::IndexUnnamed, detail);
-            return;
+            return Ok(());
         };
         let file = &self.survey.files[&BundlePath::Index(job_id)];
         let mut flawless = true;
@@ -173,22 +181,27 @@ impl<'a> Documents<'a> {
         if index.job_id != job_id {
             fail(Reason::IndexRules, &format!("archive index names job {}", index.job_id));
         }
-        for flaw in index.contradictions(manifest.size_bytes, manifest.plaintext_size_bytes) {
+        let mut contradicted = |flaw: String| {
             fail(Reason::IndexRules, &format!("archive index contradicts itself: {flaw}"));
+        };
+        index.contradictions(manifest.size_bytes, plaintext_bytes).for_each(&mut contradicted);
+        if is_contradicted {
+            index::read(bytes, |entry| entry.contradictions(plaintext_bytes).for_each(&mut contradicted))?;
         }
-        if manifest.content_root.is_some_and(|root| root != index.content_root()) {
+        if manifest.content_root.is_some_and(|root| root != tables.root()) {
             fail(Reason::ManifestContentRoot, "contentRoot is not the root over the index's tables");
         }
         if flawless {
             findings.ok(Reason::IndexDigest, format!("archive index matches for backup_job={job_id}"));
         }
-        let Some(artifact) = self.survey.files.get(&BundlePath::Artifact(job_id)) else { return };
+        let Some(artifact) = self.survey.files.get(&BundlePath::Artifact(job_id)) else { return Ok(()) };
         // A list with one digest for each chunk is no longer than what was read of the artifact.
         if index.chunks.len() as u64 == artifact.size.div_ceil(CHUNK_SIZE_BYTES) {
             self.chunks.insert(job_id, index.chunks);
         } else {
             chunks_differ(job_id, findings);
         }
+        Ok(())
     }
 
     fn receipt(&mut self, job_id: JobId, receipt: &Receipt, findings: &mut Findings) {

@@ -7,7 +7,7 @@ use super::chain_walk::ChainWalk;
 use super::keyring::Keyring;
 use crate::budget::Budget;
 use crate::bundle::{BundlePath, BundleReader, Fault, HashedRow, RowStream};
-use crate::disclosure::Disclosure;
+use crate::disclosure::DisclosureText;
 use crate::form::FormError;
 use crate::key::PublicKey;
 use crate::reason::Reason;
@@ -157,7 +157,7 @@ impl Survey {
             findings.fail(Reason::DisclosureCover, "disclosure.json stands beside audit_events.json");
             return;
         }
-        let disclosure = match Disclosure::parse(&bytes) {
+        let disclosure = match DisclosureText::parse(&bytes) {
             Ok(disclosure) => disclosure,
             Err(error) => {
                 let detail = format!("disclosure.json is malformed: {error}");
@@ -170,7 +170,7 @@ impl Survey {
             findings.fail(violation.reason, violation.to_string());
         });
         findings.about(BundlePath::Disclosure);
-        let (shown, size) = (disclosure.rows.len(), disclosure.size);
+        let (shown, size) = (disclosure.shown(), disclosure.size);
         match covered {
             Some(()) => {
                 let detail = format!("{shown} rows shown, each in its place among {size}");

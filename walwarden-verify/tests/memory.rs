@@ -1,0 +1,111 @@
+//! How much memory a hostile bundle takes, whose values are many times as long as their text.
+#![cfg(target_os = "linux")]
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![allow(dead_code, reason = "of the shared evidence only a part is needed")]
+
+mod support;
+
+use std::io::Write as _;
+use std::path::Path;
+use std::process::Command;
+
+use support::{Evidence, Key, codes, index, job};
+
+const MIB: usize = 1 << 20;
+
+/// Verifies the bundle in a process of its own, which must never have held more than so many mebibytes.
+#[track_caller]
+fn expect_within(mebibytes: usize, bundle: &[u8], exit: u8, code: &str) {
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    file.write_all(bundle).unwrap();
+    let mut this = Command::new(std::env::current_exe().unwrap());
+    this.args(["--ignored", "--exact", "--nocapture", "child"]).env("BUNDLE", file.path());
+    let ended = this.output().unwrap();
+    let told = String::from_utf8_lossy(&ended.stdout);
+    assert!(ended.status.success(), "{} {told}", ended.status);
+    assert!(told.contains(&format!("exit {exit} ")) && told.contains(code), "{told}");
+    let peak = told.lines().find_map(|line| line.strip_prefix("VmHWM:")?.trim().strip_suffix(" kB"));
+    let peak = peak.unwrap().parse::<usize>().unwrap() >> 10;
+    assert!(peak <= mebibytes, "{peak} MiB");
+}
+
+#[test]
+#[ignore = "a process of the other tests"]
+#[allow(clippy::disallowed_methods, reason = "how the other tests tell it what to read")]
+fn child() {
+    let bundle = std::env::var_os("BUNDLE").unwrap();
+    let file = std::fs::File::open(Path::new(&bundle)).unwrap();
+    let report = Evidence::sound().verifier().verify(std::io::BufReader::new(file)).unwrap();
+    println!("exit {} {:?}", report.exit().status(), codes(&report));
+    println!("{}", std::fs::read_to_string("/proc/self/status").unwrap());
+}
+
+#[test]
+fn rows_shown_are_not_all_held_as_values() {
+    let mut evidence = Evidence::sound();
+    evidence.files.remove("audit_events.json");
+    let first = String::from_utf8(evidence.rows[0].to_canonical()).unwrap();
+    // Values take thirty times the memory of such a text.
+    let nested = vec!["[[[[]]]]"; MIB / 10].join(",");
+    let shown = (2..16).map(|seq| {
+        let zeros = "0".repeat(64);
+        format!(
+            r#"{{"at":"2026-01-01T00:00:00.000Z","hash":"{zeros}","jobId":null,"kind":"schedule.changed","payload":{{"a":[{nested}]}},"prevHash":"{zeros}","seq":{seq}}}"#
+        )
+    });
+    let rows: Vec<String> = std::iter::once(first).chain(shown).collect();
+    let part = format!(
+        r#"{{"formatVersion":1,"hidden":[],"rows":[{}],"size":15,"type":"walwarden.disclosure"}}"#,
+        rows.join(",")
+    );
+    evidence.files.insert("disclosure.json".to_owned(), part.into_bytes());
+    expect_within(112, &evidence.tgz(), 1, "chain-hash");
+}
+
+#[test]
+fn a_payload_with_an_escape_is_not_copied() {
+    let mut evidence = Evidence::sound();
+    let payload = "A".repeat(60 * MIB);
+    let envelope = format!(
+        r#"{{"payload":"{payload}\n","payloadType":"application/vnd.in-toto+json","signatures":[]}}"#
+    );
+    evidence.files.insert("bundle.json".to_owned(), envelope.into_bytes());
+    // The budget allows four hundred bytes for each of the input.
+    evidence.files.insert("README.txt".to_owned(), noise(MIB));
+    expect_within(80, &evidence.tgz(), 3, "statement-form");
+}
+
+#[test]
+fn entries_of_an_index_are_not_all_held() {
+    let mut evidence = Evidence::sound();
+    let small = index(job(1), b"PGDMP first artifact").to_canonical();
+    let small = String::from_utf8(small).unwrap();
+    let at = small.find(r#""entries":["#).unwrap() + r#""entries":["#.len();
+    let entry = r#"{"blockSha256":null,"desc":"","dumpId":1,"length":null,"name":"","offset":null,"owner":null,"rawBytes":null,"rowCount":null,"rowsDigest":null,"schema":null,"section":""}"#;
+    let entries = vec![entry; 40 * MIB / entry.len()].join(",");
+    let comma = if small[at..].starts_with(']') { "" } else { "," };
+    let large = format!("{}{entries}{comma}{}", &small[..at], &small[at..]);
+    evidence.files.insert(format!("backups/{}/index.json", job(1)), large.into_bytes());
+    evidence.files.insert("README.txt".to_owned(), noise(MIB));
+    expect_within(64, &evidence.tgz(), 1, "index-digest");
+}
+
+#[test]
+fn keys_that_come_and_go_without_end_are_refused() {
+    let mut evidence = Evidence::begin(None);
+    for number in 0..10_001_u32 {
+        evidence.rotate(Key::new((number % 2) as u8));
+    }
+    evidence.close();
+    expect_within(24, &evidence.tgz(), 3, "bundle-limit");
+}
+
+/// Bytes that do not become fewer when they are compressed.
+fn noise(length: usize) -> Vec<u8> {
+    let mut state = 1_u64;
+    let mut next = || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        (state >> 56) as u8
+    };
+    (0..length).map(|_| next()).collect()
+}
