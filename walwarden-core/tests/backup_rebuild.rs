@@ -394,22 +394,36 @@ async fn a_former_key_answers_for_nothing_after_its_rotation() {
     let org_id: OrgId = genesis.get("orgId").unwrap().as_str().unwrap().parse().unwrap();
     let (old, new) = (ruin.home.signer.public_key(), successor.public_key());
     let message = rotation_message(chain_id, head.seq + 1, old.key_id(), new.key_id());
-    let payload = Object::from([
-        ("oldKeyId", old.key_id().to_string()),
-        ("newKeyId", new.key_id().to_string()),
-        ("newPublicKey", new.to_pem()),
-        ("oldSignature", ruin.home.signer.sign(&message).await.unwrap().to_string()),
-        ("newSignature", successor.sign(&message).await.unwrap().to_string()),
-    ]);
+    let by_old = ruin.home.signer.sign(&message).await.unwrap().to_string();
+    let by_new = successor.sign(&message).await.unwrap().to_string();
     let at = Head { seq: head.seq, hash: head.hash };
-    let rotated = Row::link(at, head.at, None, EventKind::KeyRotated, payload).unwrap();
-    let mut line = rotated.to_canonical().to_vec();
-    line.push(b'\n');
-    rows.push(rotated);
-    let seq = format!("{:020}", rows.len());
+    let signed = |by_old: &str| {
+        let payload = Object::from([
+            ("oldKeyId", old.key_id().to_string()),
+            ("newKeyId", new.key_id().to_string()),
+            ("newPublicKey", new.to_pem()),
+            ("oldSignature", by_old.to_owned()),
+            ("newSignature", by_new.clone()),
+        ]);
+        Row::link(at, head.at, None, EventKind::KeyRotated, payload).unwrap()
+    };
+    let seq = format!("{:020}", head.seq + 1);
     let segment = ruin.files(".jsonl").pop().unwrap();
     let rotation = segment.with_file_name(format!("{seq}-{seq}.jsonl"));
-    std::fs::write(&rotation, line).unwrap();
+    let write = |row: &Row| {
+        let mut line = row.to_canonical().to_vec();
+        line.push(b'\n');
+        std::fs::write(&rotation, line).unwrap();
+    };
+    // Whoever can write there could add it: rows that nothing covers are not taken for a rotation that the old key did not sign.
+    write(&signed(&by_new));
+    let uncovered = RebuildOptions::new(vec![*old]).accept_uncovered();
+    let refused = rebuild_with(&ruin.home, &uncovered).await.unwrap_err();
+    assert_eq!(refused.code(), Code::ChainDamaged, "{refused}");
+    assert!(refused.message().contains("did not sign the rotation"), "{refused}");
+    let rotated = signed(&by_old);
+    write(&rotated);
+    rows.push(rotated);
 
     let mut tree = Tree::new();
     rows.iter().for_each(|row| tree.push(&row.to_canonical()));

@@ -192,6 +192,13 @@ impl Index {
         }
         tree.root()
     }
+
+    /// Where the index contradicts itself, or the sizes of its artifact: as stored, and as plaintext.
+    pub fn contradictions(&self, stored_bytes: u64, plaintext_bytes: u64) -> Vec<String> {
+        frame_contradictions(self.chunks.len(), self.toc_size_bytes, stored_bytes, plaintext_bytes)
+            .chain(self.entries.iter().flat_map(|entry| entry.contradictions(plaintext_bytes)))
+            .collect()
+    }
 }
 
 /// An index but for its entries.
@@ -209,13 +216,21 @@ impl Frame {
         stored_bytes: u64,
         plaintext_bytes: u64,
     ) -> impl Iterator<Item = String> {
-        let count = self.chunks.len();
-        let chunks = (count as u64 != stored_bytes.div_ceil(CHUNK_SIZE_BYTES))
-            .then(|| format!("{count} chunks do not make {stored_bytes} bytes"));
-        let toc = (self.toc_size_bytes > plaintext_bytes)
-            .then(|| "the table of contents is longer than the archive".to_owned());
-        chunks.into_iter().chain(toc)
+        frame_contradictions(self.chunks.len(), self.toc_size_bytes, stored_bytes, plaintext_bytes)
     }
+}
+
+fn frame_contradictions(
+    chunks: usize,
+    toc_size_bytes: u64,
+    stored_bytes: u64,
+    plaintext_bytes: u64,
+) -> impl Iterator<Item = String> {
+    let cut_otherwise = (chunks as u64 != stored_bytes.div_ceil(CHUNK_SIZE_BYTES))
+        .then(|| format!("{chunks} chunks do not make {stored_bytes} bytes"));
+    let too_long = (toc_size_bytes > plaintext_bytes)
+        .then(|| "the table of contents is longer than the archive".to_owned());
+    cut_otherwise.into_iter().chain(too_long)
 }
 
 /// Reads the stored bytes and hands over entry by entry, which are many times as long in memory; when this fails they are of nothing.

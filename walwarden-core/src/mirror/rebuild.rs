@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use walwarden_verify::chain::{KeyHistory, Replay};
-use walwarden_verify::key::PublicKey;
+use walwarden_verify::key::{KeyId, PublicKey};
 use walwarden_verify::layout::BackupObject;
 use walwarden_verify::{ChainId, DatabaseId, OrgId, Row};
 
@@ -134,7 +134,7 @@ impl Rebuilder {
     ) -> Result<Rebuilt> {
         let subject = trust.subject;
         let rows = read_rows(trust.from, &found.segments).await?;
-        let keys = replayed(&rows)?;
+        let keys = replayed(&rows, trust)?;
         let count = rows.len() as u64;
         let covered_rows = trust.covered(chain_id, found, &rows, &keys).await?;
         let uncovered = count - covered_rows;
@@ -210,14 +210,32 @@ async fn read_rows(from: &dyn Storage, segments: &[(u64, Listed)]) -> Result<Vec
     Ok(rows)
 }
 
-/// Which key the chain had when, if its rows do not contradict each other.
-fn replayed(rows: &[Row]) -> Result<KeyHistory> {
+/// Which key the chain had when, if its rows do not contradict each other and no rotation is against a key whose bytes are known.
+fn replayed(rows: &[Row], trust: &Trust<'_>) -> Result<KeyHistory> {
+    let damaged = |seq: u64, why: &str| {
+        Error::new(Code::ChainDamaged, format!("the stored chain contradicts itself seq={seq} {why}"))
+    };
     let mut replay = Replay::new();
     for row in rows {
         if let Some(violation) = replay.push(row).into_iter().next() {
-            let message = format!("the stored chain contradicts itself seq={} {}", row.seq, violation.detail);
-            return Err(Error::new(Code::ChainDamaged, message));
+            return Err(damaged(row.seq, &violation.detail));
         }
     }
-    Ok(replay.keys().clone())
+    let keys = replay.keys();
+    let known: BTreeMap<KeyId, &PublicKey> = keys
+        .rotations()
+        .iter()
+        .map(|rotation| &rotation.new_key)
+        .chain(trust.trusted_keys)
+        .map(|key| (key.key_id(), key))
+        .collect();
+    for rotation in keys.rotations() {
+        let (Some(genesis), Some(old_key)) = (replay.genesis(), known.get(&rotation.old_key_id)) else {
+            continue;
+        };
+        if rotation.verify_old(genesis.chain_id, old_key).is_err() {
+            return Err(damaged(rotation.seq, "the old key did not sign the rotation"));
+        }
+    }
+    Ok(keys.clone())
 }
