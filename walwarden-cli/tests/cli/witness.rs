@@ -93,9 +93,12 @@ async fn a_cosigned_checkpoint_ends_a_bundle_that_reaches_level_3() {
     cosign(&next).succeeds();
     assert!(last_size(&scene, "harbour") > size);
     cosign(&request).fails(2, "checkpoint-older");
-    let other =
-        ["evidence", "export", "--database", "shop", "--out", &scene.text("x.tgz"), "--checkpoint", &public];
-    scene.run(&other).fails(2, "checkpoint-invalid");
+    for (other, told) in [(&public, "no checkpoint"), (&request, "a request to a witness")] {
+        let out = scene.text("x.tgz");
+        let other = ["evidence", "export", "--database", "shop", "--out", &out, "--checkpoint", other];
+        let refused = scene.run(&other).fails(2, "checkpoint-invalid");
+        assert!(refused.stderr.contains(told), "{}", refused.stderr);
+    }
     scene
         .run(&["evidence", "checkpoint", "--database", "shop", "--since", "9999"])
         .fails(2, "argument-invalid");

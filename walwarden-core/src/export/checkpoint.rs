@@ -70,7 +70,8 @@ impl Exporter {
         let subject =
             Subject { org_id: self.parts.settings.org_id.clone(), database_id: Some(database_id.clone()) };
         let record = self.parts.catalog.chain(&subject).await?.ok_or_else(|| {
-            let message = format!("nothing was ever recorded of this database database={database_id}");
+            let message =
+                format!("nothing is recorded of this database until it is backed up database={database_id}");
             Error::new(Code::DatabaseUnknown, message)
         })?;
         Ok((subject, record.audit))
@@ -98,8 +99,12 @@ pub(super) struct Given {
 
 impl Given {
     pub(super) fn parse(bytes: &[u8]) -> Result<Self> {
-        let malformed = |error: walwarden_verify::FormError| {
-            Error::new(Code::CheckpointInvalid, "this is no checkpoint").with_source(error)
+        let malformed = |error: walwarden_verify::FormError| match AddCheckpoint::parse(bytes) {
+            Ok(_) => {
+                let message = "this is a request to a witness, name the checkpoint that it cosigned";
+                Error::new(Code::CheckpointInvalid, message)
+            }
+            Err(_) => Error::new(Code::CheckpointInvalid, "this is no checkpoint").with_source(error),
         };
         let note = SignedNote::parse(bytes).map_err(malformed)?;
         let checkpoint = Checkpoint::parse_body(note.body()).map_err(malformed)?;
