@@ -12,6 +12,7 @@ use walwarden_core::watch::Cancel;
 use walwarden_core::{Code, Error};
 
 use crate::failure::{OrRaise as _, raised};
+use crate::interpreter;
 
 /// Work under way on the engine's own threads.
 #[pyclass(frozen, module = "walwarden._native")]
@@ -43,6 +44,9 @@ impl Job {
         E: Into<Failure> + Send + 'static,
         V: for<'py> IntoPyObject<'py> + Send + 'static,
     {
+        if interpreter::is_closed() {
+            return Err(raised(py, interpreter::gone().into()));
+        }
         let future = py.import("concurrent.futures")?.getattr("Future")?.call0()?;
         future.call_method0("set_running_or_notify_cancel")?;
         let future = future.unbind();
@@ -67,8 +71,8 @@ fn teller() -> walwarden_core::Result<&'static Sender<Told>> {
         let (sender, endings) = mpsc::channel::<Told>();
         let told = move || {
             for told in endings {
-                // None while the interpreter shuts down: nobody is there to be told.
-                Python::try_attach(told);
+                // Nobody is there to be told while the interpreter shuts down.
+                interpreter::enter(told);
             }
         };
         thread::Builder::new().name("walwarden-endings".to_owned()).spawn(told)?;

@@ -3,6 +3,7 @@
 
 mod engine;
 mod failure;
+mod interpreter;
 mod job;
 mod own;
 mod report;
@@ -19,6 +20,8 @@ mod _native {
     use crate::engine::{
         CheckedTable, Destination, Engine, Exported, FileKey, Missing, Plan, Restored, Sealed, open_storage,
     };
+    #[pymodule_export]
+    use crate::interpreter::{forked, leave};
     #[pymodule_export]
     use crate::job::Job;
     #[pymodule_export]

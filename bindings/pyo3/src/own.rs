@@ -10,10 +10,11 @@ use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 use walwarden_bindings::engine::{Event, Listener};
 use walwarden_bindings::own::{HostSigner, HostStorage, HostUpload, failed};
+use walwarden_core::Result;
 use walwarden_core::verify::canonical;
-use walwarden_core::{Code, Error, Result};
 
 use crate::failure::crossed;
+use crate::interpreter::{enter, gone};
 
 /// A Python object and what it is, for errors.
 pub(crate) struct Own {
@@ -36,9 +37,9 @@ impl Own {
         T: for<'py> FromPyObjectOwned<'py> + Send + 'static,
     {
         let component = self.component;
-        let Some(object) = Python::try_attach(|py| self.object.clone_ref(py)) else { return Err(gone()) };
+        let Some(object) = enter(|py| self.object.clone_ref(py)) else { return Err(gone()) };
         let called = tokio::task::spawn_blocking(move || {
-            Python::try_attach(|py| {
+            enter(|py| {
                 let answer = object
                     .bind(py)
                     .call_method1(method, arguments)
@@ -52,10 +53,6 @@ impl Own {
         });
         called.await.map_err(|panic| failed(component, format_args!("{method}() panicked: {panic}")))?
     }
-}
-
-fn gone() -> Error {
-    Error::new(Code::Cancelled, "the interpreter is shutting down")
 }
 
 #[async_trait]
@@ -154,7 +151,7 @@ impl<'a, 'py> FromPyObject<'a, 'py> for OwnUpload {
 /// Tells a Python function, of which nothing that it raises stops the job.
 pub(crate) fn listener(function: Py<PyAny>) -> Listener {
     Box::new(move |event| {
-        Python::try_attach(|py| {
+        enter(|py| {
             let call = || match event {
                 Event::State(change) => {
                     let payload = canonical::to_vec(&change.payload.clone().into());

@@ -5,6 +5,8 @@ import hashlib
 import json
 import os
 import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -156,10 +158,24 @@ def test_it_verifies_in_a_forked_child() -> None:
     assert os.waitpid(child, 0)[1] == 0
 
 
-def test_importing_it_takes_no_time() -> None:
-    import subprocess
-    import sys
+LEFT = """
+import asyncio, sys, walwarden
+bundle, key = open(sys.argv[1], "rb").read(), open(sys.argv[2]).read()
+loop = asyncio.new_event_loop()
+tasks = [loop.create_task(walwarden.verify_async(bundle, public_keys=[key])) for _ in range(300)]
+loop.run_until_complete(asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED))
+"""
 
+
+def test_an_interpreter_may_end_while_much_is_under_way() -> None:
+    """A thread that enters it too late would end the process."""
+    for _ in range(25):
+        left = [sys.executable, "-c", LEFT, str(GOOD), str(VECTORS / "keys/alpha.pub.pem")]
+        ended = subprocess.run(left, capture_output=True, text=True, timeout=60)
+        assert ended.returncode == 0, (ended.returncode, ended.stderr)
+
+
+def test_importing_it_takes_no_time() -> None:
     before = time.perf_counter()
     subprocess.run([sys.executable, "-c", "import walwarden"], check=True)
     print(f"interpreter and import: {(time.perf_counter() - before) * 1000:.0f} ms")

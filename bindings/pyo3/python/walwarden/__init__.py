@@ -11,6 +11,8 @@ Back up, restore and export evidence with :class:`Engine`. Every method that tak
 All rules are those of the Rust library; errors are :class:`Error` with its stable ``code``.
 """
 
+import atexit
+import os
 from collections.abc import Mapping, Sequence
 from os import PathLike, fspath
 from typing import Literal, TypedDict, Unpack
@@ -94,6 +96,10 @@ __all__ = [
 ]
 
 Path = str | PathLike[str]
+
+atexit.register(_native.leave)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_native.forked)
 
 
 class Trust(TypedDict, total=False):

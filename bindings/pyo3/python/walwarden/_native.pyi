@@ -22,6 +22,8 @@ __all__ = [
     "Restored",
     "Sealed",
     "__version__",
+    "forked",
+    "leave",
     "open_storage",
     "verify",
     "walwarden",
@@ -30,6 +32,8 @@ __all__ = [
 
 __version__: str
 
+def leave() -> None: ...
+def forked() -> None: ...
 def walwarden(arguments: Sequence[str | PathLike[str]]) -> int: ...
 def walwarden_verify(arguments: Sequence[str | PathLike[str]]) -> int: ...
 def verify(
