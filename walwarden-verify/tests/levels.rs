@@ -240,11 +240,15 @@ fn why_the_checkpoint_has_no_age_is_told() {
         let failure = report.failures().find(|finding| finding.reason == Reason::PolicyTime);
         failure.unwrap_or_else(|| panic!("{report}")).detail.clone()
     };
-    assert!(told(&evidence).ends_with("too few witnesses cosigned the checkpoint, namely 0"));
+    assert!(
+        told(&evidence).ends_with("the witnesses that cosigned the checkpoint do not suffice, there are 0")
+    );
     let note = cosigned(&evidence, &witness, &Key::new(7));
     evidence.files.insert("checkpoint".to_owned(), note.into_bytes());
     evidence.seal_list();
-    assert!(told(&evidence).ends_with("too few witnesses cosigned the checkpoint, namely 1"));
+    assert!(
+        told(&evidence).ends_with("the witnesses that cosigned the checkpoint do not suffice, there are 1")
+    );
 }
 
 #[test]

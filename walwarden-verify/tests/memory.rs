@@ -33,7 +33,7 @@ fn expect_within(mebibytes: usize, bundle: &[u8], exit: u8, code: &str) {
 #[ignore = "a process of the other tests"]
 #[allow(clippy::disallowed_methods, reason = "how the other tests tell it what to read")]
 fn child() {
-    let bundle = std::env::var_os("BUNDLE").unwrap();
+    let Some(bundle) = std::env::var_os("BUNDLE") else { return };
     let file = std::fs::File::open(Path::new(&bundle)).unwrap();
     let report = Evidence::sound().verifier().verify(std::io::BufReader::new(file)).unwrap();
     println!("exit {} {:?}", report.exit().status(), codes(&report));

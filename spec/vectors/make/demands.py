@@ -45,7 +45,7 @@ def this_moment():
     return datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:23] + "Z"
 
 
-def time_that_suffices(verifier, times, wanted=1):
+def time_believed(verifier, times, wanted=1):
     """Of witnesses in the order of these times, the first with which those up to it are believed, and are as many as wanted; in a list,
     empty if they are too few."""
     in_order = list(times) if verifier.covered else []
@@ -64,8 +64,8 @@ def last_times(verifier):
 
 
 def judge_times(verifier):
-    """Nothing is dated more than an hour after those who suffice saw the checkpoint over it."""
-    outside = time_that_suffices(verifier, first_times(verifier))
+    """Nothing is dated more than an hour after those who are believed saw the checkpoint over it."""
+    outside = time_believed(verifier, first_times(verifier))
     outside += [millis(verifier.stamped_at)] if verifier.stamped_at and verifier.covered else []
     dated = [row["at"] for row in verifier.rows]
     dated += [document["finishedAt"] for document in verifier.documents.values() if "finishedAt" in document]
@@ -87,7 +87,7 @@ def judge(policy, verifier, now):
     for name, count in counts.items():
         verifier.demand(count >= policy.get(name, 0), "policy-minimum", f"{name}: {count}")
     verifier.demand(len(verifier.seen) >= policy.get("minWitnesses", 0), "policy-witnesses")
-    latest = time_that_suffices(verifier, last_times(verifier), policy.get("minWitnesses", 0))
+    latest = time_believed(verifier, last_times(verifier), policy.get("minWitnesses", 0))
     for name, times in [("maxCheckpointAgeHours", latest), ("maxBackupAgeHours", backups), ("maxDrillAgeHours", drills)]:
         if name in policy and verifier.demand(times, "policy-time", name):
             age = millis(now) - max(times)

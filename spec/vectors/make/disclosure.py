@@ -233,6 +233,16 @@ def bad_rows(cases):
         anchored = History("anchored")
         job = anchored.complete(anchored.begin("only"), "only", edit=lambda manifest, anchor=anchor: manifest["auditAnchor"].update(anchor))
         cases.bad(f"disclosure-{name}", disclosed(anchored, shown_for(anchored, job), unlink_last), 1, codes, why, attack="A33", asked=1)
+    for name, broken in [("next-row", 1), ("later-row", 3)]:
+        stale = pair()
+        job = stale.begin("third")
+        previous = stale.rows[0]["hash"]
+        for place, row in enumerate(row for row in stale.rows if row["jobId"] == job):
+            row["prevHash"] = "ab" * 32 if place == broken else previous
+            previous = row["hash"] = row_hash(row["prevHash"], row)
+        stale.complete(job, "third")
+        cases.bad(f"disclosure-link-broken-in-{name}-after-stale", disclosed(stale, shown_for(stale, job)), 1, "chain-link",
+                  "The row after those hidden names the last one shown before them; a link further on is broken.", attack="A33", asked=1)  # fmt: skip
     bad("job-without-beginning", hide(history, queued), "job-order", "The job's first row is hidden.")
     bad("row-of-other-job", lambda p: p["rows"].__setitem__(1, dict(p["rows"][1], jobId=two)), "checkpoint-root job-order",
         "A row was given to another job.")  # fmt: skip

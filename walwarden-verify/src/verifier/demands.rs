@@ -37,7 +37,7 @@ pub(super) fn judge(
     let unseen = if witnesses > 0 && !findings.holds(Reason::CheckpointRoot) {
         "what witnesses cosigned is no checkpoint over these rows".to_owned()
     } else {
-        format!("too few witnesses cosigned the checkpoint, namely {witnesses}")
+        format!("the witnesses that cosigned the checkpoint do not suffice, there are {witnesses}")
     };
     let latest_at = report.latest_at.ok_or(unseen.as_str());
     judge_age("checkpoint's cosignature", policy.max_checkpoint_age_hours, latest_at, now, findings);
