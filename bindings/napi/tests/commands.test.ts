@@ -1,7 +1,8 @@
 // Both commands, as npm installs them.
 
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { copyFileSync, mkdirSync, readdirSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
@@ -58,6 +59,40 @@ test('walwarden backs up, proves and restores', async () => {
     succeed('restore', '--manifest', sha256, '--target', server.dsn('postgres'), '--mode', 'new_database', '--created-database', 'shop_again');
     assert.equal(server.sql('shop_again', 'select count(*) from orders'), '5000');
     assert.equal(run('walwarden', ['backup', 'run', '--database', 'nothing'], env).status, 2);
+  } finally {
+    await server.stop();
+  }
+});
+
+test('a signal cancels the job of a command', async () => {
+  const server = await startServer();
+  const until = async (query: string) => {
+    for (let tries = 0; server.sql('postgres', query) !== 't'; tries += 1) {
+      assert.ok(tries < 600, query);
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+  };
+  try {
+    makeShop(server);
+    const hold = 'begin; lock table orders in access exclusive mode; select pg_sleep(60)';
+    const holder = spawn(join(server.binDir, 'psql'), ['-d', server.dsn('shop'), '-c', hold]);
+    await until("select exists (select from pg_stat_activity where wait_event = 'PgSleep')");
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+      const home = folder();
+      const env = { ...process.env, WALWARDEN_HOME: home, PATH: `${server.binDir}:${process.env['PATH'] ?? ''}` };
+      assert.equal(run('walwarden', ['key', 'generate'], { WALWARDEN_HOME: home }).status, 0);
+      const args = ['backup', 'run', '--dsn', server.dsn('shop'), '--to', join(home, 'store'), '--database', 'shop'];
+      const command = spawn(join(BIN, 'walwarden'), args, { env });
+      let told = '';
+      command.stdout.on('data', (chunk: Buffer) => (told += chunk.toString()));
+      await until("select exists (select from pg_stat_activity where wait_event_type = 'Lock')");
+      command.kill(signal);
+      const [status] = (await once(command, 'close')) as [number | null];
+      assert.deepEqual([status, told.includes('cancelled')], [4, true], told);
+      await until("select not exists (select from pg_stat_activity where wait_event_type = 'Lock')");
+    }
+    server.sql('postgres', "select pg_terminate_backend(pid) from pg_stat_activity where wait_event = 'PgSleep'");
+    await once(holder, 'exit');
   } finally {
     await server.stop();
   }

@@ -43,6 +43,10 @@ pub(crate) fn gone() -> Error {
 pub(crate) fn leave(py: Python<'_>) {
     const PAUSE: Duration = Duration::from_millis(1);
     IS_CLOSED.store(true, SeqCst);
+    // An interpreter within another one does not always get its lock back.
+    if INSIDE.load(SeqCst) == 0 {
+        return;
+    }
     py.detach(|| {
         let mut waited = Duration::ZERO;
         while INSIDE.load(SeqCst) > 0 && waited < GRACE {

@@ -2,10 +2,13 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
+import pytest
 from conftest import VECTORS, Server
 
 BIN = Path(sys.executable).parent
@@ -49,3 +52,32 @@ def test_a_backup_and_a_restore_on_the_command_line(server: Server, shop: str, t
     assert server.sql("by_command", "select count(*) from orders") == "5000"
     server.sql("postgres", "drop database by_command")
     assert run("walwarden", *home, "backup", "run").returncode == 2
+
+
+def until(server: Server, query: str) -> None:
+    for _ in range(600):
+        if server.sql("postgres", query) == "t":
+            return
+        time.sleep(0.05)
+    raise AssertionError(query)
+
+
+@pytest.mark.parametrize("asked", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_cancels_the_job_of_a_command(server: Server, shop: str, tmp_path: Path, asked: signal.Signals) -> None:
+    home = ["--home", str(tmp_path / "home")]
+    assert run("walwarden", *home, "key", "generate").returncode == 0
+    hold = "begin; lock table orders in access exclusive mode; select pg_sleep(60)"
+    holder = subprocess.Popen([str(server.bin_dir / "psql"), "-d", shop, "-c", hold])
+    try:
+        until(server, "select exists (select from pg_stat_activity where wait_event = 'PgSleep')")
+        made = [str(BIN / "walwarden"), *home, "backup", "run", "--dsn", shop, "--to", str(tmp_path / "store"), "--database", "shop"]
+        environment = os.environ | {"PATH": f"{server.bin_dir}:{os.environ['PATH']}"}
+        command = subprocess.Popen(made, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
+        until(server, "select exists (select from pg_stat_activity where wait_event_type = 'Lock')")
+        command.send_signal(asked)
+        told, complaints = command.communicate(timeout=60)
+        assert command.returncode == 4, complaints
+        assert "cancelled" in told and "Traceback" not in complaints
+    finally:
+        server.sql("postgres", "select pg_terminate_backend(pid) from pg_stat_activity where wait_event = 'PgSleep'")
+        holder.wait(60)

@@ -242,6 +242,8 @@ def test_a_cancelled_task_records_that_it_was_stopped(shop: str, engine: walward
         task = asyncio.create_task(engine.backup_async("shop", shop, storage))
         await asyncio.to_thread(storage.writing.wait, 20)
         task.cancel()
+        await asyncio.sleep(0.05)
+        task.cancel()
         asyncio.get_running_loop().call_later(0.3, storage.go_on.set)
         with pytest.raises(asyncio.CancelledError):
             await task
@@ -249,6 +251,25 @@ def test_a_cancelled_task_records_that_it_was_stopped(shop: str, engine: walward
     asyncio.run(cancelled())
     assert kinds(engine)[-1] == "backup.cancelled"
     assert not storage.objects or all("audit" in name for name in storage.objects)
+
+
+def test_whatever_interrupts_a_call_stops_its_job(shop: str, engine: walwarden.Engine) -> None:
+    class TooLateError(Exception):
+        pass
+
+    def interrupt(*_: object) -> None:
+        threading.Timer(0.3, storage.go_on.set).start()
+        raise TooLateError
+
+    storage = Slow()
+    before = signal.signal(signal.SIGALRM, interrupt)
+    signal.setitimer(signal.ITIMER_REAL, 1)
+    try:
+        with pytest.raises(TooLateError):
+            engine.backup("shop", shop, storage)
+    finally:
+        signal.signal(signal.SIGALRM, before)
+    assert kinds(engine)[-1] == "backup.cancelled"
 
 
 def test_an_engine_is_of_the_process_that_opened_it(engine: walwarden.Engine) -> None:

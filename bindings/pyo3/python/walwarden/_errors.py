@@ -75,6 +75,9 @@ class InternalError(Error):
     """A defect of Walwarden: report it."""
 
 
+for _class in [Error, *Error.__subclasses__()]:
+    _class.__module__ = "walwarden"
+
 _KINDS: dict[str, type[Error]] = {
     "Invalid": InvalidError,
     "Unavailable": UnavailableError,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 if TYPE_CHECKING:
@@ -20,12 +21,14 @@ class Job(Protocol, Generic[T]):
 
 
 def wait(job: Job[T]) -> T:
-    """Waits for the end. Interrupted, it asks the job to stop and lets it record that first."""
+    """Waits for the end. Whatever interrupts it, Ctrl-C or what another signal's handler raises, it asks the job to stop and lets
+    it record that first."""
     try:
         return job.future.result()
-    except KeyboardInterrupt:
-        job.cancel()
-        job.future.exception()
+    except BaseException:
+        if not job.future.done():
+            job.cancel()
+            job.future.exception()
         raise
 
 
@@ -38,7 +41,9 @@ async def wait_async(job: Job[T]) -> T:
         return await asyncio.shield(ended)
     except asyncio.CancelledError:
         job.cancel()
-        await asyncio.wait([ended])
+        while not ended.done():
+            with suppress(asyncio.CancelledError):  # asked for again; once is enough
+                await asyncio.wait([ended])
         if not ended.cancelled():
             ended.exception()  # told to whoever cancelled as the cancellation itself
         raise
