@@ -89,6 +89,8 @@ test('a signal cancels the job of a command', async () => {
       command.kill(signal);
       const [status] = (await once(command, 'close')) as [number | null];
       assert.deepEqual([status, told.includes('cancelled')], [4, true], told);
+      // The server's half of pg_dump still waits for the lock.
+      server.sql('postgres', "select pg_terminate_backend(pid) from pg_stat_activity where wait_event_type = 'Lock'");
       await until("select not exists (select from pg_stat_activity where wait_event_type = 'Lock')");
     }
     server.sql('postgres', "select pg_terminate_backend(pid) from pg_stat_activity where wait_event = 'PgSleep'");

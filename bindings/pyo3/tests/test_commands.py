@@ -79,5 +79,6 @@ def test_a_signal_cancels_the_job_of_a_command(server: Server, shop: str, tmp_pa
         assert command.returncode == 4, complaints
         assert "cancelled" in told and "Traceback" not in complaints
     finally:
-        server.sql("postgres", "select pg_terminate_backend(pid) from pg_stat_activity where wait_event = 'PgSleep'")
+        waiting = "wait_event = 'PgSleep' or wait_event_type = 'Lock'"
+        server.sql("postgres", f"select pg_terminate_backend(pid) from pg_stat_activity where {waiting}")
         holder.wait(60)
