@@ -133,12 +133,16 @@ def verify(bundle: Path | bytes, **trust: Unpack[Trust]) -> Report:
     Whatever is wrong with the evidence is in the report. Raises :class:`Error` when an argument has no meaning or the bundle
     cannot be read.
     """
-    return wait(_native.verify(bundle if isinstance(bundle, bytes) else fspath(bundle), **trust))
+    return wait(_verification(bundle, trust))
 
 
 async def verify_async(bundle: Path | bytes, **trust: Unpack[Trust]) -> Report:
     """:func:`verify` for event loops; a cancelled task stops the verification."""
-    return await wait_async(_native.verify(bundle if isinstance(bundle, bytes) else fspath(bundle), **trust))
+    return await wait_async(_verification(bundle, trust))
+
+
+def _verification(bundle: Path | bytes, trust: Trust) -> Job[Report]:
+    return _native.verify(bundle if isinstance(bundle, bytes) else fspath(bundle), **trust)
 
 
 def open_storage(
