@@ -1,6 +1,6 @@
 //! The way in: settings and components go into one builder, runners come out.
 
-use std::num::NonZeroUsize;
+use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -29,7 +29,7 @@ pub struct Settings {
     /// How long a claim on a job lasts unless renewed; a worker that died is taken over after this.
     pub lease: Duration,
     /// How often a backup is tried before it fails for good.
-    pub attempts: u32,
+    pub attempts: NonZeroU32,
     /// Pause after the first failed attempt; doubles with each further one.
     pub backoff: Duration,
     /// Folder for temporary files, which must hold the largest dump to be restored.
@@ -55,7 +55,7 @@ impl Settings {
             org_id,
             worker: worker.into(),
             lease: Settings::LEASE,
-            attempts: 3,
+            attempts: const { NonZeroU32::new(3).unwrap() },
             backoff: Duration::from_secs(2),
             spool_dir: spool_dir.into(),
             threads: std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),

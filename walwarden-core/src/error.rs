@@ -111,7 +111,7 @@ macro_rules! codes {
 
 codes! {
     /// An argument or a setting has no meaning here.
-    ArgumentInvalid "argument-invalid" Invalid UserError "Correct the named argument or setting and run the command again.";
+    ArgumentInvalid "argument-invalid" Invalid UserError "Correct the named argument or setting, and try again.";
     /// The settings file cannot be read or understood.
     SettingsInvalid "settings-invalid" Invalid UserError "Correct the named line of the settings file, or the named variable.";
     /// No database of that name is configured.
@@ -173,11 +173,11 @@ codes! {
     KeyExists "key-exists" Invalid UserError "Keep the existing key, or name another file. A key is never overwritten.";
 
     /// Another process holds the catalogue.
-    CatalogLocked "catalog-locked" Unavailable Retryable "Wait for the other walwarden process, then run the command again.";
+    CatalogLocked "catalog-locked" Unavailable Retryable "Wait for the other walwarden process, then try again.";
     /// The catalogue cannot be written.
     CatalogReadOnly "catalog-read-only" Refused UserError "Make the catalogue file and its folder writable.";
     /// The disk under the catalogue has no room left.
-    CatalogFull "catalog-full" Unavailable Retryable "Free space where the catalogue lies (WALWARDEN_HOME), then run the command again.";
+    CatalogFull "catalog-full" Unavailable Retryable "Free space where the catalogue lies (WALWARDEN_HOME), then try again.";
     /// The catalogue file is damaged.
     CatalogCorrupt "catalog-corrupt" Damaged Terminal "Move the damaged file aside and run `walwarden catalog rebuild`.";
     /// The catalogue was written by a newer version.

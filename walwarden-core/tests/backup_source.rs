@@ -6,7 +6,7 @@ mod scene;
 
 use scene::{Diary, Home, SHOP};
 use walwarden_core::backup::{BackupRequest, BackupRunner};
-use walwarden_core::catalog::JobState;
+use walwarden_core::catalog::{JobQuery, JobState};
 use walwarden_core::source::{ClientSearch, ClientSet};
 use walwarden_core::watch::Unwatched;
 use walwarden_core::{Code, Exit, Retry};
@@ -98,6 +98,16 @@ async fn a_server_newer_than_every_client_is_client_missing() {
     let dirs = [14, 15, 16].map(bin_dir).to_vec();
     request.clients = ClientSet::find(&ClientSearch { dirs, path: None, well_known: false }).await;
     assert_fails(&home, request, Code::ClientMissing, Exit::UserError, "17").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_backup_over_no_connection_is_refused_before_anything_is_recorded() {
+    let (_folder, home) = home().await;
+    let mut request = home.request(&shared(17).dsn(&shop().await)).await;
+    request.jobs = 0;
+    let error = home.engine.backup().run(request, &Diary::default()).await.unwrap_err();
+    assert_eq!(error.code(), Code::ArgumentInvalid, "{error:?}");
+    assert!(home.engine.catalog().jobs(JobQuery::default()).await.unwrap().is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -223,6 +223,11 @@ async fn a_changed_manifest_or_an_unknown_key_is_refused() {
     request.trusted_keys = vec![*other.public_key()];
     assert_eq!(scene.run(request).await.unwrap_err().code(), Code::SignatureInvalid);
 
+    // No key at all is the caller's mistake, and says nothing of the manifest.
+    let mut request = scene.named(&name).await;
+    request.trusted_keys = Vec::new();
+    assert_eq!(scene.run(request).await.unwrap_err().code(), Code::KeyMissing);
+
     let mut request = scene.named(&name).await;
     request.manifest_sha256 = Sha256::of(b"another");
     assert_eq!(scene.run(request).await.unwrap_err().code(), Code::ManifestMissing);

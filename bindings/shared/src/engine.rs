@@ -15,6 +15,7 @@ use walwarden_core::chain::Subject;
 use walwarden_core::clock::SystemRandom;
 use walwarden_core::export::{ExportRequest, Exported};
 use walwarden_core::manifest::{FileKey, ManifestSigner};
+use walwarden_core::mirror::{RebuildOptions, Rebuilt};
 use walwarden_core::restore::{RestorePlan, RestoreSession as _, Restored};
 use walwarden_core::secret::Secret;
 use walwarden_core::source::{ClientSearch, ClientSet};
@@ -27,7 +28,7 @@ use crate::process::PerProcess;
 use events::Told;
 pub use events::{Event, Listener};
 pub use options::{BackupOptions, EngineOptions, RestoreOptions};
-use options::{parsed, seconds};
+use options::{keys, parsed, positive, seconds};
 
 /// The runtime on which everything of the engine runs, beside the host's own threads.
 ///
@@ -59,7 +60,9 @@ impl Engine {
         let worker = options.worker.unwrap_or_else(|| Settings::worker_of("binding", &SystemRandom));
         let spool_dir = options.spool_dir.unwrap_or_else(std::env::temp_dir);
         let mut settings = Settings::new(org_id.clone(), worker, spool_dir);
-        settings.attempts = options.attempts.unwrap_or(settings.attempts);
+        if let Some(given) = options.attempts {
+            settings.attempts = positive("attempts", given)?;
+        }
         if let Some(given) = options.backoff_seconds {
             settings.backoff = seconds("backoff_seconds", given)?;
         }
@@ -152,6 +155,23 @@ impl Engine {
         (request.artifacts, request.allow_missing) = (artifacts, allow_missing);
         let (staged, exported) = engine.evidence().export(&request, staged).await?;
         Ok((exported, new_file::publish(staged, &out)?))
+    }
+
+    /// Enters the chains of a destination that the catalogue does not have, of one database alone if it is named, and returns them.
+    ///
+    /// # Errors
+    /// As [`walwarden_core::mirror::Rebuilder::rebuild`].
+    pub async fn rebuild(
+        &self,
+        from: Arc<dyn Storage>,
+        public_keys: &[String],
+        database_id: Option<&str>,
+        accept_uncovered: bool,
+    ) -> Result<Vec<Rebuilt>> {
+        let mut options = RebuildOptions::new(keys(public_keys)?);
+        options.only = database_id.map(|id| parsed("database_id", id)).transpose()?;
+        options.accept_uncovered = accept_uncovered;
+        self.of_this_process()?.rebuild().rebuild(from.as_ref(), &options).await
     }
 
     /// Up to `limit` rows of a database's audit chain from `first_seq` on, each in its own canonical bytes.

@@ -58,7 +58,7 @@ const FILE_FAILED: &str =
     "Check the path, its permissions and the free space; a file that exists is never overwritten.";
 const INTERNAL: &str = "This is a defect of Walwarden: please report it with this message.";
 const CANCELLED: &str = "Nothing to do: the job was stopped as asked.";
-const ARGUMENT_INVALID: &str = "Correct the named argument or setting and run the command again.";
+const ARGUMENT_INVALID: &str = "Correct the named argument or setting, and try again.";
 
 impl fmt::Display for Failure {
     /// As the command line says it.

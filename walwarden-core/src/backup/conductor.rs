@@ -42,6 +42,9 @@ impl BackupConductor {
 #[async_trait]
 impl BackupRunner for BackupConductor {
     async fn run(&self, request: BackupRequest, watch: &dyn Watch) -> Result<SealedBackup> {
+        if request.jobs == 0 {
+            return Err(Error::new(Code::ArgumentInvalid, "a backup needs at least one job"));
+        }
         let subject = Subject {
             org_id: self.parts.settings.org_id.clone(),
             database_id: Some(request.database_id.clone()),
@@ -227,7 +230,7 @@ impl Run<'_> {
             return held.step(JobState::Cancelled, Object::new()).await;
         }
         let attempt = held.job().await.attempt;
-        let again = error.code().retry() == Retry::Yes && attempt < self.parts.settings.attempts;
+        let again = error.code().retry() == Retry::Yes && attempt < self.parts.settings.attempts.get();
         held.fail(error, again.then(|| self.backoff(attempt))).await
     }
 

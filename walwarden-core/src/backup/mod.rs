@@ -41,7 +41,7 @@ pub struct BackupRequest {
     pub options: DumpOptions,
     /// Whether roles and tablespaces are stored beside the dump.
     pub globals: bool,
-    /// Over how many connections tables are read; more than one where the server lets them share a snapshot.
+    /// Over how many connections tables are read, at least 1; more than one where the server lets them share a snapshot.
     pub jobs: usize,
     /// Where to store.
     pub destination: Arc<dyn Storage>,

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use futures::stream;
-use futures::{StreamExt as _, TryStreamExt};
+use futures::future::BoxFuture;
+use futures::{FutureExt as _, StreamExt as _, TryStreamExt as _, stream};
 use walwarden_verify::chain::KeyHistory;
 use walwarden_verify::checkpoint::{Checkpoint, SignedNote, origin};
 use walwarden_verify::key::PublicKey;
@@ -123,11 +123,14 @@ impl Trust<'_> {
     /// Every checkpoint by trusted keys, the smallest first. Its own size counts, not its name: whoever can add objects can store
     /// a copy under another number, where it stays for good if the store keeps every object.
     async fn signed<'f>(&self, chain_id: ChainId, found: &'f Found) -> Result<Vec<Signed<'f>>> {
-        let read = |(_, listed): &'f (u64, Listed)| async move {
+        let read = |listed: &'f Listed| async move {
             let signed = self.checkpoint(chain_id, listed).await?;
-            Ok::<_, Error>(signed.map(|(checkpoint, by)| Signed { checkpoint, by, name: &listed.name }))
+            Ok(signed.map(|(checkpoint, by)| Signed { checkpoint, by, name: &listed.name }))
         };
-        let read = stream::iter(found.checkpoints.iter().map(read)).buffered(READ_AT_ONCE);
+        // Boxed, else the compiler does not see that the whole may be sent to another thread.
+        let reads: Vec<BoxFuture<'_, Result<Option<Signed<'f>>>>> =
+            found.checkpoints.iter().map(|(_, listed)| read(listed).boxed()).collect();
+        let read = stream::iter(reads).buffered(READ_AT_ONCE);
         let mut signed: Vec<Signed<'f>> =
             read.try_filter_map(|signed| async { Ok(signed) }).try_collect().await?;
         signed.sort_by_key(|signed| signed.checkpoint.size);

@@ -50,6 +50,10 @@ pub(super) async fn manifest(
 pub(super) fn check(bytes: &[u8], trusted_keys: &[PublicKey]) -> Result<VerifiedManifest> {
     let manifest = Manifest::parse(bytes)
         .map_err(|error| Error::new(Code::ManifestInvalid, "the manifest is malformed").with_source(error))?;
+    if trusted_keys.is_empty() {
+        let message = "no public key is given under which the manifest's signature could be checked";
+        return Err(Error::new(Code::KeyMissing, message));
+    }
     let named = manifest.body().signer;
     let Some(key) = trusted_keys.iter().find(|key| key.key_id() == named) else {
         let message = format!("the manifest is signed by a key that is not trusted key={named}");

@@ -1,5 +1,6 @@
 //! What jobs are asked for, in plain values; what is not given is as `walwarden-core` has it.
 
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -109,12 +110,7 @@ impl RestoreOptions {
         clients: ClientSet,
         cancel: Cancel,
     ) -> Result<RestoreRequest> {
-        let mut keys = Vec::new();
-        for text in &self.public_keys {
-            keys.extend(PublicKey::several_from_pem(text).map_err(|error| {
-                Error::new(Code::KeyInvalid, "a public key cannot be read").with_source(error)
-            })?);
-        }
+        let keys = keys(&self.public_keys)?;
         let mode = self.mode.parse()?;
         let manifest = parsed("manifest_sha256", &self.manifest_sha256)?;
         let mut request = RestoreRequest::new(manifest, from, keys, dsn(&self.target)?, mode, clients);
@@ -149,6 +145,19 @@ where
     text.parse().map_err(|error| {
         Error::new(Code::ArgumentInvalid, format!("{name} has no meaning {name}={text:?}")).with_source(error)
     })
+}
+
+/// Keys from texts that may hold several.
+pub(super) fn keys(texts: &[String]) -> Result<Vec<PublicKey>> {
+    let read = texts.iter().map(|text| PublicKey::several_from_pem(text));
+    let keys: std::result::Result<Vec<_>, _> = read.collect();
+    let unreadable = |error| Error::new(Code::KeyInvalid, "a public key cannot be read").with_source(error);
+    Ok(keys.map_err(unreadable)?.concat())
+}
+
+pub(super) fn positive(name: &str, number: u32) -> Result<NonZeroU32> {
+    let none = || Error::new(Code::ArgumentInvalid, format!("{name} must be 1 or more"));
+    NonZeroU32::new(number).ok_or_else(none)
 }
 
 pub(super) fn seconds(name: &str, seconds: f64) -> Result<Duration> {
