@@ -49,7 +49,7 @@ pub(crate) async fn run(arguments: Arguments, output: Output) -> Ending {
             }
             Command::Evidence(command) => evidence::run(command, &home()?, output).await,
             Command::Witness(command) => witness::run(command, output).await,
-            Command::Verify(verify) => verify::run(&verify, output),
+            Command::Verify(verify) => verify::run(verify, output).await,
             Command::Archive(command) => archive::run(&command, output),
             Command::Catalog(command) => catalog::run(command, &home()?, output).await,
             Command::Status => status::run(&home()?, output).await,

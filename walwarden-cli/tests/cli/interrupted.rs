@@ -97,6 +97,23 @@ async fn ctrl_c_reaches_the_whole_process_group_and_cancels_all_the_same() {
     assert_eq!((status, states), (Some(4), vec!["cancelled".to_owned(), "error".to_owned()]));
 }
 
+/// Reading a pipe that nobody writes to waits in the kernel, as a verification of gigabytes computes.
+#[test]
+fn a_verification_that_is_stopped_ends_with_4_and_says_nothing_of_the_bundle() {
+    let scene = Scene::empty();
+    let pipe = scene.text("key.pem");
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let mut process = scene.process(&["verify", "--bundle", "shop.evidence.tgz", "--pubkey", &pipe]);
+    let child = process.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    // Opened once the command has opened its end.
+    let _writer = fs::OpenOptions::new().write(true).open(&pipe).unwrap();
+    assert!(Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap().success());
+    let output = child.wait_with_output().unwrap();
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert_eq!((output.status.code(), output.stdout.len()), (Some(4), 0), "{told}");
+    assert!(told.contains("[cancelled]") && !told.contains("without waiting any longer"), "{told}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_restore_that_is_stopped_ends_with_4_and_leaves_no_pg_restore() {
     let shop = Shop::open().await;
