@@ -116,6 +116,10 @@ pub(crate) struct Plan {
 
 #[pymethods]
 impl Plan {
+    fn __repr__(&self) -> String {
+        format!("<walwarden.Plan: database={:?} target_version={:?}>", self.database(), self.target_version())
+    }
+
     #[getter]
     fn database(&self) -> &str {
         self.plan.database()
@@ -156,6 +160,13 @@ pub(crate) struct CheckedTable {
     digest: Option<String>,
 }
 
+#[pymethods]
+impl CheckedTable {
+    fn __repr__(&self) -> String {
+        format!("<walwarden.CheckedTable: {}.{} rows={}>", self.schema, self.name, self.rows)
+    }
+}
+
 /// What a restore did.
 #[pyclass(frozen, get_all, module = "walwarden")]
 pub(crate) struct Restored {
@@ -164,12 +175,46 @@ pub(crate) struct Restored {
     checked: Option<Vec<Py<CheckedTable>>>,
 }
 
+#[pymethods]
+impl Restored {
+    fn __repr__(&self) -> String {
+        let checked = self.checked.as_ref().map_or("None".to_owned(), |tables| tables.len().to_string());
+        format!("<walwarden.Restored: database={:?} checked={checked}>", self.database)
+    }
+}
+
 /// Something that should be in a bundle and is not.
 #[pyclass(frozen, get_all, module = "walwarden")]
 #[derive(Clone)]
 pub(crate) struct Missing {
     name: String,
     code: &'static str,
+}
+
+#[pymethods]
+impl Missing {
+    fn __repr__(&self) -> String {
+        format!("<walwarden.Missing: {} [{}]>", self.name, self.code)
+    }
+}
+
+/// A chain that came back into the catalogue.
+#[pyclass(frozen, get_all, module = "walwarden")]
+pub(crate) struct Rebuilt {
+    org_id: String,
+    database_id: Option<String>,
+    rows: u64,
+    covered_rows: u64,
+    backups: u64,
+    notices: Vec<String>,
+}
+
+#[pymethods]
+impl Rebuilt {
+    fn __repr__(&self) -> String {
+        let database_id = self.database_id.as_deref().unwrap_or_default();
+        format!("<walwarden.Rebuilt: {database_id} rows={} covered_rows={}>", self.rows, self.covered_rows)
+    }
 }
 
 /// What a bundle holds.
@@ -181,6 +226,17 @@ pub(crate) struct Exported {
     artifacts: u64,
     head: String,
     missing: Vec<Missing>,
+}
+
+#[pymethods]
+impl Exported {
+    fn __repr__(&self) -> String {
+        let Exported { rows, manifests, artifacts, missing, .. } = self;
+        let missing = missing.len();
+        format!(
+            "<walwarden.Exported: rows={rows} manifests={manifests} artifacts={artifacts} missing={missing}>"
+        )
+    }
 }
 
 /// Backs up, restores and exports evidence.
@@ -235,7 +291,7 @@ impl Engine {
         exclude_tables: Vec<String>,
         exclude_table_data: Vec<String>,
         lock_timeout_seconds: Option<u32>,
-        on_event: Option<Py<PyAny>>,
+        on_event: Option<Bound<'_, PyAny>>,
     ) -> PyResult<Job> {
         let mut dump = DumpOptions::default();
         dump.no_owner = no_owner;
@@ -247,8 +303,8 @@ impl Engine {
         dump.exclude_table_data = exclude_table_data;
         dump.lock_timeout_seconds = lock_timeout_seconds;
         let options = BackupOptions { database_id, source, jobs, compression, globals: roles, dump };
-        let (engine, to, cancel) = (self.engine.clone(), self.storage(&to)?, Cancel::default());
-        let (listener, stop) = (on_event.map(listener), cancel.clone());
+        let (engine, to, cancel) = (self.engine.clone(), self.storage("to", &to)?, Cancel::default());
+        let (listener, stop) = (on_event.map(listener).transpose()?, cancel.clone());
         let work = async move { engine.backup(options, to, listener, stop).await };
         Job::start(py, cancel, work, Sealed)
     }
@@ -292,15 +348,17 @@ impl Engine {
             check,
             spooling,
         };
-        let (engine, from, cancel) = (self.engine.clone(), self.storage(&storage)?, Cancel::default());
+        let (engine, from, cancel) =
+            (self.engine.clone(), self.storage("storage", &storage)?, Cancel::default());
         let (stop, kept) = (cancel.clone(), cancel.clone());
         let work = async move { engine.plan(options, from, stop).await };
         Job::start(py, cancel, work, |plan| Plan { plan, cancel: kept })
     }
 
     #[pyo3(signature = (plan, *, on_event=None))]
-    fn restore(&self, py: Python<'_>, plan: &Plan, on_event: Option<Py<PyAny>>) -> PyResult<Job> {
-        let (engine, planned, listener) = (self.engine.clone(), plan.plan.clone(), on_event.map(listener));
+    fn restore(&self, py: Python<'_>, plan: &Plan, on_event: Option<Bound<'_, PyAny>>) -> PyResult<Job> {
+        let (engine, planned, listener) =
+            (self.engine.clone(), plan.plan.clone(), on_event.map(listener).transpose()?);
         let work = async move { engine.restore(planned, listener).await };
         Job::start(py, plan.cancel.clone(), work, RestoredRecord)
     }
@@ -315,10 +373,27 @@ impl Engine {
         artifacts: bool,
         allow_missing: bool,
     ) -> PyResult<Job> {
-        let from: PyResult<Vec<_>> = storages.iter().map(|from| self.storage(from)).collect();
+        let from: PyResult<Vec<_>> = storages.iter().map(|from| self.storage("storages", from)).collect();
         let (engine, from) = (self.engine.clone(), from?);
         let work = async move { engine.export(&database_id, from, out, artifacts, allow_missing).await };
         Job::start(py, Cancel::default(), work, exported)
+    }
+
+    #[pyo3(signature = (storage, *, public_keys=vec![], database_id=None, accept_uncovered=false))]
+    fn rebuild_catalog(
+        &self,
+        py: Python<'_>,
+        storage: Bound<'_, PyAny>,
+        public_keys: Vec<String>,
+        database_id: Option<String>,
+        accept_uncovered: bool,
+    ) -> PyResult<Job> {
+        let (engine, from) = (self.engine.clone(), self.storage("storage", &storage)?);
+        let work =
+            async move { engine.rebuild(from, &public_keys, database_id.as_deref(), accept_uncovered).await };
+        Job::start(py, Cancel::default(), work, |chains| {
+            chains.into_iter().map(Rebuilt::from).collect::<Vec<_>>()
+        })
     }
 
     fn rows(&self, py: Python<'_>, database_id: String, first_seq: u64, limit: u32) -> PyResult<Job> {
@@ -330,11 +405,11 @@ impl Engine {
 
 impl Engine {
     /// Storage of the engine's own, or an object that is one.
-    fn storage(&self, given: &Bound<'_, PyAny>) -> PyResult<Arc<dyn Storage>> {
+    fn storage(&self, name: &str, given: &Bound<'_, PyAny>) -> PyResult<Arc<dyn Storage>> {
         if let Ok(destination) = given.cast::<Destination>() {
             return Ok(Arc::clone(&destination.get().storage));
         }
-        Ok(Arc::new(OwnStorage::new(Own::storage(given.clone().unbind()), self.patience)))
+        Ok(Arc::new(OwnStorage::new(Own::storage(name, given)?, self.patience)))
     }
 }
 
@@ -343,9 +418,8 @@ fn signing(given: &Bound<'_, PyAny>, patience: Duration) -> PyResult<Arc<dyn Man
     if let Ok(key) = given.cast::<FileKey>() {
         return Ok(Arc::clone(&key.get().0) as _);
     }
-    let public_key: String = given.getattr("public_key")?.extract()?;
-    let own = OwnSigner::new(&public_key, Own::signer(given.clone().unbind()), patience);
-    Ok(Arc::new(own.or_raise(given.py())?))
+    let (public_key, signer) = Own::signer(given)?;
+    Ok(Arc::new(OwnSigner::new(&public_key, signer, patience).or_raise(given.py())?))
 }
 
 struct RestoredRecord(walwarden_core::restore::Restored);
@@ -375,6 +449,19 @@ impl<'py> IntoPyObject<'py> for RowsRecord {
 
     fn into_pyobject(self, py: Python<'py>) -> PyResult<Self::Output> {
         pyo3::types::PyList::new(py, self.0.iter().map(|row| PyBytes::new(py, row)))
+    }
+}
+
+impl From<walwarden_core::mirror::Rebuilt> for Rebuilt {
+    fn from(rebuilt: walwarden_core::mirror::Rebuilt) -> Self {
+        Rebuilt {
+            org_id: rebuilt.subject.org_id.to_string(),
+            database_id: rebuilt.subject.database_id.map(|id| id.to_string()),
+            rows: rebuilt.rows,
+            covered_rows: rebuilt.covered_rows,
+            backups: rebuilt.backups,
+            notices: rebuilt.notices,
+        }
     }
 }
 

@@ -18,7 +18,8 @@ mod _native {
 
     #[pymodule_export]
     use crate::engine::{
-        CheckedTable, Destination, Engine, Exported, FileKey, Missing, Plan, Restored, Sealed, open_storage,
+        CheckedTable, Destination, Engine, Exported, FileKey, Missing, Plan, Rebuilt, Restored, Sealed,
+        open_storage,
     };
     #[pymodule_export]
     use crate::interpreter::{forked, leave};

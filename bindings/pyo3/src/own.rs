@@ -4,16 +4,18 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use pyo3::buffer::PyBuffer;
 use pyo3::call::PyCallArgs;
 use pyo3::conversion::FromPyObjectOwned;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
+use walwarden_bindings::Failure;
 use walwarden_bindings::engine::{Event, Listener};
 use walwarden_bindings::own::{HostSigner, HostStorage, HostUpload, failed};
 use walwarden_core::Result;
 use walwarden_core::verify::canonical;
 
-use crate::failure::crossed;
+use crate::failure::{crossed, raised};
 use crate::interpreter::{enter, gone};
 
 /// A Python object and what it is, for errors.
@@ -22,13 +24,41 @@ pub(crate) struct Own {
     component: &'static str,
 }
 
+const STORAGE_METHODS: [&str; 6] = ["upload", "size", "read", "list", "abandon", "put_if_absent"];
+
+/// The error of an argument that is not what it is given as.
+fn refused(object: &Bound<'_, PyAny>, told: &str) -> PyErr {
+    let class = object.get_type().name().map_or_else(|_| "?".to_owned(), |name| name.to_string());
+    raised(object.py(), Failure::argument(format!("{told} class={class}")))
+}
+
 impl Own {
-    pub(crate) fn signer(object: Py<PyAny>) -> Self {
-        Own { object, component: "signer" }
+    /// A signer's public key and the signer.
+    pub(crate) fn signer(object: &Bound<'_, PyAny>) -> PyResult<(String, Self)> {
+        let public_key = object.getattr_opt("public_key")?.and_then(|key| key.extract().ok());
+        let told = || refused(object, "signer is no FileKey and no Signer: it has no text public_key");
+        let own = Own::having(object, "signer", &["sign"], "signer is no FileKey and no Signer")?;
+        Ok((public_key.ok_or_else(told)?, own))
     }
 
-    pub(crate) fn storage(object: Py<PyAny>) -> Self {
-        Own { object, component: "storage" }
+    /// Storage, given as this argument.
+    pub(crate) fn storage(argument: &str, object: &Bound<'_, PyAny>) -> PyResult<Self> {
+        let told = format!("{argument} is neither what open_storage returns nor a Storage");
+        Own::having(object, "storage", &STORAGE_METHODS, &told)
+    }
+
+    fn having(
+        object: &Bound<'_, PyAny>,
+        component: &'static str,
+        methods: &[&str],
+        told: &str,
+    ) -> PyResult<Self> {
+        for method in methods {
+            if !object.getattr_opt(method)?.is_some_and(|method| method.is_callable()) {
+                return Err(refused(object, &format!("{told}: it has no method {method}")));
+            }
+        }
+        Ok(Own { object: object.clone().unbind(), component })
     }
 
     async fn call<A, T>(&self, method: &'static str, arguments: A) -> Result<T>
@@ -58,7 +88,7 @@ impl Own {
 #[async_trait]
 impl HostSigner for Own {
     async fn sign(&self, message: Vec<u8>) -> Result<Vec<u8>> {
-        self.call("sign", (Octets(message.into()),)).await
+        Ok(self.call::<_, Octets>("sign", (Octets(message.into()),)).await?.0.into())
     }
 }
 
@@ -75,8 +105,7 @@ impl HostStorage for Own {
     }
 
     async fn read(&self, name: String, start: u64, length: u64) -> Result<Bytes> {
-        let bytes: Vec<u8> = self.call("read", (name, start, length)).await?;
-        Ok(bytes.into())
+        Ok(self.call::<_, Octets>("read", (name, start, length)).await?.0)
     }
 
     async fn list(&self, prefix: String) -> Result<Vec<(String, u64)>> {
@@ -107,8 +136,20 @@ impl HostUpload for Own {
     }
 }
 
-/// `bytes` in Python, not a list of numbers.
-struct Octets(Bytes);
+/// Goes to Python as `bytes`, and comes from there as `bytes` or whatever else lends its memory: `bytearray`, `memoryview`, `mmap`.
+pub(crate) struct Octets(pub(crate) Bytes);
+
+impl<'a, 'py> FromPyObject<'a, 'py> for Octets {
+    type Error = PyErr;
+
+    fn extract(object: Borrowed<'a, 'py, PyAny>) -> PyResult<Self> {
+        let copied = match object.cast::<PyBytes>() {
+            Ok(bytes) => bytes.as_bytes().to_vec(),
+            Err(_) => PyBuffer::<u8>::get(&object)?.to_vec(object.py())?,
+        };
+        Ok(Octets(copied.into()))
+    }
+}
 
 impl<'py> IntoPyObject<'py> for Octets {
     type Target = PyBytes;
@@ -149,8 +190,12 @@ impl<'a, 'py> FromPyObject<'a, 'py> for OwnUpload {
 }
 
 /// Tells a Python function, of which nothing that it raises stops the job.
-pub(crate) fn listener(function: Py<PyAny>) -> Listener {
-    Box::new(move |event| {
+pub(crate) fn listener(function: Bound<'_, PyAny>) -> PyResult<Listener> {
+    if !function.is_callable() {
+        return Err(refused(&function, "on_event is no function"));
+    }
+    let function = function.unbind();
+    Ok(Box::new(move |event| {
         enter(|py| {
             let call = || match event {
                 Event::State(change) => {
@@ -185,7 +230,7 @@ pub(crate) fn listener(function: Py<PyAny>) -> Listener {
                 error.write_unraisable(py, Some(function.bind(py)));
             }
         });
-    })
+    }))
 }
 
 fn told(

@@ -11,6 +11,7 @@ use walwarden_verify::Trust;
 
 use crate::failure::OrRaise as _;
 use crate::job::Job;
+use crate::own::Octets;
 
 /// One check and what became of it.
 #[pyclass(frozen, get_all, module = "walwarden")]
@@ -36,6 +37,14 @@ pub(crate) struct ChainKey {
     from_seq: u64,
     pinned: bool,
     revoked_seq: Option<u64>,
+}
+
+#[pymethods]
+impl ChainKey {
+    fn __repr__(&self) -> String {
+        let pinned = if self.pinned { " pinned" } else { "" };
+        format!("<walwarden.ChainKey: {} from row {}{pinned}>", self.key_id, self.from_seq)
+    }
 }
 
 /// Everything a verification found.
@@ -134,7 +143,7 @@ fn finding(finding: &walwarden_verify::Finding) -> Finding {
 
 #[derive(FromPyObject)]
 pub(crate) enum Given {
-    Bytes(Vec<u8>),
+    Bytes(Octets),
     Path(PathBuf),
 }
 
@@ -147,27 +156,27 @@ pub(crate) fn verify(
     public_keys: Vec<String>,
     fingerprints: Vec<String>,
     witnesses: Vec<String>,
-    witness_policy: Option<Vec<u8>>,
-    policy: Option<Vec<u8>>,
+    witness_policy: Option<Octets>,
+    policy: Option<Octets>,
     as_of: Option<String>,
-    since: Option<Vec<u8>>,
+    since: Option<Octets>,
     authorities: Vec<String>,
     level: Option<u8>,
     now: Option<String>,
 ) -> PyResult<Job> {
     let bundle = match bundle {
-        Given::Bytes(bytes) => Bundle::Bytes(bytes),
+        Given::Bytes(bytes) => Bundle::Bytes(bytes.0.into()),
         Given::Path(path) => Bundle::File(path),
     };
-    let kept_checkpoint = since;
+    let octets = |given: Option<Octets>| given.map(|octets| octets.0.into());
     let trust = Trust {
         public_keys,
         fingerprints,
         witnesses,
-        witness_policy,
-        policy,
+        witness_policy: octets(witness_policy),
+        policy: octets(policy),
         as_of,
-        kept_checkpoint,
+        kept_checkpoint: octets(since),
         authorities,
         level,
     };

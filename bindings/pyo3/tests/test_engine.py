@@ -32,6 +32,7 @@ def test_a_backup_is_restored_and_its_evidence_verifies(
     bundle = tmp_path / "shop.evidence.tgz"
     exported = engine.export_evidence("shop", [storage], bundle, artifacts=True)
     assert (exported.manifests, exported.artifacts, exported.missing) == (1, 1, [])
+    assert repr(exported) == f"<walwarden.Exported: rows={exported.rows} manifests=1 artifacts=1 missing=0>"
     assert exported.size_bytes == bundle.stat().st_size
     report = walwarden.verify(bundle, public_keys=[key.public_key])
     assert (report.exit, report.level, report.artifacts_checked) == (0, 2, 1)
@@ -47,6 +48,7 @@ def test_a_backup_is_restored_and_its_evidence_verifies(
     )
     assert plan.database == "from_python"
     restored = engine.restore(plan)
+    assert repr(restored) == '<walwarden.Restored: database="from_python" checked=1>'
     assert restored.checked and [(table.name, table.rows) for table in restored.checked] == [("orders", 5000)]
     dump = ["pg_dump", "--restrict-key=x"]
     assert server.run(*dump, "-d", server.dsn("from_python")) == server.run(*dump, "-d", server.dsn("shop"))
@@ -396,6 +398,68 @@ def test_many_at_once_do_not_block_the_loop(
     print(f"event-loop delay of 10 backups: p99 {delays[int(len(delays) * 0.99) - 1] * 1000:.1f} ms")
 
 
+def test_a_lost_catalogue_comes_back_from_the_storage(
+    server: Server, shop: str, engine: walwarden.Engine, key: walwarden.FileKey, tmp_path: Path
+) -> None:
+    storage = DictStorage()
+    first = engine.backup("shop", shop, storage)
+    (tmp_path / "new").mkdir()
+    again = open_engine(server, tmp_path / "new", signer=key)
+    with pytest.raises(walwarden.RefusedError) as raised:
+        again.backup("shop", shop, storage)
+    assert raised.value.code == "chain-exists"
+
+    other = walwarden.FileKey.generate(tmp_path / "other.pem")
+    with pytest.raises(walwarden.RefusedError) as raised:
+        again.rebuild_catalog(storage, public_keys=[other.public_key])
+    assert raised.value.code == "chain-uncovered"
+    assert again.rebuild_catalog(storage, public_keys=[key.public_key], database_id="other") == []
+    [rebuilt] = asyncio.run(again.rebuild_catalog_async(storage, public_keys=[key.public_key]))
+    assert (rebuilt.org_id, rebuilt.database_id, rebuilt.backups) == ("acme", "shop", 1)
+    assert rebuilt.rows == rebuilt.covered_rows == len(engine.rows("shop"))
+    assert again.rows("shop") == engine.rows("shop")
+    assert again.backup("shop", shop, storage).manifest_sha256 != first.manifest_sha256
+
+
+class Lending(DictStorage):
+    """Answers with memory that is not `bytes`."""
+
+    def read(self, name: str, start: int, length: int) -> memoryview:  # type: ignore[override]
+        return memoryview(bytearray(self.objects[name]))[start : start + length]
+
+
+def test_what_lends_its_memory_is_as_good_as_bytes(
+    server: Server, shop: str, key: walwarden.FileKey, tmp_path: Path
+) -> None:
+    class Wrapped(OpensslSigner):
+        def sign(self, message: bytes) -> bytearray:  # type: ignore[override]
+            return bytearray(super().sign(message))
+
+    engine = open_engine(server, tmp_path, signer=Wrapped(tmp_path))
+    assert engine.backup("shop", shop, Lending()).manifest_sha256
+
+
+def test_what_is_no_component_is_refused_before_anything_is_done(
+    server: Server, shop: str, engine: walwarden.Engine, key: walwarden.FileKey, tmp_path: Path
+) -> None:
+    url = "s3://key:secret@bucket"
+    never: object = None
+    calls: list[tuple[Callable[[], object], str]] = [
+        (lambda: engine.backup("shop", shop, url), "to is neither what open_storage returns nor a Storage: it has no method upload class=str"),  # type: ignore[arg-type]
+        (lambda: engine.export_evidence("shop", [never], tmp_path / "out"), "storages is neither"),  # type: ignore[list-item]
+        (lambda: engine.plan_restore("0" * 64, key, shop, "in_place"), "storage is neither"),  # type: ignore[arg-type]
+        (lambda: engine.backup("shop", shop, DictStorage(), on_event=1), "on_event is no function class=int"),  # type: ignore[arg-type]
+        (lambda: open_engine(server, tmp_path, signer=url), "signer is no FileKey and no Signer: it has no method sign class=str"),  # type: ignore[arg-type]
+        (lambda: open_engine(server, tmp_path, signer=Pretender(b"", b"")), "it has no text public_key class=Pretender"),  # type: ignore[arg-type]
+    ]
+    for call, told in calls:
+        with pytest.raises(walwarden.InvalidError) as raised:
+            call()
+        assert raised.value.code == "argument-invalid"
+        assert told in str(raised.value) and "secret" not in str(raised.value)
+    assert kinds_or_none(engine) == []
+
+
 def test_arguments_without_meaning_are_told(shop: str, engine: walwarden.Engine) -> None:
     storage = DictStorage()
     calls: list[tuple[Callable[[], object], str]] = [
@@ -406,6 +470,8 @@ def test_arguments_without_meaning_are_told(shop: str, engine: walwarden.Engine)
         (lambda: engine.plan_restore("0" * 64, storage, shop, "sideways"), "argument-invalid"),  # type: ignore[arg-type]
         (lambda: walwarden.open_storage("ftp://x"), "destination-invalid"),
         (lambda: walwarden.Engine(""), "argument-invalid"),
+        (lambda: walwarden.Engine("acme", attempts=0), "argument-invalid"),
+        (lambda: engine.backup("shop", shop, storage, jobs=0), "argument-invalid"),
     ]
     for call, code in calls:
         with pytest.raises(walwarden.Error) as raised:

@@ -59,6 +59,15 @@ def outcome(case: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def test_a_bundle_may_be_whatever_lends_its_memory() -> None:
+    whole = GOOD.read_bytes()
+    for bundle in (whole, bytearray(whole), memoryview(b"x" + whole)[1:]):
+        assert walwarden.verify(bundle, public_keys=[ALPHA], now=NOW).exit == 0
+    for given in (b"no policy", bytearray(b"no policy")):
+        with pytest.raises(walwarden.InvalidError, match="policy"):
+            walwarden.verify(whole, public_keys=[ALPHA], policy=given)
+
+
 def test_every_vector_ends_as_it_should() -> None:
     cases = json.loads((VECTORS / "cases.json").read_text())
     outcomes = [outcome(case) for case in cases]

@@ -22,6 +22,7 @@ from ._components import (
     Event,
     Listener,
     NoticeEvent,
+    Octets,
     Signer,
     StateEvent,
     Storage,
@@ -49,6 +50,7 @@ from ._native import (
     Finding,
     Missing,
     Plan,
+    Rebuilt,
     Report,
     Restored,
     Sealed,
@@ -76,7 +78,9 @@ __all__ = [
     "Listener",
     "Missing",
     "NoticeEvent",
+    "Octets",
     "Plan",
+    "Rebuilt",
     "RefusedError",
     "Report",
     "RestoreOptions",
@@ -111,13 +115,13 @@ class Trust(TypedDict, total=False):
     """Ids of keys (``sha256:…``) whose bytes are taken from the bundle."""
     witnesses: list[str]
     """Witnesses as C2SP vkeys; one of them is enough. Not together with a witness policy."""
-    witness_policy: bytes
+    witness_policy: Octets
     """Logs, witnesses and their quorum: a C2SP tlog-policy."""
-    policy: bytes
+    policy: Octets
     """What is demanded beyond the format: JSON of type ``walwarden.audit-policy``."""
     as_of: str
     """The time of which the ages are taken that the policy limits (``2026-01-31T12:00:00.000Z``), not the present."""
-    since: bytes
+    since: Octets
     """A checkpoint of this chain that was kept earlier."""
     authorities: list[str]
     """Certificates of time stamping authorities, PEM."""
@@ -127,7 +131,7 @@ class Trust(TypedDict, total=False):
     """The present, which the report states; the machine's clock unless given."""
 
 
-def verify(bundle: Path | bytes, **trust: Unpack[Trust]) -> Report:
+def verify(bundle: Path | Octets, **trust: Unpack[Trust]) -> Report:
     """Checks an evidence bundle (a path, or its bytes) offline against what you trust: the members of :class:`Trust`.
 
     Whatever is wrong with the evidence is in the report. Raises :class:`Error` when an argument has no meaning or the bundle
@@ -136,13 +140,13 @@ def verify(bundle: Path | bytes, **trust: Unpack[Trust]) -> Report:
     return wait(_verification(bundle, trust))
 
 
-async def verify_async(bundle: Path | bytes, **trust: Unpack[Trust]) -> Report:
+async def verify_async(bundle: Path | Octets, **trust: Unpack[Trust]) -> Report:
     """:func:`verify` for event loops; a cancelled task stops the verification."""
     return await wait_async(_verification(bundle, trust))
 
 
-def _verification(bundle: Path | bytes, trust: Trust) -> Job[Report]:
-    return _native.verify(bundle if isinstance(bundle, bytes) else fspath(bundle), **trust)
+def _verification(bundle: Path | Octets, trust: Trust) -> Job[Report]:
+    return _native.verify(bundle if isinstance(bundle, Octets) else fspath(bundle), **trust)
 
 
 def open_storage(
@@ -317,6 +321,42 @@ class Engine:
     ) -> Job[Exported]:
         return self._engine.export_evidence(
             database_id, list(storages), out, artifacts=artifacts, allow_missing=allow_missing
+        )
+
+    def rebuild_catalog(
+        self,
+        storage: Destination | Storage,
+        *,
+        public_keys: Sequence[str],
+        database_id: str | None = None,
+        accept_uncovered: bool = False,
+    ) -> list[Rebuilt]:
+        """Enters the chains of a storage that the catalogue does not have, for one that was lost; of ``database_id`` alone if it
+        is given. A chain counts as far as one of ``public_keys`` signed its checkpoints; further rows are refused
+        (``chain-uncovered``) unless ``accept_uncovered``.
+        """
+        return wait(self._rebuild(storage, public_keys, database_id, accept_uncovered))
+
+    async def rebuild_catalog_async(
+        self,
+        storage: Destination | Storage,
+        *,
+        public_keys: Sequence[str],
+        database_id: str | None = None,
+        accept_uncovered: bool = False,
+    ) -> list[Rebuilt]:
+        """:meth:`rebuild_catalog` for event loops."""
+        return await wait_async(self._rebuild(storage, public_keys, database_id, accept_uncovered))
+
+    def _rebuild(
+        self,
+        storage: Destination | Storage,
+        public_keys: Sequence[str],
+        database_id: str | None,
+        accept_uncovered: bool,
+    ) -> Job[list[Rebuilt]]:
+        return self._engine.rebuild_catalog(
+            storage, public_keys=list(public_keys), database_id=database_id, accept_uncovered=accept_uncovered
         )
 
     def rows(self, database_id: str, first_seq: int = 1, limit: int = 1000) -> list[bytes]:

@@ -4,6 +4,10 @@ from collections.abc import Callable
 from typing import Any, Literal, Protocol, TypedDict
 
 
+Octets = bytes | bytearray | memoryview
+"""What lends its memory; it is copied."""
+
+
 class Signer(Protocol):
     """Signs with an Ed25519 key that never leaves it: a KMS, an HSM, a vault.
 
@@ -15,7 +19,7 @@ class Signer(Protocol):
         """The public half, SPKI PEM."""
         ...
 
-    def sign(self, message: bytes, /) -> bytes:
+    def sign(self, message: bytes, /) -> Octets:
         """An Ed25519 signature (RFC 8032, 64 bytes) over exactly these bytes."""
         ...
 
@@ -53,7 +57,7 @@ class Storage(Protocol):
         """The size of an object in bytes, or None where there is none."""
         ...
 
-    def read(self, name: str, start: int, length: int, /) -> bytes:
+    def read(self, name: str, start: int, length: int, /) -> Octets:
         """Exactly so many bytes of an object from ``start`` on."""
         ...
 

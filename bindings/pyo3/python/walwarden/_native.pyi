@@ -3,7 +3,7 @@ from concurrent.futures import Future
 from os import PathLike
 from typing import Generic, TypeVar, final
 
-from ._components import Listener, Signer, Storage
+from ._components import Listener, Octets, Signer, Storage
 
 _T = TypeVar("_T")
 
@@ -18,6 +18,7 @@ __all__ = [
     "Job",
     "Missing",
     "Plan",
+    "Rebuilt",
     "Report",
     "Restored",
     "Sealed",
@@ -37,15 +38,15 @@ def forked() -> None: ...
 def walwarden(arguments: Sequence[str | PathLike[str]]) -> int: ...
 def walwarden_verify(arguments: Sequence[str | PathLike[str]]) -> int: ...
 def verify(
-    bundle: str | PathLike[str] | bytes,
+    bundle: str | PathLike[str] | Octets,
     *,
     public_keys: Sequence[str] = ...,
     fingerprints: Sequence[str] = ...,
     witnesses: Sequence[str] = ...,
-    witness_policy: bytes | None = None,
-    policy: bytes | None = None,
+    witness_policy: Octets | None = None,
+    policy: Octets | None = None,
     as_of: str | None = None,
-    since: bytes | None = None,
+    since: Octets | None = None,
     authorities: Sequence[str] = ...,
     level: int | None = None,
     now: str | None = None,
@@ -232,6 +233,29 @@ class Restored:
         """Every table that was compared with the backup's index; None where nothing was compared."""
 
 @final
+class Rebuilt:
+    """A chain that came back into the catalogue."""
+
+    @property
+    def org_id(self) -> str: ...
+    @property
+    def database_id(self) -> str | None:
+        """None for the organisation's own chain."""
+
+    @property
+    def rows(self) -> int: ...
+    @property
+    def covered_rows(self) -> int:
+        """So many of them, from the first on, are covered by the newest checkpoint that a trusted key signed."""
+
+    @property
+    def backups(self) -> int:
+        """Backups it tells of, in whatever state."""
+
+    @property
+    def notices(self) -> list[str]: ...
+
+@final
 class Missing:
     """Something that should be in a bundle and is not."""
 
@@ -327,4 +351,12 @@ class Engine:
         artifacts: bool = False,
         allow_missing: bool = False,
     ) -> Job[Exported]: ...
+    def rebuild_catalog(
+        self,
+        storage: Destination | Storage,
+        *,
+        public_keys: Sequence[str] = ...,
+        database_id: str | None = None,
+        accept_uncovered: bool = False,
+    ) -> Job[list[Rebuilt]]: ...
     def rows(self, database_id: str, first_seq: int, limit: int) -> Job[list[bytes]]: ...
