@@ -1,8 +1,11 @@
+import { kind, refused } from './arguments';
 import type { WalwardenError } from './error';
-import { load, outcome } from './native';
+import { load, outcome, shown } from './native';
 import type * as Engine from './native-cli';
 
 export const native = load<typeof Engine>();
+
+shown(native.Destination, native.Plan, native.SigningKey);
 
 type Awaitable<T> = T | Promise<T>;
 
@@ -47,13 +50,26 @@ export interface Storage {
 
 export async function signing(given: Engine.SigningKey | Signer, patience?: number): Promise<Engine.SigningKey> {
   if (given instanceof native.SigningKey) return given;
+  const told = having('signer is neither a FileKey nor a Signer', given, ['sign']);
+  if (typeof given.publicKey !== 'string') throw refused(`${told}: its publicKey is ${kind(given.publicKey)}, and must be a string`);
   const sign = (message: Buffer) => answered(async () => copy(await given.sign(message)));
   return outcome(() => native.ownSigner(given.publicKey, sign, patience));
 }
 
-export async function storing(given: Engine.Destination | Storage, patience?: number): Promise<Engine.Destination> {
+export async function storing(name: string, given: Engine.Destination | Storage, patience?: number): Promise<Engine.Destination> {
   if (given instanceof native.Destination) return given;
+  having(`${name} is neither what openStorage resolves to nor a Storage`, given, STORAGE);
   return outcome(() => native.ownStorage(calls(given), patience));
+}
+
+const STORAGE = ['upload', 'size', 'read', 'list', 'abandon', 'putIfAbsent'] as const satisfies ReadonlyArray<keyof Storage>;
+
+/** Throws, in these words and some more, unless it has these methods. */
+function having(words: string, given: object, methods: readonly string[]): string {
+  const told = `${words} but ${kind(given)}`;
+  const missing = methods.find((method) => typeof (given as Record<string, unknown> | null)?.[method] !== 'function');
+  if (missing === undefined) return told;
+  throw refused(`${told}: ${given instanceof Promise ? 'await it' : `it has no method ${missing}`}`);
 }
 
 function calls(storage: Storage): Engine.StorageCalls {

@@ -1,9 +1,10 @@
+import { argument, checked, kind, refused, type Members } from './arguments';
 import { native, signing, storing, type Signer, type Storage } from './components';
-import { checked, outcome, whole, type Members } from './native';
+import { outcome, stoppable } from './native';
 import type * as Native from './native-cli';
 
 export type { Signer, Storage, Upload } from './components';
-export type { CheckedTable, Exported, Missing, Plan, Restored, Sealed } from './native-cli';
+export type { CheckedTable, Exported, Missing, Plan, Rebuilt, Restored, Sealed } from './native-cli';
 
 /** Storage that {@link openStorage} opened. */
 export type Destination = Native.Destination;
@@ -13,10 +14,15 @@ export type FileKey = Native.SigningKey;
 
 export const FileKey = {
   /** Reads a key. */
-  load: (path: string): Promise<FileKey> => outcome(() => native.fileKey(path, false)),
+  load: (path: string): Promise<FileKey> => fileKey(path, false),
   /** Draws a new key into a new file. */
-  generate: (path: string): Promise<FileKey> => outcome(() => native.fileKey(path, true)),
+  generate: (path: string): Promise<FileKey> => fileKey(path, true),
 } as const;
+
+async function fileKey(path: string, generate: boolean): Promise<FileKey> {
+  argument('path', 'text', path);
+  return outcome(() => native.fileKey(path, generate));
+}
 
 /** How a destination is opened. */
 export interface StorageOptions {
@@ -34,7 +40,8 @@ export interface StorageOptions {
  * it is used.
  */
 export async function openStorage(url: string, options: StorageOptions = {}): Promise<Destination> {
-  const { credentials, makeFolder } = checked(options, { credentials: 'any', makeFolder: 'any' });
+  argument('url', 'text', url);
+  const { credentials, makeFolder } = checked(options, { credentials: 'credentials', makeFolder: 'flag' });
   return outcome(() => native.openStorage(url, credentials, makeFolder ?? false));
 }
 
@@ -92,6 +99,9 @@ export interface RestoreOptions extends Omit<Native.RestoreOptions, 'tables'> {
 /** What a bundle should hold. */
 export type ExportOptions = Native.ExportOptions;
 
+/** Which chains come back into a catalogue. */
+export type RebuildOptions = Native.RebuildOptions;
+
 /** Backs up, restores and exports evidence. */
 export class Engine {
   readonly #engine: Native.Engine;
@@ -104,8 +114,9 @@ export class Engine {
 
   /** Opens an engine for the backups of one organisation. */
   static async open(orgId: string, options: EngineOptions = {}): Promise<Engine> {
+    argument('orgId', 'text', orgId);
     const { signer, patienceSeconds, ...settings } = checked(options, ENGINE);
-    const key = signer && (await signing(signer, patienceSeconds));
+    const key = signer == null ? undefined : await signing(signer, patienceSeconds);
     return new Engine(await outcome(() => native.openEngine(orgId, key, settings)), patienceSeconds);
   }
 
@@ -116,8 +127,10 @@ export class Engine {
    * password above all, is taken from libpq's environment variables.
    */
   async backup(databaseId: string, source: string, to: Destination | Storage, options: BackupOptions = {}): Promise<Sealed> {
+    argument('databaseId', 'text', databaseId);
+    argument('source', 'text', source);
     const { signal, onEvent, ...what } = checked(options, BACKUP);
-    const storage = await storing(to, this.#patience);
+    const storage = await storing('to', to, this.#patience);
     const cancel = new native.Cancel();
     const work = () => this.#engine.backup(databaseId, source, storage, what, cancel, told(onEvent));
     return stoppable(signal, () => cancel.cancel(), work);
@@ -131,10 +144,13 @@ export class Engine {
     mode: 'new_database' | 'in_place',
     options: RestoreOptions = {},
   ): Promise<Plan> {
+    argument('manifestSha256', 'text', manifestSha256);
+    argument('target', 'text', target);
+    argument('mode', 'text', mode);
     const { signal, tables, ...how } = checked(options, RESTORE);
     const named = tables?.map(([schema, name]) => (schema === null ? { name } : { schema, name }));
     const what = named ? { ...how, tables: named } : how;
-    const storage = await storing(from, this.#patience);
+    const storage = await storing('from', from, this.#patience);
     const cancel = new native.Cancel();
     const work = () => this.#engine.planRestore(manifestSha256, storage, target, mode, what, cancel);
     return stoppable(signal, () => cancel.cancel(), work);
@@ -142,6 +158,7 @@ export class Engine {
 
   /** Does what was planned; every byte is verified before it reaches the target. A plan that was stopped is used up. */
   async restore(plan: Plan, options: JobOptions = {}): Promise<Restored> {
+    if (!(plan instanceof native.Plan)) throw refused(`plan must be what planRestore resolves to, and is ${kind(plan)}`);
     const { signal, onEvent } = checked(options, JOB);
     return stoppable(signal, () => plan.cancel(), () => this.#engine.restore(plan, told(onEvent)));
   }
@@ -153,14 +170,30 @@ export class Engine {
     out: string,
     options: ExportOptions = {},
   ): Promise<Exported> {
+    argument('databaseId', 'text', databaseId);
+    argument('storages', 'list', storages);
+    argument('out', 'text', out);
     const what = checked(options, EXPORT);
-    const from = await Promise.all(storages.map((storage) => storing(storage, this.#patience)));
+    const from = await Promise.all(storages.map((storage) => storing('storages', storage, this.#patience)));
     return outcome(() => this.#engine.exportEvidence(databaseId, from, out, what));
+  }
+
+  /**
+   * Enters the chains of a storage that the catalogue does not have, for one that was lost. A chain counts as far as one of
+   * `publicKeys` signed its checkpoints.
+   */
+  async rebuildCatalog(storage: Destination | Storage, options: RebuildOptions): Promise<Rebuilt[]> {
+    const what = checked(options, REBUILD);
+    const from = await storing('storage', storage, this.#patience);
+    return outcome(() => this.#engine.rebuildCatalog(from, what));
   }
 
   /** Rows of the database's audit chain from `firstSeq` on, each in its own canonical JSON bytes. */
   async rows(databaseId: string, firstSeq = 1, limit = 1000): Promise<Uint8Array[]> {
-    return outcome(() => this.#engine.rows(databaseId, whole('firstSeq', firstSeq), whole('limit', limit)));
+    argument('databaseId', 'text', databaseId);
+    argument('firstSeq', 'whole', firstSeq);
+    argument('limit', 'whole', limit);
+    return outcome(() => this.#engine.rows(databaseId, firstSeq, limit));
   }
 }
 
@@ -168,17 +201,7 @@ type Plan = Native.Plan;
 type Sealed = Native.Sealed;
 type Restored = Native.Restored;
 type Exported = Native.Exported;
-
-async function stoppable<T>(signal: AbortSignal | undefined, stop: () => void, work: () => Promise<T>) {
-  const ended = outcome(work);
-  if (signal?.aborted) stop();
-  signal?.addEventListener('abort', stop, { once: true });
-  try {
-    return await ended;
-  } finally {
-    signal?.removeEventListener('abort', stop);
-  }
-}
+type Rebuilt = Native.Rebuilt;
 
 function told(onEvent: ((event: Event) => unknown) | undefined) {
   if (!onEvent) return undefined;
@@ -193,48 +216,50 @@ function typed({ payload, ...event }: Native.Event): Event {
   return members as Event;
 }
 
-const JOB: Members<JobOptions> = { signal: 'any', onEvent: 'any' };
+const JOB: Members<JobOptions> = { signal: 'signal', onEvent: 'function' };
 
 const ENGINE: Members<EngineOptions> = {
-  signer: 'any',
-  patienceSeconds: 'any',
-  catalog: 'any',
-  spoolDir: 'any',
-  worker: 'any',
+  signer: 'component',
+  patienceSeconds: 'number',
+  catalog: 'text',
+  spoolDir: 'text',
+  worker: 'text',
   attempts: 'whole',
-  backoffSeconds: 'any',
-  clientDirs: 'any',
+  backoffSeconds: 'number',
+  clientDirs: 'texts',
 };
 
 const BACKUP: Members<BackupOptions> = {
   ...JOB,
   jobs: 'whole',
-  compression: 'any',
-  roles: 'any',
-  noOwner: 'any',
-  noPrivileges: 'any',
-  schemas: 'any',
-  excludeSchemas: 'any',
-  tables: 'any',
-  excludeTables: 'any',
-  excludeTableData: 'any',
+  compression: 'text',
+  roles: 'flag',
+  noOwner: 'flag',
+  noPrivileges: 'flag',
+  schemas: 'texts',
+  excludeSchemas: 'texts',
+  tables: 'texts',
+  excludeTables: 'texts',
+  excludeTableData: 'texts',
   lockTimeoutSeconds: 'whole',
 };
 
 const RESTORE: Members<RestoreOptions> = {
-  signal: 'any',
-  publicKeys: 'any',
-  createdDatabase: 'any',
-  confirmDestructive: 'any',
-  fromDestination: 'any',
-  noOwner: 'any',
-  noPrivileges: 'any',
-  tables: 'any',
-  schemas: 'any',
-  scope: 'any',
+  signal: 'signal',
+  publicKeys: 'texts',
+  createdDatabase: 'text',
+  confirmDestructive: 'flag',
+  fromDestination: 'flag',
+  noOwner: 'flag',
+  noPrivileges: 'flag',
+  tables: 'tables',
+  schemas: 'texts',
+  scope: 'text',
   jobs: 'whole',
-  check: 'any',
-  spooling: 'any',
+  check: 'text',
+  spooling: 'text',
 };
 
-const EXPORT: Members<ExportOptions> = { artifacts: 'any', allowMissing: 'any' };
+const EXPORT: Members<ExportOptions> = { artifacts: 'flag', allowMissing: 'flag' };
+
+const REBUILD: Members<RebuildOptions> = { publicKeys: 'texts', databaseId: 'text', acceptUncovered: 'flag' };

@@ -60,6 +60,7 @@ export declare class Engine {
   planRestore(manifestSha256: string, storage: Destination, target: string, mode: string, options: RestoreOptions, cancel: Cancel): Promise<Plan | Failure>
   restore(plan: Plan, told?: (event: Event | null) => void): Promise<Restored | Failure>
   exportEvidence(databaseId: string, storages: Array<Destination>, out: string, options: ExportOptions): Promise<Exported | Failure>
+  rebuildCatalog(storage: Destination, options: RebuildOptions): Promise<Array<Rebuilt> | Failure>
   rows(databaseId: string, firstSeq: number, limit: number): Promise<Array<Buffer> | Failure>
 }
 
@@ -164,6 +165,29 @@ export declare class Plan {
   cancel(): void
 }
 
+/** Which chains come back into a catalogue. */
+export interface RebuildOptions {
+  /** Keys that are trusted, SPKI PEM: a chain counts as far as one of them signed its checkpoints. */
+  publicKeys: Array<string>
+  /** Only this database's chain. */
+  databaseId?: string | undefined
+  /** Whether rows come back, too, that no such checkpoint covers; without, they are refused (`chain-uncovered`). */
+  acceptUncovered?: boolean | undefined
+}
+
+/** A chain that came back into the catalogue. */
+export interface Rebuilt {
+  orgId: string
+  /** Absent for the organisation's own chain. */
+  databaseId?: string | undefined
+  rows: number
+  /** So many of them, from the first on, are covered by the newest checkpoint that a trusted key signed. */
+  coveredRows: number
+  /** Backups it tells of, in whatever state. */
+  backups: number
+  notices: Array<string>
+}
+
 /** Everything a verification found. */
 export declare class Report {
   private constructor()
@@ -244,6 +268,13 @@ export declare class SigningKey {
   get keyId(): string
 }
 
+/** Stops verifications. */
+export declare class Stop {
+  constructor()
+  /** Asks them to end at their next read. */
+  stop(): void
+}
+
 /** The methods of a storage. */
 export interface StorageCalls {
   upload: (name: string) => Promise<UploadCalls | Thrown>
@@ -319,7 +350,7 @@ export declare function ownSigner(publicKey: string, signWith: (message: Buffer)
 export declare function ownStorage(calls: StorageCalls, patienceSeconds?: number | undefined | null): Destination | Failure
 
 /** Verifies a bundle, a path or its bytes. The bytes are copied, for they may be changed meanwhile. */
-export declare function verify(bundle: string | Uint8Array, trust: Trust): Promise<Report | Failure>
+export declare function verify(bundle: string | Uint8Array, trust: Trust, stop: Stop): Promise<Report | Failure>
 
 /** The version of both packages. */
 export declare function version(): string

@@ -66,6 +66,13 @@ export declare class Report {
   toString(): string
 }
 
+/** Stops verifications. */
+export declare class Stop {
+  constructor()
+  /** Asks them to end at their next read. */
+  stop(): void
+}
+
 /** Whom an auditor trusts and what he demands. */
 export interface Trust {
   /** Keys of the chain, SPKI PEM; each text may hold several. */
@@ -94,7 +101,7 @@ export interface Trust {
 export declare function argumentInvalid(message: string): Failure
 
 /** Verifies a bundle, a path or its bytes. The bytes are copied, for they may be changed meanwhile. */
-export declare function verify(bundle: string | Uint8Array, trust: Trust): Promise<Report | Failure>
+export declare function verify(bundle: string | Uint8Array, trust: Trust, stop: Stop): Promise<Report | Failure>
 
 /** The version of both packages. */
 export declare function version(): string

@@ -1,5 +1,6 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { inspect } from 'node:util';
 
 import { WalwardenError, type Kind } from './error';
 import type * as Verifier from './native-verifier';
@@ -40,25 +41,30 @@ function isFailure(value: unknown): value is Verifier.Failure {
   return typeof value === 'object' && value !== null && 'nextAction' in value;
 }
 
-function raised({ code, message, ...details }: Verifier.Failure): WalwardenError {
+export function raised({ code, message, ...details }: Verifier.Failure): WalwardenError {
   return new WalwardenError(code, message, { ...details, kind: details.kind as Kind });
 }
 
-/** The members that an object of options may have, and which of them are whole numbers. */
-export type Members<Options> = Record<keyof Options, 'whole' | 'any'>;
-
-/** Throws for members that do not exist: a misspelt demand must not pass for one that is met. */
-export function checked<Options extends object>(options: Options, members: Members<Options>): Options {
-  for (const [name, value] of Object.entries(options)) {
-    const kind = Object.hasOwn(members, name) ? members[name as keyof Options] : undefined;
-    if (kind === undefined) throw raised(native.argumentInvalid(`there is no option ${name}`));
-    if (kind === 'whole' && value != null) whole(name, value);
+/** Work that a signal stops, by `stop`; its promise is rejected once it has ended. */
+export async function stoppable<T>(signal: AbortSignal | undefined, stop: () => void, work: () => T | Promise<T>) {
+  if (signal?.aborted) stop();
+  const ended = outcome(work);
+  signal?.addEventListener('abort', stop, { once: true });
+  try {
+    return await ended;
+  } finally {
+    signal?.removeEventListener('abort', stop);
   }
-  return options;
 }
 
-/** Throws for what is not a whole number; native code would round it. */
-export function whole(name: string, value: unknown): number {
-  if (typeof value === 'number' && Number.isInteger(value) && value >= 0 && value < 2 ** 32) return value;
-  throw raised(native.argumentInvalid(`${name} is no whole number ${name}=${String(value)}`));
+/** Has `console.log` show what the getters of a native class return, which Node leaves out. */
+export function shown(...classes: ReadonlyArray<{ readonly name: string; readonly prototype: object }>): void {
+  for (const { name, prototype } of classes) {
+    const getters = Object.entries(Object.getOwnPropertyDescriptors(prototype)).filter(([, { get }]) => get);
+    const value = function (this: object, _depth: number, options: object) {
+      const members = getters.map(([member]) => [member, Reflect.get(this, member)]);
+      return `${name} ${inspect(Object.fromEntries(members), options)}`;
+    };
+    Object.defineProperty(prototype, inspect.custom, { value });
+  }
 }

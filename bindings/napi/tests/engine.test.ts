@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { after, before, test } from 'node:test';
+import { inspect } from 'node:util';
 import { Worker } from 'node:worker_threads';
 
 import { Engine, FileKey, WalwardenError, openStorage, verify, type Event, type Signer, type Storage } from 'walwarden-cli';
@@ -245,6 +246,19 @@ test('options without meaning are refused', async () => {
   const storage = new MapStorage();
   const argument: Array<() => Promise<unknown>> = [
     () => Engine.open('', {}),
+    () => Engine.open(7 as unknown as string),
+    () => Engine.open('acme', null as unknown as object),
+    () => Engine.open('acme', { attempts: 0 }),
+    () => Engine.open('acme', { catalog: new URL('file:///x') as unknown as string }),
+    () => FileKey.load(7 as unknown as string),
+    () => openStorage('file:///x', { credentials: { key: 7 } as unknown as Record<string, string> }),
+    () => engine.backup('shop', Buffer.from('postgresql://ada:secret@x/y') as unknown as string, storage),
+    () => engine.backup('shop', shop, storage, { signal: 3 as unknown as AbortSignal }),
+    () => engine.backup('shop', shop, storage, { onEvent: 3 as unknown as () => void }),
+    () => engine.backup('shop', shop, storage, { jobs: 0 }),
+    () => engine.planRestore('0'.repeat(64), storage, shop, 'in_place', { tables: ['orders'] as never }),
+    () => engine.restore({} as never),
+    () => engine.exportEvidence('shop', storage as never, join(folder(), 'x.tgz')),
     () => Engine.open('acme', { catalogue: 'x' } as object),
     () => Engine.open('acme', { patienceSeconds: -1, signer: nodeSigner() }),
     () => engine.backup('shop', shop, storage, { jobs: 1.5 }),
@@ -257,11 +271,62 @@ test('options without meaning are refused', async () => {
   for (const call of argument) {
     const error = await refused(call());
     assert.deepEqual([error.code, error.kind, error.exit], ['argument-invalid', 'Invalid', 2], `${String(call)}: ${error.message}`);
+    assert.ok(!/secret|115/.test(String(error)), String(error));
   }
-  assert.equal((await refused(engine.backup('shop', shop, 7 as unknown as Storage))).code, 'component-failed');
   assert.equal((await refused(openStorage('ftp://example.org'))).code, 'destination-invalid');
   assert.equal((await refused(engine.backup('shop', 'host', storage))).code, 'dsn-invalid');
   assert.equal((await refused(engine.rows('nothing'))).code, 'database-unknown');
+});
+
+test('what is no signer or storage is refused by name, before anything is done', async () => {
+  const engine = await openEngine(server, { signer: nodeSigner() });
+  const opened = openStorage('memory://early');
+  const storages: Array<[unknown, string]> = [
+    ['s3://key:secret@bucket', 'to is neither what openStorage resolves to nor a Storage but string: it has no method upload'],
+    [opened, 'Promise: await it'],
+    [null, 'null: it has no method upload'],
+    [Object.assign(new MapStorage(), { putIfAbsent: true }), 'MapStorage: it has no method putIfAbsent'],
+  ];
+  for (const [storage, told] of storages) {
+    const error = await refused(engine.backup('shop', shop, storage as Storage));
+    assert.equal(error.code, 'argument-invalid');
+    assert.ok(error.message.endsWith(told), error.message);
+  }
+  assert.ok(!inspect(await opened).includes('undefined'));
+  assert.equal((await refused(engine.rows('shop'))).code, 'database-unknown');
+  const signers: Array<[unknown, string]> = [
+    ['key.pem', 'string: it has no method sign'],
+    [{ ...nodeSigner(), publicKey: Buffer.from('secret') }, 'its publicKey is Buffer, and must be a string'],
+    [FileKey.generate(join(folder(), 'key.pem')), 'Promise: await it'],
+  ];
+  for (const [signer, told] of signers) {
+    const error = await refused(openEngine(server, { signer: signer as Signer }));
+    assert.equal(error.code, 'argument-invalid');
+    assert.ok(error.message.endsWith(told), error.message);
+  }
+});
+
+test('a lost catalogue comes back from the storage', async () => {
+  const signer = nodeSigner();
+  const storage = new MapStorage();
+  const lost = await openEngine(server, { signer });
+  await lost.backup('shop', shop, storage);
+  const engine = await openEngine(server, { signer });
+  assert.equal((await refused(engine.backup('shop', shop, storage))).code, 'chain-exists');
+  assert.equal((await refused(engine.rebuildCatalog(storage, { publicKeys: [nodeSigner().publicKey] }))).code, 'chain-uncovered');
+  assert.deepEqual(await engine.rebuildCatalog(storage, { publicKeys: [signer.publicKey], databaseId: 'other' }), []);
+  const rows = await lost.rows('shop');
+  const expected = { orgId: 'acme', databaseId: 'shop', rows: rows.length, coveredRows: rows.length, backups: 1, notices: [] };
+  assert.deepEqual(await engine.rebuildCatalog(storage, { publicKeys: [signer.publicKey] }), [expected]);
+  assert.deepEqual(await engine.rows('shop'), rows);
+  assert.ok((await engine.backup('shop', shop, storage)).manifestSha256);
+});
+
+test('what a job returns can be looked at', async () => {
+  const key = await FileKey.generate(join(folder(), 'key.pem'));
+  assert.equal(inspect(key).startsWith(`SigningKey {`), true, inspect(key));
+  assert.ok(inspect(key).includes(key.keyId));
+  assert.ok(inspect(await openStorage('memory://looked-at')).includes("url: 'memory://looked-at'"));
 });
 
 test('ten backups at once leave the event loop free', async (context) => {

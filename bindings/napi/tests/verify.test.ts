@@ -4,6 +4,7 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { test } from 'node:test';
+import { inspect } from 'node:util';
 
 import * as engine from 'walwarden-cli';
 import { WalwardenError, verify, version, type Report, type Trust } from '@walwarden/verifier';
@@ -48,6 +49,7 @@ test('a report is readable', async () => {
   assert.deepEqual(report.keys.map(({ pinned }) => pinned), [true]);
   assert.equal((JSON.parse(report.toJson().toString()) as { verifiedAt: string }).verifiedAt, NOW);
   assert.match(report.toHtml(), /^<!/);
+  assert.match(inspect(report), /^Report \{[^]*verdict: 'verified'/);
 });
 
 test('what is wrong is in the report', async () => {
@@ -72,6 +74,9 @@ test('what cannot be used is refused', async () => {
     [GOOD, { publicKeys: ALPHA }, 'argument-invalid'],
     [GOOD, { policy: 'text' }, 'argument-invalid'],
     [GOOD, { levle: 4 }, 'argument-invalid'],
+    [GOOD, { publicKeys: [readFileSync(GOOD)] }, 'argument-invalid'],
+    [GOOD, { signal: true }, 'argument-invalid'],
+    [GOOD, null, 'argument-invalid'],
     [7 as unknown as string, {}, 'argument-invalid'],
     ['/does/not/exist', {}, 'file-failed'],
   ];
@@ -79,10 +84,25 @@ test('what cannot be used is refused', async () => {
     await assert.rejects(verify(bundle, brought as Trust), (error) => {
       assert.ok(error instanceof WalwardenError && error instanceof Error, String(error));
       assert.deepEqual([error.code, error.kind, error.exit, error.retryable], [code, 'Invalid', 2, false]);
-      assert.ok(error.message && error.nextAction && error.name === 'WalwardenError');
+      assert.ok(error.message.length < 200 && error.message && error.nextAction && error.name === 'WalwardenError');
       return true;
     });
   }
+});
+
+test('a verification that is stopped is rejected', async () => {
+  const stop = new AbortController();
+  // More than there are threads for: the last has not begun.
+  const begun = Array.from({ length: 200 }, () => verify(GOOD, { publicKeys: [ALPHA], signal: stop.signal }));
+  stop.abort();
+  const [last] = (await Promise.allSettled(begun)).slice(-1);
+  const [late] = await Promise.allSettled([verify(GOOD, { publicKeys: [ALPHA], signal: AbortSignal.abort() })]);
+  for (const ended of [last, late]) {
+    const error: unknown = ended?.status === 'rejected' && ended.reason;
+    assert.ok(error instanceof WalwardenError, String(error));
+    assert.deepEqual([error.code, error.kind, error.exit], ['cancelled', 'Cancelled', 4]);
+  }
+  assert.equal((await verify(GOOD, { publicKeys: [ALPHA], signal: new AbortController().signal })).exit, 0);
 });
 
 test('the package with the engine verifies, too', async () => {

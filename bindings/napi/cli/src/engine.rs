@@ -9,11 +9,11 @@ use walwarden_bindings::engine::{self, Listener};
 use walwarden_core::restore::RestorePlan;
 use walwarden_core::source::TableName;
 use walwarden_core::verify::canonical;
-use walwarden_core::{Result, export, restore};
+use walwarden_core::{Result, export, mirror, restore};
 
 use crate::components::{Destination, SigningKey};
 use crate::job::{Cancel, start};
-use crate::options::{BackupOptions, EngineOptions, ExportOptions, RestoreOptions};
+use crate::options::{BackupOptions, EngineOptions, ExportOptions, RebuildOptions, RestoreOptions};
 
 /// A backup whose manifest and dump were read back and compared.
 #[napi(object, object_from_js = false)]
@@ -91,6 +91,20 @@ pub struct Restored {
     pub notices: Vec<String>,
     /// Every table that was compared with the backup's index; absent where nothing was compared.
     pub checked: Option<Vec<CheckedTable>>,
+}
+
+/// A chain that came back into the catalogue.
+#[napi(object, object_from_js = false)]
+pub struct Rebuilt {
+    pub org_id: String,
+    /// Absent for the organisation's own chain.
+    pub database_id: Option<String>,
+    pub rows: f64,
+    /// So many of them, from the first on, are covered by the newest checkpoint that a trusted key signed.
+    pub covered_rows: f64,
+    /// Backups it tells of, in whatever state.
+    pub backups: f64,
+    pub notices: Vec<String>,
 }
 
 /// Something that should be in a bundle and is not.
@@ -240,6 +254,21 @@ impl Engine {
         start(env, work, Exported::from)
     }
 
+    #[napi(ts_return_type = "Promise<Array<Rebuilt> | Failure>")]
+    pub fn rebuild_catalog<'env>(
+        &self,
+        env: &'env Env,
+        storage: &Destination,
+        options: RebuildOptions,
+    ) -> napi::Result<Object<'env>> {
+        let (engine, from) = (self.0.clone(), Arc::clone(&storage.storage));
+        let RebuildOptions { public_keys, database_id, accept_uncovered } = options;
+        let accept_uncovered = accept_uncovered.unwrap_or_default();
+        let work =
+            async move { engine.rebuild(from, &public_keys, database_id.as_deref(), accept_uncovered).await };
+        start(env, work, |chains| chains.into_iter().map(Rebuilt::from).collect::<Vec<_>>())
+    }
+
     #[napi(ts_return_type = "Promise<Array<Buffer> | Failure>")]
     pub fn rows<'env>(
         &self,
@@ -259,6 +288,19 @@ impl From<restore::CheckedTable> for CheckedTable {
         let TableName { schema, name } = table.table;
         let digest = table.actual_digest.map(|digest| digest.to_string());
         CheckedTable { schema, name, rows: table.actual_rows as f64, digest }
+    }
+}
+
+impl From<mirror::Rebuilt> for Rebuilt {
+    fn from(rebuilt: mirror::Rebuilt) -> Self {
+        Rebuilt {
+            org_id: rebuilt.subject.org_id.to_string(),
+            database_id: rebuilt.subject.database_id.map(|id| id.to_string()),
+            rows: rebuilt.rows as f64,
+            covered_rows: rebuilt.covered_rows as f64,
+            backups: rebuilt.backups as f64,
+            notices: rebuilt.notices,
+        }
     }
 }
 

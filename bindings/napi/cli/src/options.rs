@@ -142,3 +142,14 @@ pub struct ExportOptions {
     /// Whether it is written though objects are missing in the storage.
     pub allow_missing: Option<bool>,
 }
+
+/// Which chains come back into a catalogue.
+#[napi(object, object_to_js = false)]
+pub struct RebuildOptions {
+    /// Keys that are trusted, SPKI PEM: a chain counts as far as one of them signed its checkpoints.
+    pub public_keys: Vec<String>,
+    /// Only this database's chain.
+    pub database_id: Option<String>,
+    /// Whether rows come back, too, that no such checkpoint covers; without, they are refused (`chain-uncovered`).
+    pub accept_uncovered: Option<bool>,
+}

@@ -1,5 +1,7 @@
 use std::panic::catch_unwind;
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use napi::bindgen_prelude::{AsyncTask, Buffer, Either, Uint8Array};
 use napi::{Env, Task};
@@ -170,6 +172,26 @@ pub struct Verification {
     bundle: Bundle,
     trust: walwarden_verify::Trust,
     now: Option<String>,
+    stop: Arc<AtomicBool>,
+}
+
+/// Stops verifications.
+#[napi]
+#[derive(Default)]
+pub struct Stop(Arc<AtomicBool>);
+
+#[napi]
+impl Stop {
+    #[napi(constructor)]
+    pub fn new() -> Self {
+        Stop::default()
+    }
+
+    /// Asks them to end at their next read.
+    #[napi]
+    pub fn stop(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
 }
 
 #[napi]
@@ -179,9 +201,10 @@ impl Task for Verification {
 
     fn compute(&mut self) -> napi::Result<Self::Output> {
         let bundle = std::mem::replace(&mut self.bundle, Bundle::Bytes(Vec::new()));
+        let stopped = || self.stop.load(Ordering::Relaxed);
         // Node would end the process.
         let verified =
-            catch_unwind(|| walwarden_bindings::verify(bundle, &self.trust, self.now.as_deref(), || false));
+            catch_unwind(|| walwarden_bindings::verify(bundle, &self.trust, self.now.as_deref(), stopped));
         Ok(verified.unwrap_or_else(|_| Err(walwarden_bindings::Failure::defect("the verifier panicked"))))
     }
 
@@ -195,7 +218,7 @@ impl Task for Verification {
 
 /// Verifies a bundle, a path or its bytes. The bytes are copied, for they may be changed meanwhile.
 #[napi]
-pub fn verify(bundle: Either<String, Uint8Array>, trust: Trust) -> AsyncTask<Verification> {
+pub fn verify(bundle: Either<String, Uint8Array>, trust: Trust, stop: &Stop) -> AsyncTask<Verification> {
     let bundle = match bundle {
         Either::A(path) => Bundle::File(PathBuf::from(path)),
         Either::B(bytes) => Bundle::Bytes(bytes.to_vec()),
@@ -224,5 +247,5 @@ pub fn verify(bundle: Either<String, Uint8Array>, trust: Trust) -> AsyncTask<Ver
         authorities: authorities.unwrap_or_default(),
         level,
     };
-    AsyncTask::new(Verification { bundle, trust, now })
+    AsyncTask::new(Verification { bundle, trust, now, stop: Arc::clone(&stop.0) })
 }
