@@ -18,18 +18,28 @@ function choose(role, file) {
 }
 
 /**
- * Which role a dropped file has, by how it begins. What is no text of the auditor's is taken for the bundle; so is whatever is
- * called one, lest a key passed off as a bundle become a trusted one.
+ * Which role a dropped file has, by how it begins. Whatever is called a bundle is one, lest a key passed off as a bundle become a
+ * trusted one. Throws where it is nothing that this page takes.
  */
 async function roleOf(file) {
-  if (file.size > LARGEST_TEXT || /\.t?gz$/i.test(file.name)) return 'bundle';
-  const begin = await file.slice(0, 64 << 10).text();
+  if (/\.t?gz$/i.test(file.name)) return 'bundle';
+  const beginning = await readable(file, () => file.slice(0, 64 << 10).arrayBuffer());
+  const [first, second] = new Uint8Array(beginning);
+  if (first === 0x1f && second === 0x8b) return 'bundle';
+  const begin = new TextDecoder().decode(beginning);
+  if (/-----BEGIN ([A-Z]+ )*PRIVATE KEY-----/.test(begin)) throw new Error(`${file.name} holds a private key, which is of no use here and nobody's but its owner's. The public key is what is needed.`);
+  const role = file.size > LARGEST_TEXT ? undefined : textRole(begin);
+  if (role === undefined) throw new Error(`${file.name} begins like nothing that is listed here. If it is one of these all the same, choose it in its row.`);
+  return role;
+}
+
+function textRole(begin) {
   if (/-----BEGIN CERTIFICATE-----/.test(begin)) return 'authorities';
   if (/-----BEGIN /.test(begin)) return 'publicKeys';
   if (/"walwarden\.audit-policy"/.test(begin)) return 'policy';
   if (/^— \S/m.test(begin)) return 'keptCheckpoint';
   if (/^[ \t]*(log|witness|group|quorum)[ \t]/m.test(begin)) return 'witnessPolicy';
-  return 'bundle';
+  return undefined;
 }
 
 /** What the auditor trusts and demands, as the verifier takes it. */
@@ -70,7 +80,7 @@ async function readable(file, read) {
   try {
     return await read();
   } catch (error) {
-    throw new Error(`${file.name} cannot be read: ${error.message}`);
+    throw new Error(`${file.name} cannot be read; a folder is no file: choose what is in it. The browser says: ${error.message}`);
   }
 }
 

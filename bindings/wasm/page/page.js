@@ -7,7 +7,13 @@ let request = 0;
 /** Takes files as they were dropped or chosen, each in the role its beginning tells. A bundle with its keys begins anew. */
 async function sortFiles(files) {
   const mine = changed();
-  const sorted = await Promise.all(files.map(async (file) => ({ file, role: await roleOf(file).catch(() => 'bundle') })));
+  let sorted;
+  try {
+    sorted = await Promise.all(files.map(async (file) => ({ file, role: await roleOf(file) })));
+  } catch ({ message }) {
+    if (mine === request) the('sorted').textContent = printable(message);
+    return;
+  }
   if (mine !== request) return;
   const bundles = sorted.filter(({ role }) => role === 'bundle');
   if (bundles.length > 1) {

@@ -62,9 +62,38 @@ test('evidence that contradicts itself is refused with its reason first', async 
 });
 
 test('what is no bundle is refused as malformed', async () => {
-  await drop(page, file('notes.txt', 'no bundle at all'), join(VECTORS, KEY));
+  await drop(page, file('notes.evidence.tgz', 'no bundle at all'), join(VECTORS, KEY));
   assert.equal(await verdict(page), 'REFUSED: malformed, or over a limit');
   assert.deepEqual(await failedCodes(page), ['bundle-gzip', 'level']);
+});
+
+test('what is none of the things listed takes no place', async () => {
+  await judge(page, GOOD, KEY);
+  const private_ = '-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n';
+  for (const [name, content, told] of [
+    ['notes.txt', 'Dear auditor', 'notes.txt begins like nothing that is listed here'],
+    ['film\u202e.mp4', Buffer.alloc(5 << 20, 7), 'film\\u{202e}.mp4 begins like nothing'],
+    ['nothing', '', 'nothing begins like nothing'],
+    ['signing-key.pem', private_, 'signing-key.pem holds a private key'],
+  ]) {
+    await drop(page, file(name, content), join(VECTORS, 'keys/beta.pub.pem'));
+    await page.tab.getByText(told).waitFor();
+    assert.equal(await page.tab.locator('#verdict').count(), 0);
+    assert.match(await page.tab.locator('#chosen').textContent(), /one-backup.*alpha\.pub\.pem/);
+    assert.ok(!(await page.tab.locator('#chosen').textContent()).includes('beta'));
+  }
+  await page.tab.evaluate(() => {
+    const gone = { arrayBuffer: () => Promise.reject(new DOMException('A requested file could not be read', 'NotFoundError')) };
+    return sortFiles([{ name: 'evidence', size: 4096, slice: () => gone }]);
+  });
+  await page.tab.getByText('evidence cannot be read; a folder is no file').waitFor();
+  await page.tab.locator('#verify').click();
+  assert.equal(await verdict(page), 'verified');
+});
+
+test('a bundle is known by its beginning, whatever it is called', async () => {
+  await drop(page, file('download', readFileSync(join(VECTORS, GOOD))), join(VECTORS, KEY));
+  assert.equal(await verdict(page), 'verified');
 });
 
 test('under the key of somebody else the evidence is refused', async () => {
