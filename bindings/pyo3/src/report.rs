@@ -1,10 +1,8 @@
 use std::path::PathBuf;
-use std::thread;
 
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
-use tokio::sync::Semaphore;
-use walwarden_bindings::process::PerProcess;
+use tokio::sync::oneshot;
 use walwarden_bindings::{Bundle, Failure};
 use walwarden_core::watch::Cancel;
 use walwarden_verify::Trust;
@@ -180,24 +178,17 @@ pub(crate) fn verify(
         authorities,
         level,
     };
-    let (processors, cancel) = (processors().or_raise(py)?, Cancel::default());
-    let cancelled = cancel.clone();
+    let cancel = Cancel::default();
+    let (stop, cancelled) = (cancel.clone(), cancel.clone());
+    let (told, verified) = oneshot::channel();
+    // Where nobody waits any more, nobody is told.
+    let told = move |verified| drop(told.send(verified));
+    walwarden_bindings::verify_in_turn(bundle, trust, now, move || stop.is_cancelled(), told).or_raise(py)?;
     let work = async move {
-        let _processor = tokio::select! {
-            () = cancelled.cancelled() => return Err(Failure::cancelled()),
-            processor = processors.acquire() => processor,
-        };
-        let verified =
-            move || walwarden_bindings::verify(bundle, &trust, now.as_deref(), || cancelled.is_cancelled());
-        let panicked = |panic| Failure::defect(format!("the verifier panicked: {panic}"));
-        tokio::task::spawn_blocking(verified).await.map_err(panicked)?
+        tokio::select! {
+            () = cancelled.cancelled() => Err(Failure::cancelled()),
+            verified = verified => verified.unwrap_or_else(|_| Err(Failure::defect("the verification is gone"))),
+        }
     };
     Job::start(py, cancel, work, Report)
-}
-
-/// One for each verification that is under way: on more threads than processors, verifications keep an event loop from its own.
-fn processors() -> Result<&'static Semaphore, Failure> {
-    static PROCESSORS: PerProcess<Semaphore> = PerProcess::new();
-    let count = || thread::available_parallelism().map_or(1, usize::from);
-    PROCESSORS.get(|| Ok(Semaphore::new(count())))
 }

@@ -5,6 +5,7 @@ import json
 import os
 import signal
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -348,9 +349,6 @@ def test_a_cancelled_restore_leaves_nothing_and_records_that_it_was_stopped(
 
 
 def test_control_c_records_that_it_was_stopped(server: Server, shop: str, tmp_path: Path) -> None:
-    import signal
-    import sys
-
     program = (
         "import sys, pathlib; sys.path.insert(0, sys.argv[3]); import walwarden, conftest, test_engine\n"
         "server = conftest.Server('127.0.0.1', int(sys.argv[4]), 'postgres', '', pathlib.Path(sys.argv[5]))\n"
@@ -369,6 +367,21 @@ def test_control_c_records_that_it_was_stopped(server: Server, shop: str, tmp_pa
     assert process.stdout and process.stdout.readline() == "writing\n"
     process.send_signal(signal.SIGINT)
     assert process.communicate(timeout=30)[0] == "backup.cancelled\n"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="priorities are those of processes elsewhere")
+def test_jobs_come_after_the_programs_own_threads(shop: str, engine: walwarden.Engine) -> None:
+    niceness: set[int] = set()
+
+    class Asking(DictStorage):
+        def size(self, name: str) -> int | None:
+            niceness.add(os.getpriority(os.PRIO_PROCESS, threading.get_native_id()))
+            return super().size(name)
+
+    before = os.getpriority(os.PRIO_PROCESS, 0)
+    engine.backup("shop", shop, Asking())
+    assert niceness == {min(before + 10, 19)}
+    assert os.getpriority(os.PRIO_PROCESS, 0) == before
 
 
 def test_many_at_once_do_not_block_the_loop(

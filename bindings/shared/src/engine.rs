@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::runtime::Runtime;
+use tokio::runtime::{Builder, Runtime};
 use walwarden_core::backup::{BackupRunner as _, SealedBackup};
 use walwarden_core::catalog::SqliteCatalog;
 use walwarden_core::chain::Subject;
@@ -24,20 +24,20 @@ use walwarden_core::verify::{OrgId, Row};
 use walwarden_core::watch::Cancel;
 use walwarden_core::{Code, Error, Result, Settings, new_file};
 
-use crate::process::PerProcess;
+use crate::process::{PerProcess, standing_back};
 use events::Told;
 pub use events::{Event, Listener};
 pub use options::{BackupOptions, EngineOptions, RestoreOptions};
 use options::{keys, parsed, positive, seconds};
 
-/// The runtime on which everything of the engine runs, beside the host's own threads.
+/// The runtime on which everything of the engine runs, beside the host's own threads and after them.
 ///
 /// # Errors
 /// `internal` when it cannot be started.
 pub fn runtime() -> Result<&'static Runtime> {
     static RUNTIME: PerProcess<Runtime> = PerProcess::new();
     RUNTIME
-        .get(Runtime::new)
+        .get(|| Builder::new_multi_thread().enable_all().on_thread_start(standing_back()).build())
         .map_err(|error| Error::new(Code::Internal, "cannot start the runtime").with_source(error))
 }
 

@@ -8,9 +8,8 @@ pub mod engine;
 mod failure;
 #[cfg(feature = "engine")]
 pub mod own;
-#[cfg(feature = "engine")]
 pub mod process;
 mod verify;
 
 pub use failure::Failure;
-pub use verify::{Bundle, verify};
+pub use verify::{Bundle, verify, verify_in_turn};

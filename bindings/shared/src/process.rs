@@ -1,4 +1,4 @@
-//! What a process has once.
+//! What a process has once, and how its threads get along.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -31,3 +31,20 @@ impl<T> PerProcess<T> {
         }
     }
 }
+
+/// What a thread of ours does first, for those of the host to come before it where all want a processor: an event loop would wait for its
+/// turn among the threads of ten backups. What such a thread starts inherits it. Asked of a thread of the host.
+///
+/// Where priorities are not those of threads it does nothing, for it would be the host that stands back.
+pub fn standing_back() -> impl Fn() + Copy + Send + Sync + 'static {
+    #[cfg(target_os = "linux")]
+    let niceness = rustix::process::getpriority_process(None).unwrap_or_default() + NICENESS;
+    move || {
+        #[cfg(target_os = "linux")]
+        let _ = rustix::process::setpriority_process(None, niceness);
+    }
+}
+
+/// As of the command `nice`.
+#[cfg(target_os = "linux")]
+const NICENESS: i32 = 10;

@@ -1,10 +1,9 @@
-use std::panic::catch_unwind;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use napi::bindgen_prelude::{AsyncTask, Buffer, Either, Uint8Array};
-use napi::{Env, Task};
+use napi::Env;
+use napi::bindgen_prelude::{Buffer, Either, Object, Uint8Array};
 use napi_derive::napi;
 use walwarden_bindings::Bundle;
 
@@ -167,14 +166,6 @@ fn finding(finding: &walwarden_verify::Finding) -> Finding {
     }
 }
 
-/// A verification on its way through Node's pool.
-pub struct Verification {
-    bundle: Bundle,
-    trust: walwarden_verify::Trust,
-    now: Option<String>,
-    stop: Arc<AtomicBool>,
-}
-
 /// Stops verifications.
 #[napi]
 #[derive(Default)]
@@ -194,31 +185,14 @@ impl Stop {
     }
 }
 
-#[napi]
-impl Task for Verification {
-    type Output = Result<walwarden_verify::Report, walwarden_bindings::Failure>;
-    type JsValue = Either<Report, Failure>;
-
-    fn compute(&mut self) -> napi::Result<Self::Output> {
-        let bundle = std::mem::replace(&mut self.bundle, Bundle::Bytes(Vec::new()));
-        let stopped = || self.stop.load(Ordering::Relaxed);
-        // Node would end the process.
-        let verified =
-            catch_unwind(|| walwarden_bindings::verify(bundle, &self.trust, self.now.as_deref(), stopped));
-        Ok(verified.unwrap_or_else(|_| Err(walwarden_bindings::Failure::defect("the verifier panicked"))))
-    }
-
-    fn resolve(&mut self, _env: Env, output: Self::Output) -> napi::Result<Self::JsValue> {
-        Ok(match output {
-            Ok(report) => Either::A(Report(report)),
-            Err(failure) => Either::B(failure.into()),
-        })
-    }
-}
-
 /// Verifies a bundle, a path or its bytes. The bytes are copied, for they may be changed meanwhile.
-#[napi]
-pub fn verify(bundle: Either<String, Uint8Array>, trust: Trust, stop: &Stop) -> AsyncTask<Verification> {
+#[napi(ts_return_type = "Promise<Report | Failure>")]
+pub fn verify<'env>(
+    env: &'env Env,
+    bundle: Either<String, Uint8Array>,
+    trust: Trust,
+    stop: &Stop,
+) -> napi::Result<Object<'env>> {
     let bundle = match bundle {
         Either::A(path) => Bundle::File(PathBuf::from(path)),
         Either::B(bytes) => Bundle::Bytes(bytes.to_vec()),
@@ -247,5 +221,18 @@ pub fn verify(bundle: Either<String, Uint8Array>, trust: Trust, stop: &Stop) -> 
         authorities: authorities.unwrap_or_default(),
         level,
     };
-    AsyncTask::new(Verification { bundle, trust, now, stop: Arc::clone(&stop.0) })
+    let (deferred, promise) = env.create_deferred()?;
+    let told = move |verified: Result<_, _>| {
+        deferred.resolve(move |_env| {
+            Ok(match verified {
+                Ok(report) => Either::A(Report(report)),
+                Err(failure) => Either::B(Failure::from(failure)),
+            })
+        });
+    };
+    let stop = Arc::clone(&stop.0);
+    let queued =
+        walwarden_bindings::verify_in_turn(bundle, trust, now, move || stop.load(Ordering::Relaxed), told);
+    queued.map_err(|failure| napi::Error::from_reason(failure.message))?;
+    Ok(promise)
 }
