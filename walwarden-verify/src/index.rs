@@ -179,8 +179,8 @@ impl Index {
     /// When they are not canonical, or a field is missing, unknown or malformed.
     pub fn parse(bytes: &[u8]) -> Result<Self, FormError> {
         let mut entries = Vec::new();
-        let frame = read(bytes, |entry| entries.push(entry))?;
-        let Frame { job_id, archive_version, toc_size_bytes, chunks } = frame;
+        let frame = read(bytes, u64::MAX, |entry| entries.push(entry))?;
+        let Frame { job_id, archive_version, toc_size_bytes, chunks, .. } = frame;
         Ok(Index { job_id, archive_version, toc_size_bytes, chunks, entries })
     }
 
@@ -195,7 +195,7 @@ impl Index {
 
     /// Where the index contradicts itself, or the sizes of its artifact: as stored, and as plaintext.
     pub fn contradictions(&self, stored_bytes: u64, plaintext_bytes: u64) -> Vec<String> {
-        frame_contradictions(self.chunks.len(), self.toc_size_bytes, stored_bytes, plaintext_bytes)
+        frame_contradictions(self.chunks.len() as u64, self.toc_size_bytes, stored_bytes, plaintext_bytes)
             .chain(self.entries.iter().flat_map(|entry| entry.contradictions(plaintext_bytes)))
             .collect()
     }
@@ -206,6 +206,8 @@ pub(crate) struct Frame {
     pub(crate) job_id: JobId,
     archive_version: String,
     toc_size_bytes: u64,
+    chunk_count: u64,
+    /// The first of the chunks, as many as were asked for.
     pub(crate) chunks: Vec<Sha256>,
 }
 
@@ -216,17 +218,22 @@ impl Frame {
         stored_bytes: u64,
         plaintext_bytes: u64,
     ) -> impl Iterator<Item = String> {
-        frame_contradictions(self.chunks.len(), self.toc_size_bytes, stored_bytes, plaintext_bytes)
+        frame_contradictions(self.chunk_count, self.toc_size_bytes, stored_bytes, plaintext_bytes)
+    }
+
+    /// Whether there is a digest for each chunk of an artifact of this size; they were all asked for, then.
+    pub(crate) fn is_cut_as(&self, stored_bytes: u64) -> bool {
+        self.chunk_count == stored_bytes.div_ceil(CHUNK_SIZE_BYTES)
     }
 }
 
 fn frame_contradictions(
-    chunks: usize,
+    chunks: u64,
     toc_size_bytes: u64,
     stored_bytes: u64,
     plaintext_bytes: u64,
 ) -> impl Iterator<Item = String> {
-    let cut_otherwise = (chunks as u64 != stored_bytes.div_ceil(CHUNK_SIZE_BYTES))
+    let cut_otherwise = (chunks != stored_bytes.div_ceil(CHUNK_SIZE_BYTES))
         .then(|| format!("{chunks} chunks do not make {stored_bytes} bytes"));
     let too_long = (toc_size_bytes > plaintext_bytes)
         .then(|| "the table of contents is longer than the archive".to_owned());
@@ -234,16 +241,24 @@ fn frame_contradictions(
 }
 
 /// Reads the stored bytes and hands over entry by entry, which are many times as long in memory; when this fails they are of nothing.
+/// Of the digests of chunks those of an artifact of `artifact_bytes` are kept.
 ///
 /// # Errors
 ///
 /// As [`Index::parse`].
-pub(crate) fn read(bytes: &[u8], mut each: impl FnMut(Entry)) -> Result<Frame, FormError> {
-    let mut chunks = Vec::new();
+pub(crate) fn read(
+    bytes: &[u8],
+    artifact_bytes: u64,
+    mut each: impl FnMut(Entry),
+) -> Result<Frame, FormError> {
+    let kept = artifact_bytes.div_ceil(CHUNK_SIZE_BYTES);
+    let (mut chunks, mut chunk_count) = (Vec::new(), 0);
     let small = read_members(bytes, |scanner, key| match key {
         "chunks" => read_items(scanner, "chunks", |chunk| {
             let text = Scanner::of(chunk).string()?;
-            chunks.push(text.parse::<Sha256>().map_err(|_| FormError::new("this is no SHA-256"))?);
+            let digest = text.parse::<Sha256>().map_err(|_| FormError::new("this is no SHA-256"))?;
+            chunks.extend((chunk_count < kept).then_some(digest));
+            chunk_count += 1;
             Ok(())
         }),
         "entries" => read_items(scanner, "entries", |entry| {
@@ -263,6 +278,7 @@ pub(crate) fn read(bytes: &[u8], mut each: impl FnMut(Entry)) -> Result<Frame, F
         job_id: fields.parsed("jobId")?,
         archive_version: fields.text("archiveVersion")?.to_owned(),
         toc_size_bytes: fields.number("tocSizeBytes")?,
+        chunk_count,
         chunks,
     };
     fields.end()?;

@@ -46,6 +46,9 @@ impl Authorities {
     }
 }
 
+/// Any of them may have issued any other.
+const MOST_CERTIFICATES: usize = 32;
+
 /// What a response says, once it was found to be signed by the certificate it names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
@@ -78,6 +81,9 @@ pub fn verify(response: &[u8], message: &[u8], authorities: &Authorities) -> Res
         let mut items = set.items();
         while let Some(item) = items.next()? {
             certificates.push(Certificate::parse(item.whole)?);
+            if certificates.len() > MOST_CERTIFICATES {
+                return Err(TimestampError::Malformed("there are more than 32 certificates"));
+            }
         }
     }
     fields.optional(context(1))?;

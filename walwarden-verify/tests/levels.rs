@@ -108,6 +108,7 @@ fn a_witness_lifts_to_level_3() {
     let report = verifier.verify(Cursor::new(evidence.tgz())).unwrap();
     expect(&report, 0, &[]);
     assert_eq!(report.level, Some(Level::Witnessed));
+    assert!(report.existed_by.is_some() && report.latest_at.is_some());
     // Who does not know the witness is not disturbed by it.
     expect(&evidence.report(), 0, &[]);
 
@@ -115,6 +116,15 @@ fn a_witness_lifts_to_level_3() {
     evidence.files.insert("checkpoint".to_owned(), note.into_bytes());
     evidence.seal_list();
     expect(&verifier.verify(Cursor::new(evidence.tgz())).unwrap(), 1, &["witness-signature"]);
+
+    // What was cosigned under another origin is not of this chain, whatever its root.
+    let other = Evidence { org_id: "other".parse().unwrap(), ..evidence.clone() };
+    let note = cosigned(&other, &witness, &Key::new(7));
+    evidence.files.insert("checkpoint".to_owned(), note.into_bytes());
+    evidence.seal_list();
+    let report = verifier.verify(Cursor::new(evidence.tgz())).unwrap();
+    expect(&report, 1, &["checkpoint-origin"]);
+    assert_eq!((report.existed_by, report.latest_at), (None, None));
 }
 
 fn cosigned(evidence: &Evidence, witness: &Vkey, signer: &Key) -> String {

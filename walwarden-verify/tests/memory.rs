@@ -10,6 +10,8 @@ use std::path::Path;
 use std::process::Command;
 
 use support::{Evidence, Key, codes, index, job};
+use walwarden_verify::EventKind;
+use walwarden_verify::json::{Object, Value};
 
 const MIB: usize = 1 << 20;
 
@@ -98,6 +100,45 @@ fn keys_that_come_and_go_without_end_are_refused() {
     }
     evidence.close();
     expect_within(24, &evidence.tgz(), 3, "bundle-limit");
+}
+
+#[test]
+fn backups_that_no_bundle_has_manifests_for_are_refused() {
+    let mut evidence = Evidence::begin(Some("shop"));
+    let zeros = "0".repeat(64);
+    for _ in 0..200_001 {
+        let payload = Object::from([
+            ("manifestSha256", Value::from(zeros.as_str())),
+            ("checksumSha256", zeros.as_str().into()),
+            ("sizeBytes", 0_u64.into()),
+        ]);
+        evidence.add(Some(job(1)), EventKind::BackupCompleted, payload);
+    }
+    evidence.close();
+    expect_within(24, &evidence.tgz(), 3, "bundle-limit");
+}
+
+#[test]
+fn what_follows_the_rows_is_not_held() {
+    let mut evidence = Evidence::sound();
+    let mut rows = evidence.files["audit_events.json"].clone();
+    rows.resize(400 * MIB, b' ');
+    evidence.files.insert("audit_events.json".to_owned(), rows);
+    evidence.files.insert("README.txt".to_owned(), noise(MIB));
+    expect_within(24, &evidence.tgz(), 3, "chain-form");
+}
+
+#[test]
+fn digests_of_chunks_that_no_artifact_has_are_not_held() {
+    let mut evidence = Evidence::sound();
+    let small = index(job(1), b"PGDMP first artifact").to_canonical();
+    let small = String::from_utf8(small).unwrap();
+    let at = small.find(r#""chunks":["#).unwrap() + r#""chunks":["#.len();
+    let digest = format!("\"{}\",", "0".repeat(64));
+    let large = format!("{}{}{}", &small[..at], digest.repeat(40 * MIB / digest.len()), &small[at..]);
+    evidence.files.insert(format!("backups/{}/index.json", job(1)), large.into_bytes());
+    evidence.files.insert("README.txt".to_owned(), noise(MIB));
+    expect_within(64, &evidence.tgz(), 1, "index-digest");
 }
 
 /// Bytes that do not become fewer when they are compressed.

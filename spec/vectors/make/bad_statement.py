@@ -4,10 +4,12 @@ import base64
 
 from . import note
 from .bundle import (archive, bundle, checkpoint, checkpoint_body, content, envelope, origin, pae, seal, statement)  # fmt: skip
+from .cases import WITNESSES
 from .history import History, sha256
 from .jcs import canonical
 from .keys import ALPHA, MALLORY, malleable
 from .merkle import root
+from .quorum import SECONDS, VKEYS
 from .stories import first, pair, small
 
 
@@ -179,6 +181,11 @@ def checkpoints(cases):
         "The checkpoint is of another organisation.", "A18")  # fmt: skip
     bad("checkpoint-origin-other-chain", note.checkpoint(f"walwarden/acme/{pair().chain_id}", size, tree, ALPHA), "checkpoint-origin",
         "The checkpoint is of another chain.", "A18")  # fmt: skip
+    elsewhere = note.body("walwarden/other/" + history.chain_id, size, tree)
+    witness = note.cosignature_line(*list(WITNESSES.items())[0], elsewhere, SECONDS)
+    cosigned = note.checkpoint("walwarden/other/" + history.chain_id, size, tree, ALPHA, [witness])
+    cases.bad("checkpoint-other-origin-cosigned", with_checkpoint(history, cosigned), 1, "checkpoint-origin",
+              "A witness cosigned the root under another origin: of this chain that says nothing.", attack="A18", witnesses=list(VKEYS.values())[:1])
     bad("checkpoint-forged", note.checkpoint(name, size, tree, MALLORY), "checkpoint-signature", "Only a stranger signed.", "A21")
     line = note.signature_line(name, ALPHA, text)
     forged = note.b64(note.note_key_id(name, ALPHA.raw) + MALLORY.sign(text))

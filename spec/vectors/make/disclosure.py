@@ -2,7 +2,7 @@
 
 import base64
 
-from . import note
+from . import audit, note
 from .bundle import archive, checkpoint, checkpoint_body, content, envelope, seal, statement
 from .cases import WITNESSES
 from .history import History, row_hash, sha256
@@ -76,6 +76,7 @@ def add(cases):
     bad_rows(cases)
     bad_files(cases)
     kept(cases)
+    former_key(cases)
 
 
 def three():
@@ -312,3 +313,27 @@ def kept(cases):
     other = cases.keep("kept/pair-11-forked.checkpoint", checkpoint(forked, 11))
     cases.bad("disclosure-of-other-history", disclosed(history, shown_for(history, one), aligned=11), 1, "kept-checkpoint-root",
               "The kept checkpoint is of another history.", attack="A6", asked=1, kept=other, file="good/disclosure-aligned")  # fmt: skip
+
+
+def former_key(cases):
+    """Whoever has a former key shows genuine rows without the rotation and the revocation, under a checkpoint that witnesses cosigned."""
+    history = rotated()
+    history.add("key.revoked", {"keyId": ALPHA.id, "reason": "stolen"})
+    shown = [1, *(row["seq"] for row in history.rows if row["jobId"] == first(history))]
+    text = checkpoint_body(history)
+    lines = [note.cosignature_line(name, witness, text, SECONDS) for name, witness in list(WITNESSES.items())[:2]]
+    files = files_of(history, shown, document(history, shown), checkpoint_bytes=checkpoint(history, key=ALPHA, more_lines=lines), hints=[ALPHA])
+    data, file = archive(seal_part(history, files, shown, ALPHA)), "disclosure-by-former-key"
+    asked = {"asked": 1, "attack": "A23", "witness_policy": "policies/two-of-three.policy"}
+    for name, pins in [("", [ALPHA]), ("-both-pinned", [ALPHA, BETA])]:
+        cases.good(file + name, data, "A former key, rotated away and revoked, signs a part without the rows that say so. Witnesses do not help.",
+                   level=1, pins=pins, file=file, **asked)  # fmt: skip
+
+    def bad(name, codes, why, exit=1, **options):
+        cases.bad(f"{file}-{name}", data, exit, codes, why, file=f"good/{file}", **asked, **options)
+
+    bad("newest-pinned", "key-pin", "The newest key is pinned, and none of this part's.", pins=[BETA])
+    bad("current-key-demanded", "policy-key", "Both keys are pinned, and the policy names the newest.", pins=[ALPHA, BETA],
+        policy=audit.policy(cases, "current-key", currentKeyId=BETA.id))  # fmt: skip
+    later = cases.keep("kept/rotated-13.checkpoint", checkpoint(history))
+    bad("checkpoint-kept", "kept-checkpoint-signature", "A checkpoint of after the rotation was kept.", kept=later)

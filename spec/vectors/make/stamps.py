@@ -65,6 +65,11 @@ def good(cases):
     ok("intermediate", stamp(over(), chained, [middle]), "A certificate between the authority's own and its root.")
     ok("intermediate-named", stamp(over(), chained), "The auditor names what lies between, which is no root.",
        [keep(cases, "intermediate", middle)], file="stamp-without-intermediate")  # fmt: skip
+    itself = Certificate("Between", middle.key, extensions=FOR_CA, serial=7)
+    for order, others in [("first", [middle, itself]), ("last", [itself, middle])]:
+        ok(f"cross-certificate-{order}", stamp(over(), chained, others), "The certificate between issued itself, too: the path goes by the other.")
+    ok("two-ways", stamp(over(), chained, [elsewhere(middle), middle]), "What is between is also issued by a root that nobody named.")
+    ok("many-certificates", stamp(over(), chain=[root()] * 31), "The response holds 32 certificates.")
     ok("path-of-five", stamped_below(5), "Five certificates stand between the authority's own and its root.")
     ok("signer-named", stamp(over()), "The auditor names the authority's own certificate.",
        [keep(cases, "signer", stamps())], file="stamp-p256-sha256")  # fmt: skip
@@ -101,6 +106,10 @@ def intermediate(**changes):
     options = {"extensions": (constraints(below=0), usage(SIGN_CERTIFICATES))} | changes
     middle = Certificate("Between", stamp_key("p256", "between"), root(), serial=5, **options)
     return middle, Certificate("Stamps", stamp_key("p256", "stamps between"), middle, serial=6)
+
+
+def elsewhere(middle):
+    return Certificate(middle.subject, middle.key, root("ed25519"), FOR_CA, serial=8)
 
 
 def stamped_below(count):
@@ -213,6 +222,7 @@ def malformed(cases):
     bad("more-after-signature", sealed(signer_options={"unsigned": integer(0)}), "Something stands behind the signature.")
     bad("more-among-fields", sealed(token_options={"more": integer(0)}), "Something stands before the signers.")
     bad("two-responses", whole + whole, "Two responses.")
+    bad("too-many-certificates", sealed(chain=[root()] * 32), "The response holds 33 certificates.")
     body = whole[4:]
     bad("indefinite-length", b"\x30\x80" + body + b"\0\0", "BER: a value of indefinite length.")
     bad("length-not-shortest", b"\x30\x83\0" + whole[2:], "BER: a length with a zero before it.")

@@ -218,15 +218,18 @@ def authorities(texts):
 def leads(signer, others, roots, at):
     if not signer.may_stamp() or not signer.is_valid(at):
         return False
-    current, below = signer, 0
-    while below < MAX_ABOVE:
-        if any(root.der == signer.der for root in roots) or any(root.issued(current, below, at) for root in roots):
-            return True
-        current = next((other for other in others if other.issued(current, below, at)), None)
-        if current is None:
+    if any(root.der == signer.der for root in roots):
+        return True
+
+    def climbs(certificate, below, passed):
+        if below >= MAX_ABOVE:
             return False
-        below += 1
-    return False
+        if any(root.issued(certificate, below, at) for root in roots):
+            return True
+        above = [other for other in others if other.der not in passed and other.issued(certificate, below, at)]
+        return any(climbs(other, below + 1, passed | {other.der}) for other in above)
+
+    return climbs(signer, 0, {signer.der})
 
 
 def read(response, message):
@@ -241,6 +244,7 @@ def read(response, message):
     certificates, held = [], Values(data.optional(0xA0) or b"")
     while held.peek() is not None:
         certificates.append(Certificate(held.next()[1]))
+    need(len(certificates) <= 32, "too many certificates")
     data.optional(0xA1)
     signers = data.value(SET)
     data.end()

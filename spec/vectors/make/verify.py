@@ -160,7 +160,7 @@ class Verifier:
     def judge(self, files):
         self.demand(self.pins, "key-no-pin")
         self.cosigned, self.seen = set(), {}  # `seen` has the times of each witness, whatever the quorum
-        self.covered = False  # the rows, by the checkpoint
+        self.covered = False  # the rows, by a checkpoint of their chain
         self.artifacts, self.stamped_at = 0, None
         self.genesis = None
         if self.statement:
@@ -274,9 +274,9 @@ class Verifier:
 
     def judge_checkpoint(self):
         note = self.note
-        self.demand(note.origin == self.origin, "checkpoint-origin")
+        ours = self.demand(note.origin == self.origin, "checkpoint-origin")
         if self.demand(note.size == self.tree.size, "checkpoint-size"):
-            self.covered = self.demand(note.root == self.tree.root(), "checkpoint-root")
+            self.covered = self.demand(note.root == self.tree.root(), "checkpoint-root") and ours
         self.signed |= self.judge_note(note, self.tree.size, "checkpoint")
         for raw, times in self.cosignatures(note):
             self.cosigned.add(raw)

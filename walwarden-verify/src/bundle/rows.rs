@@ -14,8 +14,8 @@ pub(crate) struct RowStream {
     tail: Vec<u8>,
     max_row: usize,
     place: Place,
-    // Rows that rotate or revoke keys.
     key_rows: usize,
+    completed_rows: usize,
     digester: Digester,
 }
 
@@ -37,10 +37,11 @@ struct Digester {
     digests: Vec<Sha256>,
 }
 
-const KEY_ROWS: [EventKind; 2] = [EventKind::KeyRotated, EventKind::KeyRevoked];
-
-/// Each is kept with its key and signatures.
+/// Each row that rotates or revokes a key is kept with its key and signatures.
 const MOST_KEY_ROWS: usize = 10_000;
+
+/// What each backup completed with is kept, and its manifest must be one of as many entries.
+const MOST_COMPLETED_ROWS: usize = 200_000;
 
 /// Rows digested at a time: few enough that their bytes stay in a processor's cache.
 const ROWS_AT_ONCE: usize = 64;
@@ -63,6 +64,7 @@ impl RowStream {
             max_row,
             place: Place::Start,
             key_rows: 0,
+            completed_rows: 0,
             digester: Digester::new(),
         }
     }
@@ -78,7 +80,7 @@ impl RowStream {
         while self.text.len() - self.start > self.max_row && self.place != Place::End {
             self.take_rows(self.max_row, each)?;
         }
-        Ok(())
+        self.check_end()
     }
 
     /// Hands over the remaining rows; the array must end where the text does.
@@ -86,10 +88,16 @@ impl RowStream {
         while self.place != Place::End {
             self.take_rows(0, each)?;
         }
-        if self.start == self.text.len() && self.tail.is_empty() {
-            Ok(())
-        } else {
-            Err(FormError::new("something follows the array of rows"))
+        self.check_end()
+    }
+
+    /// What follows the array is refused at once, and not gathered.
+    fn check_end(&self) -> Result<(), FormError> {
+        match self.place {
+            Place::End if self.start < self.text.len() || !self.tail.is_empty() => {
+                Err(FormError::new("something follows the array of rows"))
+            }
+            _ => Ok(()),
         }
     }
 
@@ -127,11 +135,16 @@ impl RowStream {
                 break;
             }
             read = step(text, self.place, self.max_row).and_then(|(row, length, place)| {
-                if row.as_ref().is_some_and(|row| KEY_ROWS.contains(&row.kind)) {
-                    self.key_rows += 1;
+                match row.as_ref().map(|row| row.kind) {
+                    Some(EventKind::KeyRotated | EventKind::KeyRevoked) => self.key_rows += 1,
+                    Some(EventKind::BackupCompleted) => self.completed_rows += 1,
+                    _ => {}
                 }
                 if self.key_rows > MOST_KEY_ROWS {
                     return Err(FormError::over_limit("too many rows rotate or revoke keys"));
+                }
+                if self.completed_rows > MOST_COMPLETED_ROWS {
+                    return Err(FormError::over_limit("too many rows complete a backup"));
                 }
                 self.start += length;
                 self.place = place;

@@ -55,7 +55,7 @@ impl Report {
             not(
                 "rows-not-shown",
                 format!(
-                    "What the {} rows say that are not shown: of other jobs, of keys, or of the jobs shown. Rows shown are in their place; only the whole chain tells that nothing else was recorded.",
+                    "What the {} rows say that are not shown: of other jobs, of the jobs shown, or of keys: one that was rotated away or revoked may have signed this part. Rows shown are in their place; only the whole chain tells that nothing else was recorded.",
                     self.hidden
                 ),
             );

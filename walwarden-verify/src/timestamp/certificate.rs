@@ -137,18 +137,19 @@ pub(super) fn leads_to(
     if roots.iter().any(|root| root.whole == signer.whole) {
         return true;
     }
-    let mut current = signer;
+    // All that stand so many certificates above the signer, and those that were not yet reached. A key may be certified by several.
+    let mut reached = vec![signer];
+    let mut rest: Vec<&Certificate<'_>> = others.iter().filter(|other| other.whole != signer.whole).collect();
     for below in 0..MAX_PATH {
-        let fits = |issuer: &&Certificate<'_>| {
-            issuer.may_issue(below) && issuer.is_valid_at(at) && current.is_issued_by(issuer)
+        let issued_one = |issuer: &&Certificate<'_>| {
+            let may = issuer.may_issue(below) && issuer.is_valid_at(at);
+            may && reached.iter().any(|current| current.is_issued_by(issuer))
         };
-        if roots.iter().any(|root| fits(&root)) {
+        if roots.iter().any(|root| issued_one(&root)) {
             return true;
         }
-        match others.iter().find(fits) {
-            Some(issuer) if issuer.whole != current.whole => current = issuer,
-            _ => return false,
-        }
+        let (above, others) = rest.into_iter().partition(issued_one);
+        (reached, rest) = (above, others);
     }
     false
 }

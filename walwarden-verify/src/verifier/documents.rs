@@ -5,7 +5,7 @@ use super::signed::is_signed_by_chain;
 use super::survey::{Survey, form_reason};
 use crate::bundle::BundlePath;
 use crate::chain::Completed;
-use crate::index::{self, CHUNK_SIZE_BYTES};
+use crate::index;
 use crate::manifest::ObjectDigest;
 use crate::merkle::Tree;
 use crate::reason::Reason;
@@ -158,7 +158,9 @@ impl<'a> Documents<'a> {
         let facts = self.manifests.get(&job_id);
         let plaintext_bytes = facts.map_or(0, |facts| facts.plaintext_size_bytes);
         let (mut tables, mut is_contradicted) = (Tree::new(), false);
-        let index = index::read(bytes, |entry| {
+        let artifact = self.survey.files.get(&BundlePath::Artifact(job_id));
+        let artifact_bytes = artifact.map_or(0, |artifact| artifact.size);
+        let index = index::read(bytes, artifact_bytes, |entry| {
             if entry.is_table_data() {
                 tables.push(&entry.to_canonical());
             }
@@ -186,7 +188,7 @@ impl<'a> Documents<'a> {
         };
         index.contradictions(manifest.size_bytes, plaintext_bytes).for_each(&mut contradicted);
         if is_contradicted {
-            index::read(bytes, |entry| entry.contradictions(plaintext_bytes).for_each(&mut contradicted))?;
+            index::read(bytes, 0, |entry| entry.contradictions(plaintext_bytes).for_each(&mut contradicted))?;
         }
         if manifest.content_root.is_some_and(|root| root != tables.root()) {
             fail(Reason::ManifestContentRoot, "contentRoot is not the root over the index's tables");
@@ -194,12 +196,10 @@ impl<'a> Documents<'a> {
         if flawless {
             findings.ok(Reason::IndexDigest, format!("archive index matches for backup_job={job_id}"));
         }
-        let Some(artifact) = self.survey.files.get(&BundlePath::Artifact(job_id)) else { return Ok(()) };
-        // A list with one digest for each chunk is no longer than what was read of the artifact.
-        if index.chunks.len() as u64 == artifact.size.div_ceil(CHUNK_SIZE_BYTES) {
-            self.chunks.insert(job_id, index.chunks);
-        } else {
-            chunks_differ(job_id, findings);
+        match artifact {
+            None => {}
+            Some(_) if index.is_cut_as(artifact_bytes) => drop(self.chunks.insert(job_id, index.chunks)),
+            Some(_) => chunks_differ(job_id, findings),
         }
         Ok(())
     }

@@ -109,7 +109,7 @@ impl Verifier {
         report: &mut Report,
     ) {
         report.last_dated_at = dated.iter().map(|(_, at)| *at).max();
-        if !findings.holds(Reason::CheckpointRoot) {
+        if !findings.holds(Reason::CheckpointRoot) || findings.failed(Reason::CheckpointOrigin) {
             return;
         }
         let outside =
