@@ -119,7 +119,7 @@ fn an_unfit_key_is_refused_without_showing_it() {
     openssl(&["genpkey", "-algorithm", "ed25519", "-aes256", "-pass", "pass:secret", "-out", text(&path)]);
     fs::set_permissions(&path, Permissions::from_mode(0o600)).unwrap();
     assert_code(FileKey::load(&path), Code::KeyInvalid, "encrypted");
-    assert_code(FileKey::load(folder.path()), Code::KeyExposed, "a folder others can enter")
+    assert_code(FileKey::load(folder.path()), Code::FileFailed, "a folder")
 }
 
 #[tokio::test]

@@ -1,5 +1,5 @@
 use std::fmt;
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io::{ErrorKind, Read, Write};
 use std::path::Path;
 
@@ -44,7 +44,13 @@ impl FileKey {
             ErrorKind::NotFound => about(Code::KeyMissing, "key file does not exist", path),
             _ => about(Code::FileFailed, "key file cannot be opened", path).with_source(error),
         })?;
-        check_mode(&file, path)?;
+        let metadata = file.metadata().map_err(|error| {
+            about(Code::FileFailed, "key file cannot be inspected", path).with_source(error)
+        })?;
+        if metadata.is_dir() {
+            return Err(about(Code::FileFailed, "key file is a folder; name the file in it", path));
+        }
+        check_mode(&metadata, path)?;
         // With the room reserved at once, no copy of the text is left behind in memory by growing.
         let mut text = Zeroizing::new(String::with_capacity(MAX_FILE_BYTES as usize + 1));
         file.take(MAX_FILE_BYTES + 1).read_to_string(&mut text).map_err(|error| match error.kind() {
@@ -116,12 +122,9 @@ pub(super) fn folder_of(path: &Path) -> &Path {
 }
 
 #[cfg(unix)]
-fn check_mode(file: &File, path: &Path) -> Result<()> {
+fn check_mode(metadata: &Metadata, path: &Path) -> Result<()> {
     use std::os::unix::fs::PermissionsExt;
 
-    let metadata = file
-        .metadata()
-        .map_err(|error| about(Code::FileFailed, "key file cannot be inspected", path).with_source(error))?;
     match metadata.permissions().mode() & 0o777 {
         mode if mode & 0o077 == 0 => Ok(()),
         mode => Err(Error::new(
@@ -132,7 +135,7 @@ fn check_mode(file: &File, path: &Path) -> Result<()> {
 }
 
 #[cfg(not(unix))]
-fn check_mode(_file: &File, _path: &Path) -> Result<()> {
+fn check_mode(_metadata: &Metadata, _path: &Path) -> Result<()> {
     Ok(())
 }
 
