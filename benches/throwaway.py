@@ -41,7 +41,7 @@ alter table invoices add primary key (id);
 
 
 @contextlib.contextmanager
-def postgres(major: int):
+def postgres(major: int, niceness: int = 0):
     """Starts a server of the given major and yields (bin folder, connection string without database)."""
     bin_dir = TOOLS / "pg" / str(major) / "bin"
     if not bin_dir.exists():
@@ -58,7 +58,7 @@ def postgres(major: int):
     quiet = {"stdout": subprocess.DEVNULL, "check": True, "cwd": "/"}
     subprocess.run([*as_server, bin_dir / "initdb", "-D", data, "-U", "postgres", "-A", "trust", "--no-sync"], **quiet)
     options = f"-p {port} -k {folder} -c fsync=off -c full_page_writes=off -c max_wal_size=8GB -c shared_buffers=512MB -c jit=off"
-    subprocess.run([*as_server, bin_dir / "pg_ctl", "-D", data, "-l", folder / "log", "-o", options, "-w", "start"], **quiet)
+    subprocess.run(["nice", "-n", str(niceness), *as_server, bin_dir / "pg_ctl", "-D", data, "-l", folder / "log", "-o", options, "-w", "start"], **quiet)
     try:
         yield bin_dir, f"host={folder} port={port} user=postgres"
     finally:

@@ -53,6 +53,8 @@ impl From<json::Error> for FormError {
 
 // A value takes up to 30 times the memory of its text.
 const MOST_SHORT_MEMBERS: usize = 16;
+// No field of ours has such a name.
+const LONGEST_NAME: usize = 64;
 const SHORT_BYTES: usize = 64 << 10;
 const ITEM_BYTES: usize = 1 << 20;
 
@@ -67,7 +69,7 @@ pub(crate) fn read_members<'a>(
     scanner.members(|scanner, key, _| {
         let value = match long(scanner, key)? {
             true => Value::Bool(true),
-            false if members.len() == MOST_SHORT_MEMBERS => {
+            false if members.len() == MOST_SHORT_MEMBERS || key.len() > LONGEST_NAME => {
                 return Err(FormError::new("there are fields that it does not have"));
             }
             false => Scanner::of(scanner.text_within(SHORT_BYTES)?).value()?,

@@ -134,7 +134,7 @@ fn judge_info(info: &[u8], message: &[u8]) -> Result<Timestamp, TimestampError> 
 /// None of the extensions is known here: RFC 3161 section 2.4.2 says to refuse one that is critical.
 fn refuse_critical(extensions: Item<'_>) -> Result<(), TimestampError> {
     let mut extensions = extensions.items();
-    while let Some(extension) = extensions.next()? {
+    while let Some(extension) = extensions.next_of(SEQUENCE)? {
         let mut fields = extension.items();
         fields.expect(OID)?;
         if fields.flag()? {
@@ -152,8 +152,10 @@ fn judge_signer(
 ) -> Result<usize, TimestampError> {
     let mut fields = signer.items();
     fields.expect(INTEGER)?;
-    // Who signed is told by the digest of the certificate, in the signed attributes.
-    fields.next()?.ok_or_else(malformed)?;
+    // Who signed is told by the digest of the certificate, in the signed attributes; here by its issuer and number, or by its key.
+    if fields.optional(SEQUENCE)?.is_none() {
+        fields.expect(KEY_IDENTIFIER)?;
+    }
     let digest_of = fields.expect(SEQUENCE)?.items().expect(OID)?.value;
     let attributes = fields.expect(context(0))?;
     let (algorithm, signature) = (fields.expect(SEQUENCE)?, fields.expect(OCTETS)?.value);
@@ -179,7 +181,7 @@ fn judge_signer(
 /// The only value of the only attribute of this type.
 fn attribute<'a>(attributes: Item<'a>, kind: &[u8]) -> Result<Option<&'a [u8]>, TimestampError> {
     let (mut items, mut found) = (attributes.items(), None);
-    while let Some(item) = items.next()? {
+    while let Some(item) = items.next_of(SEQUENCE)? {
         let mut fields = item.items();
         if fields.expect(OID)?.value == kind {
             let values = fields.expect(SET)?;
@@ -239,6 +241,9 @@ impl fmt::Display for TimestampError {
 }
 
 impl std::error::Error for TimestampError {}
+
+/// `subjectKeyIdentifier`: context-specific, primitive.
+const KEY_IDENTIFIER: u8 = 0x80;
 
 const SIGNED_DATA: &[u8] = b"\x2a\x86\x48\x86\xf7\x0d\x01\x07\x02";
 const TST_INFO: &[u8] = b"\x2a\x86\x48\x86\xf7\x0d\x01\x09\x10\x01\x04";

@@ -141,6 +141,23 @@ fn digests_of_chunks_that_no_artifact_has_are_not_held() {
     expect_within(64, &evidence.tgz(), 1, "index-digest");
 }
 
+#[test]
+fn of_a_long_name_or_value_there_is_no_copy() {
+    let sound = String::from_utf8(index(job(1), b"PGDMP first artifact").to_canonical()).unwrap();
+    let long = "a".repeat(100 * MIB);
+    for (flaw, code) in [
+        (format!(r#""zz{long}":1}}"#), "index-form"),
+        (format!(r#""zz\"{long}":1}}"#), "bundle-limit"),
+        (format!(r#""zz":"\"{long}"}}"#), "bundle-limit"),
+    ] {
+        let mut evidence = Evidence::sound();
+        let large = format!("{},{flaw}", sound.strip_suffix('}').unwrap());
+        evidence.files.insert(format!("backups/{}/index.json", job(1)), large.into_bytes());
+        evidence.files.insert("README.txt".to_owned(), noise(MIB));
+        expect_within(116, &evidence.tgz(), 3, code);
+    }
+}
+
 /// Bytes that do not become fewer when they are compressed.
 fn noise(length: usize) -> Vec<u8> {
     let mut state = 1_u64;

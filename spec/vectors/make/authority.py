@@ -8,7 +8,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from .der import NOTHING, UTC, bits, boolean, context, integer, octets, oid, seq, set_of, tlv, utf8
+from .der import GENERALIZED, NOTHING, UTC, bits, boolean, context, integer, octets, oid, seq, set_of, tlv, utf8
 from .history import stream
 
 HASHES = {"sha1": hashes.SHA1(), "sha256": hashes.SHA256(), "sha384": hashes.SHA384(), "sha512": hashes.SHA512()}
@@ -108,7 +108,7 @@ class Certificate:
         signer = issuer or self
         digest = "sha512" if signer.key.kind == "p521" else "sha256"
         algorithm = signer.key.algorithm(digest)
-        times = seq(*(tlv(UTC, time.encode()) for time in valid))
+        times = seq(*(tlv(UTC if len(time) == 13 else GENERALIZED, time.encode()) for time in valid))
         body = seq(context(0, integer(2)), integer(serial), inner or algorithm, name(issuer_name or signer.subject), times, name(subject),
                    key.spki, context(3, seq(*extensions)))  # fmt: skip
         self.issuer_and_serial = seq(name(signer.subject), integer(serial))

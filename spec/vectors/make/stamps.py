@@ -1,18 +1,19 @@
 """Timestamps over checkpoints: by authorities of every kind, and whatever can be wrong with them."""
 
+from copy import copy
 from functools import partial
 
 from . import note
-from .authority import (ENCIPHER, FOR_CA, FOR_STAMPS, NAME_CONSTRAINTS, SERVER, SIGN_CERTIFICATES, SIGN_DATA, STAMPING,
+from .authority import (ENCIPHER, FOR_CA, FOR_STAMPS, HASH_OIDS, NAME_CONSTRAINTS, SERVER, SIGN_CERTIFICATES, SIGN_DATA, STAMPING,
                         Certificate, constraints, extended, extension, root, stamp_key, stamps, usage)  # fmt: skip
 from .bundle import archive, bundle, checkpoint, checkpoint_body, content, seal
 from .cases import WITNESSES
-from .der import NOTHING, UTC, boolean, context, integer, octets, oid, seq, set_of, tlv
+from .der import NOTHING, OID, UTC, boolean, context, generalized, integer, octets, oid, seq, set_of, tlv
 from .disclosure import disclosed, shown_for
 from .history import sha256
 from .keys import malleable
 from .quorum import SECONDS, VKEYS
-from .stamp import (DATA, MESSAGE_DIGEST, attribute, attributes, info, names_v1, names_v2, response, signer_info, stamp,
+from .stamp import (AT, DATA, MESSAGE_DIGEST, SIGNING_CERTIFICATE_V2, attribute, attributes, info, names_v1, names_v2, response, signer_info, stamp,
                     tail, token)  # fmt: skip
 from .stories import first, pair
 
@@ -89,6 +90,7 @@ def good(cases):
     ok("more-certificates", stamp(over(), chain=[stamps("rsa2048"), root()]), "The response holds other certificates too.")
     starts = below(valid=("261121040000Z", "350101000000Z"))
     ok("first-moment", stamp(over(), starts), "The authority's certificate begins to be valid.")
+    ok("valid-for-ages", stamp(over(), below(valid=("09990101000000Z", "99991231235959Z"))), "Years before 1950 and after 2049 have four digits.")
     ok("last-moment", stamp(over(), at="20350101000000Z"), "The certificates are valid for the last second.")
     later = Certificate("Stamps", stamp_key("p256", "later"), root(), valid=("20261121040000Z"[2:], "20261121040000Z"[2:]))
     ok("valid-just-then", stamp(over(), later), "The certificate was valid at that second, and at no other.")
@@ -222,6 +224,7 @@ def malformed(cases):
     bad("more-after-signature", sealed(signer_options={"unsigned": integer(0)}), "Something stands behind the signature.")
     bad("more-among-fields", sealed(token_options={"more": integer(0)}), "Something stands before the signers.")
     bad("two-responses", whole + whole, "Two responses.")
+    bad("length-missing", b"\x30\x81", "The length ends before it begins.")
     bad("too-many-certificates", sealed(chain=[root()] * 32), "The response holds 33 certificates.")
     body = whole[4:]
     bad("indefinite-length", b"\x30\x80" + body + b"\0\0", "BER: a value of indefinite length.")
@@ -261,6 +264,28 @@ def malformed(cases):
     bad("certificate-of-two-algorithms", stamp(over(), two), "The certificate names two algorithms.")
     almost_true = extension("1.2.3.4", NOTHING).replace(boolean(True), tlv(1, b"\1"))
     bad("certificate-not-der", stamp(over(), below(extensions=(*FOR_STAMPS, almost_true))), "BER: true is written otherwise in the certificate.")
+    bad("attributes-otherwise-tagged", sealed(signed=[b"\xa2" + one[1:] for one in told.values()]), "The signed attributes are no sequences.")
+    empty = attribute(SIGNING_CERTIFICATE_V2)
+    for name, more in [("named-by-nothing", []), ("named-by-nothing-and-sha1", [names_v1(stamps())])]:
+        bad(name, sealed(signed=[told["type"], told["digest"], empty, *more]), "The attribute that names the certificate is empty.")
+    number = stamps().issuer_and_serial
+    otherwise = copy(stamps())
+    otherwise.issuer_and_serial = tlv(0x0C, number[2:])
+    bad("signer-otherwise-named", stamp(over(), otherwise), "Who signed is told by a text.")
+    hashed = oid(HASH_OIDS["sha256"])
+    for name, policy, algorithm, why in [
+        ("policy-of-no-arcs", tlv(OID), hashed, "An object identifier is empty."),
+        ("imprint-of-long-arcs", oid("1.2.3.4"), tlv(OID, hashed[2:-1], b"\x80\1"), "An arc of an object identifier begins with zero bits."),
+        ("imprint-of-open-arc", oid("1.2.3.4"), tlv(OID, hashed[2:-1], b"\x81"), "The last arc of an object identifier does not end."),
+    ]:
+        content = seq(integer(1), policy, seq(seq(algorithm), octets(bytes.fromhex(sha256(over())))), integer(7), generalized(AT))
+        bad(name, sealed(content=content), why)
+    retagged = b"\xe0" + extension("1.2.3.4", NOTHING, critical=False)[1:]
+    bad("certificate-extension-tagged", stamp(over(), below(extensions=(*FOR_STAMPS, retagged))), "An extension is no sequence.")
+    longer = copy(stamp_key("p256", "stamps p256"))
+    longer.spki = seq(longer.spki[2:], NOTHING)
+    bad("certificate-key-and-more", stamp(over(), Certificate("Stamps", longer, root(), serial=9)), "Something stands behind the key.")
+    bad("certificate-of-year-zero", stamp(over(), below(valid=("00000101000000Z", "350101000000Z"))), "The certificate begins in the year 0000.")
     cases.bad("stamp-too-large", stamped(bytes(2**20 + 1)), 3, "bundle-limit", "A timestamp of more than 1 MiB.", attack="A30",
               authorities=[ROOT])  # fmt: skip
 

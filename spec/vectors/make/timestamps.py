@@ -53,7 +53,7 @@ class Values:
         if size >= 0x80:
             at += size & 0x7F
             size = int.from_bytes(self.rest[2:at], "big")
-            need(2 < at <= 6 and self.rest[2] and size >= 0x80, "not the shortest length")
+            need(2 < at <= min(6, len(self.rest)) and self.rest[2] and size >= 0x80, "not the shortest length")
         need(len(self.rest) >= at + size, "cut off")
         whole, self.rest = self.rest[: at + size], self.rest[at + size :]
         return whole[at:], whole
@@ -82,6 +82,7 @@ class Values:
 def oid_text(body):
     parts, value = [], 0
     for byte in body:
+        need(value or byte != 0x80, "not the shortest identifier")
         value = value << 7 | byte & 0x7F
         if byte < 0x80:
             parts.append(value)
@@ -114,7 +115,7 @@ def moment(tag, body):
         whole = datetime.datetime.strptime(text, "%Y%m%d%H%M%S")
     except ValueError as error:
         raise Malformed(FORM, "no such time") from error
-    return whole.strftime("%Y-%m-%dT%H:%M:%S.") + ((found[2] or b"") + b"000")[:3].decode() + "Z"
+    return f"{whole.year:04}" + whole.strftime("-%m-%dT%H:%M:%S.") + ((found[2] or b"") + b"000")[:3].decode() + "Z"
 
 
 def check(spki, algorithm, named_digest, message, signature):
@@ -220,16 +221,13 @@ def leads(signer, others, roots, at):
         return False
     if any(root.der == signer.der for root in roots):
         return True
-
-    def climbs(certificate, below, passed):
-        if below >= MAX_ABOVE:
-            return False
-        if any(root.issued(certificate, below, at) for root in roots):
+    level, rest = [signer], [other for other in others if other.der != signer.der]
+    for below in range(MAX_ABOVE):
+        if any(root.issued(one, below, at) for one in level for root in roots):
             return True
-        above = [other for other in others if other.der not in passed and other.issued(certificate, below, at)]
-        return any(climbs(other, below + 1, passed | {other.der}) for other in above)
-
-    return climbs(signer, 0, {signer.der})
+        above = [other for other in rest if any(other.issued(one, below, at) for one in level)]
+        level, rest = above, [other for other in rest if other not in above]
+    return False
 
 
 def read(response, message):
@@ -281,7 +279,7 @@ def read_info(info, message):
 
 def read_signer(fields, info, certificates):
     fields.value(INTEGER)
-    fields.value()
+    fields.value(SEQUENCE, 0x80)
     named_digest = fields.inside(SEQUENCE).oid()
     inside, whole = fields.next(0xA0)
     algorithm, signature = fields.next(SEQUENCE)[1], fields.value(OCTETS)
@@ -307,10 +305,10 @@ def read_signer(fields, info, certificates):
 
 def named(new, old):
     """Which certificate signed, by its digest in either attribute."""
-    if not new and not old:
+    if new is None and old is None:
         return lambda certificate: False
-    fields = Values(only(new or old, SEQUENCE)).inside(SEQUENCE).inside(SEQUENCE)
-    if not new:
+    fields = Values(only(old if new is None else new, SEQUENCE)).inside(SEQUENCE).inside(SEQUENCE)
+    if new is None:
         wanted = fields.value(OCTETS)
         return lambda certificate: hashlib.sha1(certificate.der).digest() == wanted
     algorithm = fields.inside(SEQUENCE).oid() if fields.peek() == SEQUENCE else "2.16.840.1.101.3.4.2.1"

@@ -6,6 +6,9 @@ use crate::json::{Error, Number, Object, Value};
 /// Containers within each other; the outermost counts (`spec/evidence.md`, section 1).
 pub(super) const MAX_DEPTH: usize = 64;
 
+/// Wherever a key may be, its document or item has a limit of as much, but in documents of fields that are all known.
+const MOST_MADE_OF_A_KEY: usize = 1 << 20;
+
 /// Walks canonical JSON in one pass, without building what the caller does not ask for.
 pub(crate) struct Scanner<'a> {
     text: &'a str,
@@ -86,7 +89,7 @@ impl<'a> Scanner<'a> {
         match self.peek() {
             Some(b'{') => self.members(|scanner, _, _| scanner.skip_value()),
             Some(b'[') => self.items(Self::skip_value),
-            Some(b'"') => self.string().map(drop),
+            Some(b'"') => self.skip_string(),
             Some(b'-' | b'0'..=b'9') => self.number().map(drop),
             _ => self.literal().map(drop),
         }
@@ -110,7 +113,7 @@ impl<'a> Scanner<'a> {
         if !self.take(b'}') {
             loop {
                 let start = self.at;
-                let key = self.string()?;
+                let key = self.string_within(MOST_MADE_OF_A_KEY)?;
                 if !key.is_ascii() {
                     return Err(Error::at(start, "a key is not ASCII").into());
                 }
@@ -151,42 +154,66 @@ impl<'a> Scanner<'a> {
 
     /// A string, with its escapes undone.
     pub(crate) fn string(&mut self) -> Result<Cow<'a, str>, Error> {
+        self.string_within(usize::MAX)
+    }
+
+    /// A string without escapes is lent; of one with escapes at most so many bytes are made.
+    fn string_within(&mut self, most_made: usize) -> Result<Cow<'a, str>, Error> {
+        let start = self.at;
         self.exactly(b"\"", "expected a string")?;
-        let rest = &self.text[self.at..];
-        let plain = plain_length(rest.as_bytes());
-        self.at += plain;
+        let mut plain = self.plain();
         if self.take(b'"') {
-            return Ok(Cow::Borrowed(&rest[..plain]));
+            return Ok(Cow::Borrowed(plain));
         }
-        self.escaped_string(rest[..plain].to_owned()).map(Cow::Owned)
+        let mut decoded = String::new();
+        loop {
+            if decoded.len() + plain.len() > most_made {
+                return Err(Error::limit(start, "a string is too long"));
+            }
+            decoded.push_str(plain);
+            if self.take(b'"') {
+                return Ok(Cow::Owned(decoded));
+            }
+            decoded.push(self.special()?);
+            plain = self.plain();
+        }
     }
 
     /// A string in which no character is escaped.
     pub(crate) fn plain_string(&mut self) -> Result<&'a str, Error> {
         self.exactly(b"\"", "expected a string")?;
-        let rest = &self.text[self.at..];
-        let plain = plain_length(rest.as_bytes());
-        self.at += plain;
+        let plain = self.plain();
         self.exactly(b"\"", "expected the end of a string without escapes")?;
-        Ok(&rest[..plain])
+        Ok(plain)
     }
 
-    fn escaped_string(&mut self, mut decoded: String) -> Result<String, Error> {
+    /// Any string, checked and not made.
+    fn skip_string(&mut self) -> Result<(), Error> {
+        self.exactly(b"\"", "expected a string")?;
         loop {
-            match self.peek() {
-                Some(b'"') => {
-                    self.at += 1;
-                    return Ok(decoded);
-                }
-                Some(b'\\') => decoded.push(self.escape()?),
-                Some(0x7f) => return Err(self.error("U+007F is outside the writing profile")),
-                Some(_) => return Err(self.error("a control character stands in a string")),
-                None => return Err(self.error("the string does not end")),
+            self.plain();
+            if self.take(b'"') {
+                return Ok(());
             }
-            let rest = &self.text[self.at..];
-            let plain = plain_length(rest.as_bytes());
-            decoded.push_str(&rest[..plain]);
-            self.at += plain;
+            self.special()?;
+        }
+    }
+
+    /// As many characters of a string as stand for themselves.
+    fn plain(&mut self) -> &'a str {
+        let rest = &self.text[self.at..];
+        let plain = &rest[..plain_length(rest.as_bytes())];
+        self.at += plain.len();
+        plain
+    }
+
+    /// The character of the escape that comes next in a string.
+    fn special(&mut self) -> Result<char, Error> {
+        match self.peek() {
+            Some(b'\\') => self.escape(),
+            Some(0x7f) => Err(self.error("U+007F is outside the writing profile")),
+            Some(_) => Err(self.error("a control character stands in a string")),
+            None => Err(self.error("the string does not end")),
         }
     }
 

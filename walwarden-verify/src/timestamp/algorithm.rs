@@ -2,7 +2,7 @@ use aws_lc_rs::digest;
 use aws_lc_rs::signature::{self, UnparsedPublicKey, VerificationAlgorithm};
 
 use super::TimestampError;
-use super::asn1::{BIT_STRING, Item, OID, SEQUENCE, malformed};
+use super::asn1::{BIT_STRING, Item, NULL, OID, SEQUENCE, malformed};
 
 /// A digest that is still good, or in names of certificates once was.
 pub(super) fn digest(oid: &[u8], bytes: &[u8]) -> Result<Vec<u8>, TimestampError> {
@@ -34,8 +34,13 @@ pub(super) fn verify(
     let mut fields = spki.items();
     let mut of_key = fields.expect(SEQUENCE)?.items();
     let (key_kind, curve) = (of_key.expect(OID)?.value, of_key.optional(OID)?.map(|curve| curve.value));
+    if key_kind == RSA {
+        of_key.optional(NULL)?;
+    }
+    of_key.end()?;
     // The first byte tells how many bits at the end are not used: none.
     let [0, key @ ..] = fields.expect(BIT_STRING)?.value else { return Err(malformed()) };
+    fields.end()?;
     let named = algorithm.items().expect(OID)?.value;
     let check = algorithm_of(key_kind, curve, named, digest).ok_or(TimestampError::Malformed(
         "its signature algorithm is none of RSA, ECDSA on P-256, P-384 and P-521, and Ed25519, with SHA-2",

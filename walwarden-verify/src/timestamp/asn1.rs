@@ -20,6 +20,7 @@ const BOOLEAN: u8 = 0x01;
 pub(super) const INTEGER: u8 = 0x02;
 pub(super) const BIT_STRING: u8 = 0x03;
 pub(super) const OCTETS: u8 = 0x04;
+pub(super) const NULL: u8 = 0x05;
 pub(super) const OID: u8 = 0x06;
 pub(super) const UTC_TIME: u8 = 0x17;
 pub(super) const GENERALIZED_TIME: u8 = 0x18;
@@ -51,8 +52,16 @@ impl<'a> Items<'a> {
         let mut reader = SliceReader::new(self.rest).map_err(|_| malformed())?;
         let whole = reader.tlv_bytes().map_err(|_| malformed())?;
         let any = der::asn1::AnyRef::from_der(whole).map_err(|_| malformed())?;
+        if tag == OID && !is_oid(any.value()) {
+            return Err(malformed());
+        }
         self.rest = &self.rest[whole.len()..];
         Ok(Some(Item { tag, value: any.value(), whole }))
+    }
+
+    /// The next one, of this tag, if there is any.
+    pub(super) fn next_of(&mut self, tag: u8) -> Result<Option<Item<'a>>, TimestampError> {
+        if self.rest.is_empty() { Ok(None) } else { self.expect(tag).map(Some) }
     }
 
     pub(super) fn expect(&mut self, tag: u8) -> Result<Item<'a>, TimestampError> {
@@ -75,6 +84,13 @@ impl<'a> Items<'a> {
     pub(super) fn end(self) -> Result<(), TimestampError> {
         if self.rest.is_empty() { Ok(()) } else { Err(malformed()) }
     }
+}
+
+/// Whether these are arcs of seven bits a byte, each in as few bytes as it takes (X.690, 8.19.2).
+fn is_oid(contents: &[u8]) -> bool {
+    let begins_arc = std::iter::once(&0).chain(contents).map(|before| before & 0x80 == 0);
+    let shortest = contents.iter().zip(begins_arc).all(|(byte, begins)| !(begins && *byte == 0x80));
+    shortest && contents.last().is_some_and(|last| last & 0x80 == 0)
 }
 
 pub(super) fn malformed() -> TimestampError {

@@ -71,7 +71,7 @@ impl<'a> Certificate<'a> {
     }
 
     fn read_extensions(&mut self, mut extensions: Items<'a>) -> Result<(), TimestampError> {
-        while let Some(extension) = extensions.next()? {
+        while let Some(extension) = extensions.next_of(SEQUENCE)? {
             let mut fields = extension.items();
             let name = fields.expect(OID)?.value;
             let critical = fields.flag()?;
@@ -164,7 +164,7 @@ pub(super) fn time(item: Option<Item<'_>>) -> Result<Timestamp, TimestampError> 
         return Err(malformed());
     }
     let whole = match (item.tag, whole.len()) {
-        (GENERALIZED_TIME, 14) => whole.to_owned(),
+        (GENERALIZED_TIME, 14) if !whole.starts_with("0000") => whole.to_owned(),
         // RFC 5280 section 4.1.2.5.1: two digits of the years from 1950 to 2049.
         (UTC_TIME, 12) => format!("{}{whole}", if whole < "50" { "20" } else { "19" }),
         _ => return Err(malformed()),
