@@ -8,6 +8,7 @@ use walwarden_verify::json::Object;
 use walwarden_verify::{JobId, Timestamp};
 
 use crate::catalog::JobState;
+use crate::error::{Code, Error};
 
 /// A job reached a state; the row that tells of it is durable by then.
 #[derive(Debug, Clone, PartialEq)]
@@ -84,5 +85,14 @@ impl Cancel {
             done = work => Some(done),
             () = async { self.cancelled().await; tokio::time::sleep(grace).await } => None,
         }
+    }
+
+    /// The error with which work ended. A component of the caller's own that was told to stop, too, may say so in its own words: that is
+    /// the cancellation, not a failure.
+    pub(crate) fn or_asked(&self, error: Error) -> Error {
+        if error.code() == Code::ComponentFailed && self.is_cancelled() {
+            return Error::new(Code::Cancelled, "stopped as asked").with_source(error);
+        }
+        error
     }
 }

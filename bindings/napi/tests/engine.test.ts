@@ -169,6 +169,18 @@ test('a stopped job records that it was stopped before its promise is rejected',
   assert.deepEqual([error.code, error.kind, error.exit], ['cancelled', 'Cancelled', 4]);
   assert.equal((await kinds(engine)).at(-1), 'backup.cancelled');
 
+  // One that is told to stop as well, and says so in its own words, has not failed.
+  const both = new AbortController();
+  const told = () => {
+    both.abort();
+    both.signal.throwIfAborted();
+    return never();
+  };
+  const other = await openEngine(server, { signer: { ...nodeSigner(), sign: told } });
+  const asked = await refused(other.backup('shop', shop, new MapStorage(), { signal: both.signal }));
+  assert.deepEqual([asked.code, asked.causes.join().includes('AbortError')], ['cancelled', true], String(asked));
+  assert.equal((await kinds(other)).at(-1), 'backup.cancelled');
+
   const late = await refused(engine.backup('shop', shop, new MapStorage(), { signal: stop.signal }));
   assert.equal(late.code, 'cancelled');
 });
@@ -181,6 +193,7 @@ class Stopping extends MapStorage {
   constructor(
     override readonly objects: Map<string, Buffer>,
     public stopsAt = Infinity,
+    readonly says = never,
   ) {
     super();
   }
@@ -188,7 +201,7 @@ class Stopping extends MapStorage {
   override read(name: string, start: number, length: number): Promise<Buffer> {
     if (name.endsWith('.dump') && (this.reads += 1) >= this.stopsAt) {
       this.stop.abort();
-      return never();
+      return this.says();
     }
     return super.read(name, start, length);
   }
@@ -223,6 +236,11 @@ for (const which of ['first', 'last'] as const) {
     const rows = await engine.rows('shop');
     const last = JSON.parse(Buffer.from(rows.at(-1) ?? '').toString()) as { kind: string; payload: { class: string } };
     assert.deepEqual([last.kind, last.payload.class], ['restore.failed', 'cancelled']);
+    assert.equal(databases(), before);
+    const told = new Stopping(stored.objects, Infinity, () => Promise.reject(new DOMException('aborted', 'AbortError')));
+    const again = await plan(told);
+    told.stopsAt = which === 'first' ? told.reads + 1 : whole.reads;
+    assert.equal((await refused(engine.restore(again, { signal: told.stop.signal }))).code, 'cancelled');
     assert.equal(databases(), before);
     // Nothing stands in the way of the next one.
     await restored(stored);

@@ -196,7 +196,7 @@ impl Run<'_> {
                     self.publish().await;
                     return Ok(outcome);
                 }
-                Some(Err(error)) => error,
+                Some(Err(error)) => self.request.cancel.or_asked(error),
                 None => attempt.cancelled(),
             };
             // A store that is away may take far longer to say so than the lease lasts.

@@ -148,7 +148,7 @@ impl RestoreConductor {
         recorder.reached(JobState::Claimed).await?;
         let carried_out =
             asked_to_stop.or_grace(WIND_DOWN_GRACE, self.carry_out(plan, &recorder, watch)).await;
-        let outcome = carried_out.unwrap_or_else(|| Err(cancelled(plan)));
+        let outcome = ended(carried_out, plan, asked_to_stop);
         match &outcome {
             Ok(restored) => recorder.completed(restored).await?,
             Err(error) => {
@@ -174,7 +174,7 @@ impl RestoreConductor {
         let work = self.carry_out(plan, &recorder, watch);
         let carried_out = held.while_renewing_or_stopped(&plan.request.cancel, work);
         let carried_out = asked_to_stop.or_grace(WIND_DOWN_GRACE, carried_out).await;
-        let outcome = carried_out.unwrap_or_else(|| Err(cancelled(plan)));
+        let outcome = ended(carried_out, plan, asked_to_stop);
         let recorded = match &outcome {
             // What was restored is there, whether or not that can be recorded.
             Ok(restored) => recorder.completed(restored).await,
@@ -193,6 +193,17 @@ impl RestoreConductor {
         }
         outcome
     }
+}
+
+fn ended(
+    carried_out: Option<Result<Restored>>,
+    plan: &RestorePlan,
+    asked_to_stop: &Cancel,
+) -> Result<Restored> {
+    carried_out.map_or_else(
+        || Err(cancelled(plan)),
+        |outcome| outcome.map_err(|error| asked_to_stop.or_asked(error)),
+    )
 }
 
 /// The restore did not wind down in time.
