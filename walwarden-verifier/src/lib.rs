@@ -66,26 +66,57 @@ impl Unusable {
 
 /// Verifies and prints the report; returns the exit status of `spec/evidence.md` section 4.
 pub fn run(arguments: &VerifyArguments, json: bool) -> u8 {
-    let printed = match verify_and_keep(arguments) {
-        Ok(report) => {
-            let status = report.exit().status();
-            (status, print(&report, json))
-        }
-        Err(unusable) => {
-            let _ = writeln!(io::stderr().lock(), "error: {unusable}");
-            let record = format!("{{\"exit\":2,\"error\":{}}}\n", quoted(&unusable.to_string()));
-            (UNUSABLE, if json { say(record.as_bytes()) } else { Ok(()) })
-        }
-    };
-    match printed {
-        (status, Ok(())) => status,
-        // Who closed the pipe has read enough; the verdict stays in the exit status.
-        (status, Err(error)) if error.kind() == io::ErrorKind::BrokenPipe => status,
-        (_, Err(_)) => UNUSABLE,
+    judge(arguments).publish(arguments, json)
+}
+
+/// What is to be told of a bundle; nothing was printed or written yet.
+pub struct Judged(Result<(Report, Trust, Option<Auditor>), Unusable>);
+
+impl fmt::Debug for Judged {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Judged").finish_non_exhaustive()
     }
 }
 
-fn verify_and_keep(arguments: &VerifyArguments) -> Result<Report, Unusable> {
+/// Verifies, which may take its time.
+pub fn judge(arguments: &VerifyArguments) -> Judged {
+    Judged(judged(arguments))
+}
+
+impl Judged {
+    /// Writes the papers that were asked for and prints the report; returns the exit status.
+    pub fn publish(self, arguments: &VerifyArguments, json: bool) -> u8 {
+        let written = self.0.and_then(|(report, trust, auditor)| {
+            if wants_papers(arguments) {
+                papers::write(arguments, auditor.as_ref(), &trust, &report)?;
+            }
+            Ok(report)
+        });
+        let printed = match written {
+            Ok(report) => {
+                let status = report.exit().status();
+                (status, print(&report, json))
+            }
+            Err(unusable) => {
+                let _ = writeln!(io::stderr().lock(), "error: {unusable}");
+                let record = format!("{{\"exit\":2,\"error\":{}}}\n", quoted(&unusable.to_string()));
+                (UNUSABLE, if json { say(record.as_bytes()) } else { Ok(()) })
+            }
+        };
+        match printed {
+            (status, Ok(())) => status,
+            // Who closed the pipe has read enough; the verdict stays in the exit status.
+            (status, Err(error)) if error.kind() == io::ErrorKind::BrokenPipe => status,
+            (_, Err(_)) => UNUSABLE,
+        }
+    }
+}
+
+fn wants_papers(arguments: &VerifyArguments) -> bool {
+    arguments.html.is_some() || arguments.vsa.is_some()
+}
+
+fn judged(arguments: &VerifyArguments) -> Result<(Report, Trust, Option<Auditor>), Unusable> {
     papers::check(arguments)?;
     let auditor = arguments.vsa_key.as_deref().map(Auditor::load).transpose()?;
     let trust = trust(arguments)?;
@@ -96,14 +127,13 @@ fn verify_and_keep(arguments: &VerifyArguments) -> Result<Report, Unusable> {
         })?;
     let verifier = verifier.with_now(now());
     let failed = |error: io::Error| Unusable::file("bundle", &arguments.bundle, error);
-    if arguments.html.is_none() && arguments.vsa.is_none() {
-        return verify_file(&verifier, &arguments.bundle).map_err(failed);
+    if !wants_papers(arguments) {
+        return Ok((verify_file(&verifier, &arguments.bundle).map_err(failed)?, trust, auditor));
     }
     let mut reading = FirstReading::new(open(&arguments.bundle).map_err(failed)?);
     let mut report = verifier.verify(&mut reading).map_err(failed)?;
     report.bundle_sha256 = Some(reading.finish().map_err(failed)?);
-    papers::write(arguments, auditor.as_ref(), &trust, &report)?;
-    Ok(report)
+    Ok((report, trust, auditor))
 }
 
 /// Everything that the arguments name.

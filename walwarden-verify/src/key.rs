@@ -114,8 +114,9 @@ impl PublicKey {
     ///
     /// When there is no such block or more than one, or it holds no sound Ed25519 key.
     pub fn from_pem(text: &str) -> Result<Self, KeyError> {
-        match PublicKey::several_from_pem(text)?.as_slice() {
-            [key] => Ok(*key),
+        let mut blocks = pem::blocks(text);
+        match (blocks.next(), blocks.next()) {
+            (Some(der), None) => PublicKey::from_spki_der(&der?),
             _ => Err(KeyError::Count),
         }
     }

@@ -183,11 +183,10 @@ fn attribute<'a>(attributes: Item<'a>, kind: &[u8]) -> Result<Option<&'a [u8]>, 
     let (mut items, mut found) = (attributes.items(), None);
     while let Some(item) = items.next_of(SEQUENCE)? {
         let mut fields = item.items();
-        if fields.expect(OID)?.value == kind {
-            let values = fields.expect(SET)?;
-            if found.replace(values.value).is_some() {
-                return Err(malformed());
-            }
+        let (name, values) = (fields.expect(OID)?.value, fields.expect(SET)?);
+        fields.end()?;
+        if name == kind && found.replace(values.value).is_some() {
+            return Err(malformed());
         }
     }
     Ok(found)

@@ -158,6 +158,25 @@ fn of_a_long_name_or_value_there_is_no_copy() {
     }
 }
 
+#[test]
+fn of_a_manifest_only_what_is_compared_is_held() {
+    let mut evidence = Evidence::sound();
+    let path = format!("backups/{}/manifest.json", job(1));
+    let sound = String::from_utf8(evidence.files[&path].clone()).unwrap();
+    let at = sound.find(r#""index":{"checksumSha256""#).unwrap();
+    let key = at + sound[at..].find(r#""key":""#).unwrap() + r#""key":""#.len();
+    let long = "a".repeat(1_000_000);
+    let unknown = format!("{},\"zz{long}\":1}}", sound.strip_suffix('}').unwrap());
+    let named = format!("{}{long}{}", &sound[..key], &sound[key..]);
+    for number in 0..150_u32 {
+        let id = walwarden_verify::JobId::from_parts(support::START + i64::from(number), [9; 10]);
+        let document = if number % 2 == 0 { &named } else { &unknown };
+        evidence.files.insert(format!("backups/{id}/manifest.json"), document.clone().into_bytes());
+    }
+    evidence.files.insert("README.txt".to_owned(), noise(MIB));
+    expect_within(32, &evidence.tgz(), 3, "manifest-form");
+}
+
 /// Bytes that do not become fewer when they are compressed.
 fn noise(length: usize) -> Vec<u8> {
     let mut state = 1_u64;

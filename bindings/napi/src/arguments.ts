@@ -1,10 +1,11 @@
-import { isUint8Array } from 'node:util/types';
+import { isMap, isUint8Array } from 'node:util/types';
 
 import type { WalwardenError } from './error';
 import { native, raised } from './native';
 
 const isText = (value: unknown) => typeof value === 'string';
-const isRecord = (value: unknown): value is object => typeof value === 'object' && value !== null && !Array.isArray(value);
+const isRecord = (value: unknown): value is object =>
+  typeof value === 'object' && value !== null && !Array.isArray(value) && !isMap(value);
 const isWhole = (value: unknown) => Number.isInteger(value) && (value as number) >= 0 && (value as number) < 2 ** 32;
 const isTable = (value: unknown) => Array.isArray(value) && value.length === 2 && (value[0] === null || isText(value[0])) && isText(value[1]);
 
@@ -42,19 +43,26 @@ export function refused(message: string): WalwardenError {
 
 /** What a value is, in a word. */
 export function kind(value: unknown): string {
-  if (typeof value === 'number') return String(value);
   if (typeof value !== 'object' || value === null) return value === null ? 'null' : typeof value;
-  return value.constructor?.name ?? 'an object';
+  return value.constructor?.name || 'an object';
 }
 
 /** The members that an object of options may have, and what each must be. */
 export type Members<Options> = Record<keyof Options, Shape>;
 
-/** Throws for members that do not exist, too: a misspelt demand must not pass for one that is met. */
+/**
+ * The members of options that are given, inherited ones and accessors too, each read once. Throws for members that do not exist: a
+ * misspelt demand must not pass for one that is met, nor one that nobody sees.
+ */
 export function checked<Options extends object>(options: Options, members: Members<Options>): Options {
-  for (const [name, value] of Object.entries(argument('options', 'record', options))) {
+  argument('options', 'record', options);
+  for (const name in options) {
     if (!Object.hasOwn(members, name)) throw refused(`there is no option ${name}`);
-    if (value != null) argument(name, members[name as keyof Options], value);
   }
-  return options;
+  const given: Partial<Options> = {};
+  for (const name of Object.keys(members) as Array<keyof Options & string>) {
+    const value = options[name];
+    if (value != null) given[name] = argument(name, members[name], value);
+  }
+  return given as Options;
 }

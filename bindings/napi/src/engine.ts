@@ -97,10 +97,16 @@ export interface RestoreOptions extends Omit<Native.RestoreOptions, 'tables'> {
 }
 
 /** What a bundle should hold. */
-export type ExportOptions = Native.ExportOptions;
+export interface ExportOptions extends Native.ExportOptions {
+  /** Stops it. */
+  signal?: AbortSignal | undefined;
+}
 
 /** Which chains come back into a catalogue. */
-export type RebuildOptions = Native.RebuildOptions;
+export interface RebuildOptions extends Native.RebuildOptions {
+  /** Stops it; chains that came back already stay. */
+  signal?: AbortSignal | undefined;
+}
 
 /** Backs up, restores and exports evidence. */
 export class Engine {
@@ -173,9 +179,10 @@ export class Engine {
     argument('databaseId', 'text', databaseId);
     argument('storages', 'list', storages);
     argument('out', 'text', out);
-    const what = checked(options, EXPORT);
+    const { signal, ...what } = checked(options, EXPORT);
     const from = await Promise.all(storages.map((storage) => storing('storages', storage, this.#patience)));
-    return outcome(() => this.#engine.exportEvidence(databaseId, from, out, what));
+    const cancel = new native.Cancel();
+    return stoppable(signal, () => cancel.cancel(), () => this.#engine.exportEvidence(databaseId, from, out, what, cancel));
   }
 
   /**
@@ -183,9 +190,11 @@ export class Engine {
    * `publicKeys` signed its checkpoints.
    */
   async rebuildCatalog(storage: Destination | Storage, options: RebuildOptions): Promise<Rebuilt[]> {
-    const what = checked(options, REBUILD);
+    const { signal, ...what } = checked(options, REBUILD);
+    argument('publicKeys', 'texts', what.publicKeys);
     const from = await storing('storage', storage, this.#patience);
-    return outcome(() => this.#engine.rebuildCatalog(from, what));
+    const cancel = new native.Cancel();
+    return stoppable(signal, () => cancel.cancel(), () => this.#engine.rebuildCatalog(from, what, cancel));
   }
 
   /** Rows of the database's audit chain from `firstSeq` on, each in its own canonical JSON bytes. */
@@ -260,6 +269,6 @@ const RESTORE: Members<RestoreOptions> = {
   spooling: 'text',
 };
 
-const EXPORT: Members<ExportOptions> = { artifacts: 'flag', allowMissing: 'flag' };
+const EXPORT: Members<ExportOptions> = { signal: 'signal', artifacts: 'flag', allowMissing: 'flag' };
 
-const REBUILD: Members<RebuildOptions> = { publicKeys: 'texts', databaseId: 'text', acceptUncovered: 'flag' };
+const REBUILD: Members<RebuildOptions> = { signal: 'signal', publicKeys: 'texts', databaseId: 'text', acceptUncovered: 'flag' };

@@ -59,8 +59,8 @@ export declare class Engine {
   backup(databaseId: string, source: string, to: Destination, options: BackupOptions, cancel: Cancel, told?: (event: Event | null) => void): Promise<Sealed | Failure>
   planRestore(manifestSha256: string, storage: Destination, target: string, mode: string, options: RestoreOptions, cancel: Cancel): Promise<Plan | Failure>
   restore(plan: Plan, told?: (event: Event | null) => void): Promise<Restored | Failure>
-  exportEvidence(databaseId: string, storages: Array<Destination>, out: string, options: ExportOptions): Promise<Exported | Failure>
-  rebuildCatalog(storage: Destination, options: RebuildOptions): Promise<Array<Rebuilt> | Failure>
+  exportEvidence(databaseId: string, storages: Array<Destination>, out: string, options: ExportOptions, cancel: Cancel): Promise<Exported | Failure>
+  rebuildCatalog(storage: Destination, options: RebuildOptions, cancel: Cancel): Promise<Array<Rebuilt> | Failure>
   rows(databaseId: string, firstSeq: number, limit: number): Promise<Array<Buffer> | Failure>
 }
 
@@ -268,10 +268,10 @@ export declare class SigningKey {
   get keyId(): string
 }
 
-/** Stops verifications. */
+/** Stops a verification. */
 export declare class Stop {
   constructor()
-  /** Asks them to end at their next read. */
+  /** Has it end now if it has not begun, or else at its next read. */
   stop(): void
 }
 

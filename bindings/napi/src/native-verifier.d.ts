@@ -66,10 +66,10 @@ export declare class Report {
   toString(): string
 }
 
-/** Stops verifications. */
+/** Stops a verification. */
 export declare class Stop {
   constructor()
-  /** Asks them to end at their next read. */
+  /** Has it end now if it has not begun, or else at its next read. */
   stop(): void
 }
 

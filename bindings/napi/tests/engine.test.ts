@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { after, before, test } from 'node:test';
@@ -333,6 +333,13 @@ test('a lost catalogue comes back from the storage', async () => {
   assert.equal((await refused(engine.backup('shop', shop, storage))).code, 'chain-exists');
   assert.equal((await refused(engine.rebuildCatalog(storage, { publicKeys: [nodeSigner().publicKey] }))).code, 'chain-uncovered');
   assert.deepEqual(await engine.rebuildCatalog(storage, { publicKeys: [signer.publicKey], databaseId: 'other' }), []);
+  assert.equal((await refused(engine.rebuildCatalog(storage, {} as never))).code, 'argument-invalid');
+  const slow = Object.assign(new MapStorage(), { list: never });
+  const late = { publicKeys: [signer.publicKey], signal: AbortSignal.timeout(200) };
+  assert.equal((await refused(engine.rebuildCatalog(slow, late))).code, 'cancelled');
+  const bundle = join(folder(), 'never.evidence.tgz');
+  assert.equal((await refused(lost.exportEvidence('shop', [storage], bundle, { signal: AbortSignal.abort() }))).code, 'cancelled');
+  assert.ok(!existsSync(bundle));
   const rows = await lost.rows('shop');
   const expected = { orgId: 'acme', databaseId: 'shop', rows: rows.length, coveredRows: rows.length, backups: 1, notices: [] };
   assert.deepEqual(await engine.rebuildCatalog(storage, { publicKeys: [signer.publicKey] }), [expected]);

@@ -67,6 +67,7 @@ test('what cannot be used is refused', async () => {
   const refusals: Array<[string | Uint8Array, unknown, string]> = [
     [GOOD, { publicKeys: ['no key'] }, 'argument-invalid'],
     [GOOD, { level: 7 }, 'argument-invalid'],
+    [GOOD, { level: 256 }, 'argument-invalid'],
     [GOOD, { level: -1 }, 'argument-invalid'],
     [GOOD, { level: 1.5 }, 'argument-invalid'],
     [GOOD, { level: '2' }, 'argument-invalid'],
@@ -103,6 +104,24 @@ test('a verification that is stopped is rejected', async () => {
     assert.deepEqual([error.code, error.kind, error.exit], ['cancelled', 'Cancelled', 4]);
   }
   assert.equal((await verify(GOOD, { publicKeys: [ALPHA], signal: new AbortController().signal })).exit, 0);
+});
+
+test('demands count however an object has them', async () => {
+  const demand = { level: 4 };
+  class Options {
+    publicKeys = [ALPHA];
+    get level() {
+      return 4;
+    }
+  }
+  const hidden = Object.defineProperty({ publicKeys: [ALPHA] }, 'level', { value: 4, enumerable: false });
+  for (const options of [Object.assign(Object.create(demand), { publicKeys: [ALPHA] }), new Options(), hidden, Object.freeze({ publicKeys: [ALPHA], ...demand })]) {
+    assert.equal((await verify(GOOD, options as Trust)).exit, 4);
+  }
+  for (const options of [new Map([['level', 4]]), Object.create({ levle: 4 })]) {
+    await assert.rejects(verify(GOOD, options as Trust), { code: 'argument-invalid' });
+  }
+  assert.equal((await verify(GOOD, { publicKeys: [ALPHA], policy: null, signal: undefined } as unknown as Trust)).exit, 0);
 });
 
 test('the package with the engine verifies, too', async () => {

@@ -374,9 +374,11 @@ impl Engine {
         allow_missing: bool,
     ) -> PyResult<Job> {
         let from: PyResult<Vec<_>> = storages.iter().map(|from| self.storage("storages", from)).collect();
-        let (engine, from) = (self.engine.clone(), from?);
-        let work = async move { engine.export(&database_id, from, out, artifacts, allow_missing).await };
-        Job::start(py, Cancel::default(), work, exported)
+        let (engine, from, cancel) = (self.engine.clone(), from?, Cancel::default());
+        let stop = cancel.clone();
+        let work =
+            async move { engine.export(&database_id, from, out, artifacts, allow_missing, &stop).await };
+        Job::start(py, cancel, work, exported)
     }
 
     #[pyo3(signature = (storage, *, public_keys=vec![], database_id=None, accept_uncovered=false))]
@@ -388,12 +390,13 @@ impl Engine {
         database_id: Option<String>,
         accept_uncovered: bool,
     ) -> PyResult<Job> {
-        let (engine, from) = (self.engine.clone(), self.storage("storage", &storage)?);
-        let work =
-            async move { engine.rebuild(from, &public_keys, database_id.as_deref(), accept_uncovered).await };
-        Job::start(py, Cancel::default(), work, |chains| {
-            chains.into_iter().map(Rebuilt::from).collect::<Vec<_>>()
-        })
+        let (engine, from, cancel) =
+            (self.engine.clone(), self.storage("storage", &storage)?, Cancel::default());
+        let stop = cancel.clone();
+        let work = async move {
+            engine.rebuild(from, &public_keys, database_id.as_deref(), accept_uncovered, &stop).await
+        };
+        Job::start(py, cancel, work, |chains| chains.into_iter().map(Rebuilt::from).collect::<Vec<_>>())
     }
 
     fn rows(&self, py: Python<'_>, database_id: String, first_seq: u64, limit: u32) -> PyResult<Job> {

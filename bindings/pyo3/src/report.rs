@@ -3,11 +3,10 @@ use std::path::PathBuf;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 use tokio::sync::oneshot;
-use walwarden_bindings::{Bundle, Failure};
+use walwarden_bindings::{Bundle, Failure, Turn};
 use walwarden_core::watch::Cancel;
 use walwarden_verify::Trust;
 
-use crate::failure::OrRaise as _;
 use crate::job::Job;
 use crate::own::Octets;
 
@@ -178,17 +177,20 @@ pub(crate) fn verify(
         authorities,
         level,
     };
-    let cancel = Cancel::default();
-    let (stop, cancelled) = (cancel.clone(), cancel.clone());
-    let (told, verified) = oneshot::channel();
+    let (cancel, turn) = (Cancel::default(), Turn::default());
+    let (told, mut verified) = oneshot::channel();
     // Where nobody waits any more, nobody is told.
-    let told = move |verified| drop(told.send(verified));
-    walwarden_bindings::verify_in_turn(bundle, trust, now, move || stop.is_cancelled(), told).or_raise(py)?;
+    walwarden_bindings::verify_in_turn(bundle, trust, now, &turn, move |verified| drop(told.send(verified)));
+    let cancelled = cancel.clone();
     let work = async move {
-        tokio::select! {
-            () = cancelled.cancelled() => Err(Failure::cancelled()),
-            verified = verified => verified.unwrap_or_else(|_| Err(Failure::defect("the verification is gone"))),
-        }
+        let ended = tokio::select! {
+            ended = &mut verified => ended,
+            () = cancelled.cancelled() => {
+                turn.cancel();
+                verified.await
+            }
+        };
+        ended.unwrap_or_else(|_| Err(Failure::defect("the verification is gone")))
     };
     Job::start(py, cancel, work, Report)
 }

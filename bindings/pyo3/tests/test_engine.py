@@ -379,8 +379,10 @@ def test_jobs_come_after_the_programs_own_threads(shop: str, engine: walwarden.E
             return super().size(name)
 
     before = os.getpriority(os.PRIO_PROCESS, 0)
+    if before > 9:
+        pytest.skip("there is no niceness of 10 more")
     engine.backup("shop", shop, Asking())
-    assert niceness == {min(before + 10, 19)}
+    assert niceness == {before + 10}
     assert os.getpriority(os.PRIO_PROCESS, 0) == before
 
 
@@ -427,6 +429,20 @@ def test_a_lost_catalogue_comes_back_from_the_storage(
         again.rebuild_catalog(storage, public_keys=[other.public_key])
     assert raised.value.code == "chain-uncovered"
     assert again.rebuild_catalog(storage, public_keys=[key.public_key], database_id="other") == []
+
+    class Slow(DictStorage):
+        def list(self, prefix: str) -> list[tuple[str, int]]:
+            go_on.wait(20)
+            return super().list(prefix)
+
+    async def given_up() -> None:
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(again.rebuild_catalog_async(Slow(), public_keys=[key.public_key]), 0.2)
+
+    go_on = threading.Event()
+    asyncio.run(given_up())
+    assert not go_on.is_set()
+    go_on.set()
     [rebuilt] = asyncio.run(again.rebuild_catalog_async(storage, public_keys=[key.public_key]))
     assert (rebuilt.org_id, rebuilt.database_id, rebuilt.backups) == ("acme", "shop", 1)
     assert rebuilt.rows == rebuilt.covered_rows == len(engine.rows("shop"))

@@ -143,6 +143,7 @@ impl Engine {
         out: PathBuf,
         artifacts: bool,
         allow_missing: bool,
+        cancel: &Cancel,
     ) -> Result<(Exported, u64)> {
         let engine = self.of_this_process()?;
         let staged = new_file::staged(&out)?;
@@ -153,7 +154,8 @@ impl Engine {
         let mut request = ExportRequest::new(parsed("database_id", database_id)?, first);
         request = from.fold(request, ExportRequest::and_from);
         (request.artifacts, request.allow_missing) = (artifacts, allow_missing);
-        let (staged, exported) = engine.evidence().export(&request, staged).await?;
+        let exporter = engine.evidence();
+        let (staged, exported) = unless_cancelled(cancel, exporter.export(&request, staged)).await?;
         Ok((exported, new_file::publish(staged, &out)?))
     }
 
@@ -167,11 +169,13 @@ impl Engine {
         public_keys: &[String],
         database_id: Option<&str>,
         accept_uncovered: bool,
+        cancel: &Cancel,
     ) -> Result<Vec<Rebuilt>> {
         let mut options = RebuildOptions::new(keys(public_keys)?);
         options.only = database_id.map(|id| parsed("database_id", id)).transpose()?;
         options.accept_uncovered = accept_uncovered;
-        self.of_this_process()?.rebuild().rebuild(from.as_ref(), &options).await
+        let rebuilder = self.of_this_process()?.rebuild();
+        unless_cancelled(cancel, rebuilder.rebuild(from.as_ref(), &options)).await
     }
 
     /// Up to `limit` rows of a database's audit chain from `first_seq` on, each in its own canonical bytes.
@@ -187,6 +191,14 @@ impl Engine {
         })?;
         let rows = record.audit.rows(first_seq, limit as usize).await?;
         Ok(rows.iter().map(Row::to_canonical).collect())
+    }
+}
+
+/// Does work that has nothing to wind down, unless it is cancelled first.
+async fn unless_cancelled<T>(cancel: &Cancel, work: impl Future<Output = Result<T>>) -> Result<T> {
+    tokio::select! {
+        ended = work => ended,
+        () = cancel.cancelled() => Err(Error::new(Code::Cancelled, "stopped as asked")),
     }
 }
 

@@ -9,7 +9,9 @@ mod failure;
 #[cfg(feature = "engine")]
 pub mod own;
 pub mod process;
+mod turn;
 mod verify;
 
 pub use failure::Failure;
-pub use verify::{Bundle, verify, verify_in_turn};
+pub use turn::{Turn, verify_in_turn};
+pub use verify::{Bundle, verify};

@@ -1,14 +1,9 @@
 use std::io::{self, Cursor, Read, Seek, SeekFrom};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
-use std::sync::mpsc::{self, Sender};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::thread;
 
 use walwarden_verify::{Report, Trust, Verifier};
 
 use crate::Failure;
-use crate::process::{PerProcess, standing_back};
 
 /// Where an evidence bundle is.
 #[derive(Debug)]
@@ -52,48 +47,6 @@ pub fn verify(
     verified.map_err(|error| match cancelled() {
         true => Failure::cancelled(),
         false => Failure::file(name, &error),
-    })
-}
-
-/// [`verify`] when its turn comes, and `told` what came of it: as many at once as there are processors, on threads of their own.
-///
-/// # Errors
-/// `internal` when no thread can be started.
-pub fn verify_in_turn(
-    bundle: Bundle,
-    trust: Trust,
-    now: Option<String>,
-    cancelled: impl Fn() -> bool + Send + 'static,
-    told: impl FnOnce(Result<Report, Failure>) + Send + 'static,
-) -> Result<(), Failure> {
-    let work = move || {
-        let verified = AssertUnwindSafe(|| verify(bundle, &trust, now.as_deref(), cancelled));
-        told(catch_unwind(verified).unwrap_or_else(|_| Err(Failure::defect("the verifier panicked"))));
-    };
-    let workers = workers().map_err(|error| Failure::defect(format!("cannot start a thread: {error}")))?;
-    workers.send(Box::new(work)).map_err(|_| Failure::defect("the threads that verify have ended"))
-}
-
-type Work = Box<dyn FnOnce() + Send>;
-
-fn workers() -> io::Result<&'static Sender<Work>> {
-    static WORKERS: PerProcess<Sender<Work>> = PerProcess::new();
-    WORKERS.get(|| {
-        let (sender, queue) = mpsc::channel::<Work>();
-        let queue = Arc::new(Mutex::new(queue));
-        let stand_back = standing_back();
-        for _ in 0..thread::available_parallelism().map_or(1, usize::from) {
-            let queue = Arc::clone(&queue);
-            let work = move || {
-                stand_back();
-                let next = || queue.lock().unwrap_or_else(PoisonError::into_inner).recv();
-                while let Ok(work) = next() {
-                    work();
-                }
-            };
-            thread::Builder::new().name("walwarden-verify".to_owned()).spawn(work)?;
-        }
-        Ok(sender)
     })
 }
 

@@ -265,6 +265,8 @@ def malformed(cases):
     almost_true = extension("1.2.3.4", NOTHING).replace(boolean(True), tlv(1, b"\1"))
     bad("certificate-not-der", stamp(over(), below(extensions=(*FOR_STAMPS, almost_true))), "BER: true is written otherwise in the certificate.")
     bad("attributes-otherwise-tagged", sealed(signed=[b"\xa2" + one[1:] for one in told.values()]), "The signed attributes are no sequences.")
+    for name, unread in [("without-values", seq(oid("1.2.3.4"))), ("with-more", seq(oid("1.2.3.4"), set_of(NOTHING), NOTHING))]:
+        bad(f"attribute-{name}", sealed(signed=[*told.values(), unread]), "A signed attribute that nobody reads is not in form.")
     empty = attribute(SIGNING_CERTIFICATE_V2)
     for name, more in [("named-by-nothing", []), ("named-by-nothing-and-sha1", [names_v1(stamps())])]:
         bad(name, sealed(signed=[told["type"], told["digest"], empty, *more]), "The attribute that names the certificate is empty.")

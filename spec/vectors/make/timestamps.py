@@ -291,6 +291,7 @@ def read_signer(fields, info, certificates):
         name = one.oid()
         need(name not in READ or name not in attributes, f"two attributes {name}")
         attributes[name] = one.value(SET)
+        one.end()
     content_type, value, new, old = map(attributes.get, READ)
     need(content_type and oid_text(only(content_type, OID)) == "1.2.840.113549.1.9.16.1.4", "content type")
     need(value, "message digest")

@@ -1,14 +1,17 @@
 //! `walwarden verify`.
 
 use walwarden_core::{Code, Error};
-use walwarden_verifier::VerifyArguments;
+use walwarden_verifier::{VerifyArguments, judge};
 
 use crate::exit::Ending;
 use crate::output::Output;
 
-/// On a thread of its own, for a signal to end the command while it computes or waits for a file.
+/// On a thread of its own, for a signal to end the command while it computes or waits for a file; what the thread finds afterwards
+/// is not told.
 pub(crate) async fn run(arguments: VerifyArguments, output: Output) -> Ending {
-    let verified = move || walwarden_verifier::run(&arguments, output.is_json());
-    let ended = tokio::task::spawn_blocking(verified).await;
-    Ok(ended.map_err(|panic| Error::new(Code::Internal, "the verifier panicked").with_source(panic))?)
+    let thread = tokio::task::spawn_blocking(move || (judge(&arguments), arguments));
+    let (judged, arguments) = thread
+        .await
+        .map_err(|panic| Error::new(Code::Internal, "the verifier panicked").with_source(panic))?;
+    Ok(judged.publish(&arguments, output.is_json()))
 }

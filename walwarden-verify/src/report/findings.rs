@@ -98,6 +98,7 @@ fn cut(text: &mut String) {
         let end = (0..=QUOTED_BYTES).rev().find(|end| text.is_char_boundary(*end)).unwrap_or(0);
         text.truncate(end);
         text.push('…');
+        text.shrink_to_fit();
     }
 }
 

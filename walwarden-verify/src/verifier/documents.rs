@@ -6,7 +6,6 @@ use super::survey::{Survey, form_reason};
 use crate::bundle::BundlePath;
 use crate::chain::Completed;
 use crate::index;
-use crate::manifest::ObjectDigest;
 use crate::merkle::Tree;
 use crate::reason::Reason;
 use crate::receipt::Receipt;
@@ -33,7 +32,8 @@ struct ManifestFacts {
     size_bytes: u64,
     checksum_sha256: Sha256,
     plaintext_size_bytes: u64,
-    index: Option<ObjectDigest>,
+    /// Digest and size.
+    index: Option<(Sha256, u64)>,
     content_root: Option<Sha256>,
 }
 
@@ -129,7 +129,7 @@ impl<'a> Documents<'a> {
                     .encryption
                     .as_ref()
                     .map_or(body.size_bytes, |encryption| encryption.plaintext_size_bytes),
-                index: body.index.clone(),
+                index: body.index.as_ref().map(|index| (index.checksum_sha256, index.size_bytes)),
                 content_root: body.content_root,
             },
         );
@@ -166,7 +166,7 @@ impl<'a> Documents<'a> {
             }
             is_contradicted |= entry.contradictions(plaintext_bytes).next().is_some();
         })?;
-        let Some((manifest, named)) = facts.and_then(|facts| Some((facts, facts.index.as_ref()?))) else {
+        let Some((manifest, named)) = facts.and_then(|facts| Some((facts, facts.index?))) else {
             let detail = format!("archive index is named by no manifest for backup_job={job_id}");
             findings.fail(Reason::IndexUnnamed, detail);
             return Ok(());
@@ -177,7 +177,7 @@ impl<'a> Documents<'a> {
             flawless = false;
             findings.fail(reason, format!("{detail} for backup_job={job_id}"));
         };
-        if (file.sha256, file.size) != (named.checksum_sha256, named.size_bytes) {
+        if (file.sha256, file.size) != named {
             fail(Reason::IndexDigest, "archive index is not the one the manifest names");
         }
         if index.job_id != job_id {

@@ -245,12 +245,14 @@ impl Engine {
         storages: Vec<&Destination>,
         out: String,
         options: ExportOptions,
+        cancel: &Cancel,
     ) -> napi::Result<Object<'env>> {
         let from = storages.iter().map(|from| Arc::clone(&from.storage)).collect();
-        let (engine, out) = (self.0.clone(), PathBuf::from(out));
+        let (engine, out, cancel) = (self.0.clone(), PathBuf::from(out), cancel.0.clone());
         let ExportOptions { artifacts, allow_missing } = options;
         let (artifacts, allow_missing) = (artifacts.unwrap_or_default(), allow_missing.unwrap_or_default());
-        let work = async move { engine.export(&database_id, from, out, artifacts, allow_missing).await };
+        let work =
+            async move { engine.export(&database_id, from, out, artifacts, allow_missing, &cancel).await };
         start(env, work, Exported::from)
     }
 
@@ -260,12 +262,14 @@ impl Engine {
         env: &'env Env,
         storage: &Destination,
         options: RebuildOptions,
+        cancel: &Cancel,
     ) -> napi::Result<Object<'env>> {
-        let (engine, from) = (self.0.clone(), Arc::clone(&storage.storage));
+        let (engine, from, cancel) = (self.0.clone(), Arc::clone(&storage.storage), cancel.0.clone());
         let RebuildOptions { public_keys, database_id, accept_uncovered } = options;
         let accept_uncovered = accept_uncovered.unwrap_or_default();
-        let work =
-            async move { engine.rebuild(from, &public_keys, database_id.as_deref(), accept_uncovered).await };
+        let work = async move {
+            engine.rebuild(from, &public_keys, database_id.as_deref(), accept_uncovered, &cancel).await
+        };
         start(env, work, |chains| chains.into_iter().map(Rebuilt::from).collect::<Vec<_>>())
     }
 

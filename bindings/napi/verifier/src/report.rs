@@ -1,11 +1,9 @@
 use std::path::PathBuf;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use napi::Env;
 use napi::bindgen_prelude::{Buffer, Either, Object, Uint8Array};
 use napi_derive::napi;
-use walwarden_bindings::Bundle;
+use walwarden_bindings::{Bundle, Turn};
 
 use crate::Failure;
 
@@ -30,7 +28,7 @@ pub struct Trust {
     /// Certificates of time stamping authorities, PEM.
     pub authorities: Option<Vec<String>>,
     /// The level to reach, 0 to 4; 2 unless given.
-    pub level: Option<u8>,
+    pub level: Option<u32>,
     /// The present, which the report states, as `2026-01-31T12:00:00.000Z`; the machine's clock unless given.
     pub now: Option<String>,
 }
@@ -166,22 +164,21 @@ fn finding(finding: &walwarden_verify::Finding) -> Finding {
     }
 }
 
-/// Stops verifications.
+/// Stops a verification.
 #[napi]
-#[derive(Default)]
-pub struct Stop(Arc<AtomicBool>);
+pub struct Stop(Turn);
 
 #[napi]
 impl Stop {
     #[napi(constructor)]
     pub fn new() -> Self {
-        Stop::default()
+        Stop(Turn::default())
     }
 
-    /// Asks them to end at their next read.
+    /// Has it end now if it has not begun, or else at its next read.
     #[napi]
     pub fn stop(&self) {
-        self.0.store(true, Ordering::Relaxed);
+        self.0.cancel();
     }
 }
 
@@ -219,7 +216,8 @@ pub fn verify<'env>(
         as_of,
         kept_checkpoint: octets(since),
         authorities: authorities.unwrap_or_default(),
-        level,
+        // Which levels there are is not said here.
+        level: level.map(|level| u8::try_from(level).unwrap_or(u8::MAX)),
     };
     let (deferred, promise) = env.create_deferred()?;
     let told = move |verified: Result<_, _>| {
@@ -230,9 +228,6 @@ pub fn verify<'env>(
             })
         });
     };
-    let stop = Arc::clone(&stop.0);
-    let queued =
-        walwarden_bindings::verify_in_turn(bundle, trust, now, move || stop.load(Ordering::Relaxed), told);
-    queued.map_err(|failure| napi::Error::from_reason(failure.message))?;
+    walwarden_bindings::verify_in_turn(bundle, trust, now, &stop.0, told);
     Ok(promise)
 }

@@ -356,7 +356,7 @@ class Engine:
         accept_uncovered: bool,
     ) -> Job[list[Rebuilt]]:
         return self._engine.rebuild_catalog(
-            storage, public_keys=list(public_keys), database_id=database_id, accept_uncovered=accept_uncovered
+            storage, public_keys=public_keys, database_id=database_id, accept_uncovered=accept_uncovered
         )
 
     def rows(self, database_id: str, first_seq: int = 1, limit: int = 1000) -> list[bytes]:
