@@ -161,7 +161,7 @@ codes! {
     /// What came back differs from what was sent.
     ReadBackMismatch "read-back-mismatch" Damaged Terminal "Do not trust this destination: what it returns is not what was stored. Check the disk or the provider.";
 
-    /// The key file does not exist.
+    /// The key file does not exist, or no key is given.
     KeyMissing "key-missing" Invalid UserError "Name the key file (a restore takes the public key with --pubkey). Only if there never was one: `walwarden key generate`.";
     /// Other users can read the key file.
     KeyExposed "key-exposed" Refused UserError "Run `chmod 600` on the key file. If others may have read it, do not trust what it signs from now on.";

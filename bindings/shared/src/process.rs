@@ -1,5 +1,7 @@
 //! What a process has once, and how its threads get along.
 
+#[cfg(target_os = "linux")]
+use std::sync::OnceLock;
 use std::sync::{Mutex, PoisonError};
 
 /// A value that each process makes for itself when it first asks. In a child that was forked, as servers in Python do it, none of its
@@ -33,12 +35,16 @@ impl<T> PerProcess<T> {
 }
 
 /// What a thread of ours does first, for those of the host to come before it where all want a processor: an event loop would wait for its
-/// turn among the threads of ten backups. What such a thread starts inherits it. Asked of a thread of the host.
+/// turn among the threads of ten backups. What such a thread starts inherits it. The niceness of the host is that of the thread that asked
+/// first, for later ones may be ours, on which its own components are called.
 ///
 /// Where priorities are not those of threads it does nothing, for it would be the host that stands back.
 pub fn standing_back() -> impl Fn() + Copy + Send + Sync + 'static {
     #[cfg(target_os = "linux")]
-    let niceness = rustix::process::getpriority_process(None).unwrap_or_default() + NICENESS;
+    static HOST: OnceLock<i32> = OnceLock::new();
+    #[cfg(target_os = "linux")]
+    let niceness =
+        HOST.get_or_init(|| rustix::process::getpriority_process(None).unwrap_or_default()) + NICENESS;
     move || {
         #[cfg(target_os = "linux")]
         let _ = rustix::process::setpriority_process(None, niceness);

@@ -14,7 +14,7 @@ All rules are those of the Rust library; errors are :class:`Error` with its stab
 import atexit
 import os
 from collections.abc import Mapping, Sequence
-from os import PathLike, fspath
+from os import PathLike, fsdecode
 from typing import Literal, TypedDict, Unpack
 
 from . import _native
@@ -146,7 +146,7 @@ async def verify_async(bundle: Path | Octets, **trust: Unpack[Trust]) -> Report:
 
 
 def _verification(bundle: Path | Octets, trust: Trust) -> Job[Report]:
-    return _native.verify(bundle if isinstance(bundle, Octets) else fspath(bundle), **trust)
+    return _native.verify(bundle if isinstance(bundle, Octets) else fsdecode(bundle), **trust)
 
 
 def open_storage(
