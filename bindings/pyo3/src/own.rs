@@ -9,19 +9,30 @@ use pyo3::call::PyCallArgs;
 use pyo3::conversion::FromPyObjectOwned;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
+use tokio::runtime::{Builder, Runtime};
 use walwarden_bindings::Failure;
 use walwarden_bindings::engine::{Event, Listener};
 use walwarden_bindings::own::{HostSigner, HostStorage, HostUpload, failed};
-use walwarden_core::Result;
+use walwarden_bindings::process::PerProcess;
 use walwarden_core::verify::canonical;
+use walwarden_core::{Code, Error, Result};
 
-use crate::failure::{crossed, raised};
+use crate::failure::{OrRaise as _, crossed, raised};
 use crate::interpreter::{enter, gone};
 
 /// A Python object and what it is, for errors.
 pub(crate) struct Own {
     object: Py<PyAny>,
     component: &'static str,
+}
+
+/// Threads for calls, which hold the interpreter's lock and so must not stand back as those of the engine do: made by a thread of the
+/// host, and by those that it made.
+fn callers() -> Result<&'static Runtime> {
+    static CALLERS: PerProcess<Runtime> = PerProcess::new();
+    CALLERS
+        .get(|| Builder::new_multi_thread().worker_threads(1).build())
+        .map_err(|error| Error::new(Code::Internal, "cannot start threads for calls").with_source(error))
 }
 
 const STORAGE_METHODS: [&str; 6] = ["upload", "size", "read", "list", "abandon", "put_if_absent"];
@@ -58,6 +69,7 @@ impl Own {
                 return Err(refused(object, &format!("{told}: it has no method {method}")));
             }
         }
+        callers().or_raise(object.py())?;
         Ok(Own { object: object.clone().unbind(), component })
     }
 
@@ -68,7 +80,7 @@ impl Own {
     {
         let component = self.component;
         let Some(object) = enter(|py| self.object.clone_ref(py)) else { return Err(gone()) };
-        let called = tokio::task::spawn_blocking(move || {
+        let call = move || {
             enter(|py| {
                 let answer = object
                     .bind(py)
@@ -80,8 +92,10 @@ impl Own {
                 })
             })
             .unwrap_or_else(|| Err(gone()))
-        });
-        called.await.map_err(|panic| failed(component, format_args!("{method}() panicked: {panic}")))?
+        };
+        let panicked = |panic| failed(component, format_args!("{method}() panicked: {panic}"));
+        let called = callers()?.spawn(async move { tokio::task::spawn_blocking(call).await });
+        called.await.map_err(panicked)?.map_err(panicked)?
     }
 }
 
