@@ -41,8 +41,9 @@ pub(crate) async fn unless_signalled<T, E: From<Error>>(
     work: impl Future<Output = std::result::Result<T, E>>,
 ) -> std::result::Result<T, E> {
     tokio::select! {
-        ended = work => ended,
+        biased;
         () = cancel.cancelled() => Err(Error::new(Code::Cancelled, "stopped by a signal").into()),
+        ended = work => ended,
     }
 }
 

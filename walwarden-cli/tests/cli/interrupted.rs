@@ -1,7 +1,7 @@
 //! Signals and sudden death during a backup.
 
 use std::fs;
-use std::io::{BufRead as _, BufReader, Write as _};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::os::unix::process::CommandExt as _;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -107,17 +107,20 @@ fn a_verification_that_is_stopped_ends_with_4_and_says_nothing_of_the_bundle() {
     let key = include_bytes!("../../../spec/vectors/keys/alpha.pub.pem");
     let page = scene.text("report.html");
     let mut process = scene.process(&["verify", "--bundle", bundle, "--pubkey", &pipe, "--html", &page]);
-    let child = process.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut child = process.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     // Opened once the command has opened its end.
     let mut writer = fs::OpenOptions::new().write(true).open(&pipe).unwrap();
     assert!(Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap().success());
+    let mut said = BufReader::new(child.stderr.take().unwrap());
+    let mut told = String::new();
+    said.read_line(&mut told).unwrap();
+    assert!(told.starts_with("stopping"), "{told}");
     // What it waited for comes while it ends.
-    std::thread::sleep(Duration::from_millis(100));
     let _ = writer.write_all(key);
     drop(writer);
+    said.read_to_string(&mut told).unwrap();
     let output = child.wait_with_output().unwrap();
     assert!(!fs::exists(&page).unwrap(), "a page was written after the stop");
-    let told = String::from_utf8(output.stderr).unwrap();
     assert_eq!((output.status.code(), output.stdout.len()), (Some(4), 0), "{told}");
     assert!(told.contains("[cancelled]") && !told.contains("without waiting any longer"), "{told}");
 }
