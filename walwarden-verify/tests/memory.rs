@@ -79,17 +79,13 @@ fn a_payload_with_an_escape_is_not_copied() {
 
 #[test]
 fn entries_of_an_index_are_not_all_held() {
-    let mut evidence = Evidence::sound();
-    let small = index(job(1), b"PGDMP first artifact").to_canonical();
-    let small = String::from_utf8(small).unwrap();
+    let small = small_index();
     let at = small.find(r#""entries":["#).unwrap() + r#""entries":["#.len();
     let entry = r#"{"blockSha256":null,"desc":"","dumpId":1,"length":null,"name":"","offset":null,"owner":null,"rawBytes":null,"rowCount":null,"rowsDigest":null,"schema":null,"section":""}"#;
     let entries = vec![entry; 40 * MIB / entry.len()].join(",");
     let comma = if small[at..].starts_with(']') { "" } else { "," };
     let large = format!("{}{entries}{comma}{}", &small[..at], &small[at..]);
-    evidence.files.insert(format!("backups/{}/index.json", job(1)), large.into_bytes());
-    evidence.files.insert("README.txt".to_owned(), noise(MIB));
-    expect_within(64, &evidence.tgz(), 1, "index-digest");
+    expect_within(64, &with_index(large), 1, "index-digest");
 }
 
 #[test]
@@ -130,31 +126,24 @@ fn what_follows_the_rows_is_not_held() {
 
 #[test]
 fn digests_of_chunks_that_no_artifact_has_are_not_held() {
-    let mut evidence = Evidence::sound();
-    let small = index(job(1), b"PGDMP first artifact").to_canonical();
-    let small = String::from_utf8(small).unwrap();
+    let small = small_index();
     let at = small.find(r#""chunks":["#).unwrap() + r#""chunks":["#.len();
     let digest = format!("\"{}\",", "0".repeat(64));
     let large = format!("{}{}{}", &small[..at], digest.repeat(40 * MIB / digest.len()), &small[at..]);
-    evidence.files.insert(format!("backups/{}/index.json", job(1)), large.into_bytes());
-    evidence.files.insert("README.txt".to_owned(), noise(MIB));
-    expect_within(64, &evidence.tgz(), 1, "index-digest");
+    expect_within(64, &with_index(large), 1, "index-digest");
 }
 
 #[test]
 fn of_a_long_name_or_value_there_is_no_copy() {
-    let sound = String::from_utf8(index(job(1), b"PGDMP first artifact").to_canonical()).unwrap();
+    let sound = small_index();
     let long = "a".repeat(100 * MIB);
     for (flaw, code) in [
         (format!(r#""zz{long}":1}}"#), "index-form"),
         (format!(r#""zz\"{long}":1}}"#), "bundle-limit"),
         (format!(r#""zz":"\"{long}"}}"#), "bundle-limit"),
     ] {
-        let mut evidence = Evidence::sound();
         let large = format!("{},{flaw}", sound.strip_suffix('}').unwrap());
-        evidence.files.insert(format!("backups/{}/index.json", job(1)), large.into_bytes());
-        evidence.files.insert("README.txt".to_owned(), noise(MIB));
-        expect_within(116, &evidence.tgz(), 3, code);
+        expect_within(116, &with_index(large), 3, code);
     }
 }
 
@@ -175,6 +164,18 @@ fn of_a_manifest_only_what_is_compared_is_held() {
     }
     evidence.files.insert("README.txt".to_owned(), noise(MIB));
     expect_within(32, &evidence.tgz(), 3, "manifest-form");
+}
+
+fn small_index() -> String {
+    String::from_utf8(index(job(1), b"PGDMP first artifact").to_canonical()).unwrap()
+}
+
+/// The bundle with this index, and large enough for its budget to allow as much.
+fn with_index(text: String) -> Vec<u8> {
+    let mut evidence = Evidence::sound();
+    evidence.files.insert(format!("backups/{}/index.json", job(1)), text.into_bytes());
+    evidence.files.insert("README.txt".to_owned(), noise(MIB));
+    evidence.tgz()
 }
 
 /// Bytes that do not become fewer when they are compressed.
