@@ -40,11 +40,8 @@ pub(crate) async fn unless_signalled<T, E: From<Error>>(
     cancel: &Cancel,
     work: impl Future<Output = std::result::Result<T, E>>,
 ) -> std::result::Result<T, E> {
-    tokio::select! {
-        biased;
-        () = cancel.cancelled() => Err(Error::new(Code::Cancelled, "stopped by a signal").into()),
-        ended = work => ended,
-    }
+    let stopped = || Err(Error::new(Code::Cancelled, "stopped by a signal").into());
+    cancel.or_drop(work).await.unwrap_or_else(stopped)
 }
 
 /// The library winds a job down in less.

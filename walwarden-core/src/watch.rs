@@ -77,6 +77,15 @@ impl Cancel {
         self.0.cancelled().await;
     }
 
+    /// Does work that has nothing to wind down, and drops it when stopping is asked for; None then, also where it ends at the same time.
+    pub async fn or_drop<T>(&self, work: impl Future<Output = T>) -> Option<T> {
+        tokio::select! {
+            biased;
+            () = self.cancelled() => None,
+            done = work => Some(done),
+        }
+    }
+
     /// Does the work to its end; once stopping is asked for, for this much longer only. None if the work was dropped
     /// then, as if the process had ended: a store or server that does not answer must not keep anyone waiting.
     pub(crate) async fn or_grace<T>(&self, grace: Duration, work: impl Future<Output = T>) -> Option<T> {

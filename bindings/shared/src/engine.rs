@@ -155,7 +155,8 @@ impl Engine {
         request = from.fold(request, ExportRequest::and_from);
         (request.artifacts, request.allow_missing) = (artifacts, allow_missing);
         let exporter = engine.evidence();
-        let (staged, exported) = unless_cancelled(cancel, exporter.export(&request, staged)).await?;
+        let (staged, exported) =
+            cancel.or_drop(exporter.export(&request, staged)).await.unwrap_or_else(stopped)?;
         Ok((exported, new_file::publish(staged, &out)?))
     }
 
@@ -175,7 +176,7 @@ impl Engine {
         options.only = database_id.map(|id| parsed("database_id", id)).transpose()?;
         options.accept_uncovered = accept_uncovered;
         let rebuilder = self.of_this_process()?.rebuild();
-        unless_cancelled(cancel, rebuilder.rebuild(from.as_ref(), &options)).await
+        cancel.or_drop(rebuilder.rebuild(from.as_ref(), &options)).await.unwrap_or_else(stopped)
     }
 
     /// Up to `limit` rows of a database's audit chain from `first_seq` on, each in its own canonical bytes.
@@ -194,12 +195,8 @@ impl Engine {
     }
 }
 
-/// Does work that has nothing to wind down, unless it is cancelled first.
-async fn unless_cancelled<T>(cancel: &Cancel, work: impl Future<Output = Result<T>>) -> Result<T> {
-    tokio::select! {
-        ended = work => ended,
-        () = cancel.cancelled() => Err(Error::new(Code::Cancelled, "stopped as asked")),
-    }
+fn stopped<T>() -> Result<T> {
+    Err(Error::new(Code::Cancelled, "stopped as asked"))
 }
 
 /// Opens a destination by its URL. Credentials that are not given are taken from the environment variables of the
