@@ -1,12 +1,14 @@
 //! The native half of the Python package `walwarden`; `python/walwarden/__init__.py` is the other one. Each function here
 //! converts, calls and converts.
 
+mod components;
 mod engine;
 mod failure;
 mod interpreter;
 mod job;
 mod own;
 mod report;
+mod results;
 
 use pyo3::prelude::*;
 
@@ -17,16 +19,17 @@ mod _native {
     use pyo3::prelude::*;
 
     #[pymodule_export]
-    use crate::engine::{
-        CheckedTable, Destination, Engine, Exported, FileKey, Missing, Plan, Rebuilt, Restored, Sealed,
-        open_storage,
-    };
+    use crate::components::{Destination, FileKey, open_storage};
+    #[pymodule_export]
+    use crate::engine::Engine;
     #[pymodule_export]
     use crate::interpreter::{forked, leave};
     #[pymodule_export]
     use crate::job::Job;
     #[pymodule_export]
     use crate::report::{ChainKey, Finding, Report, verify};
+    #[pymodule_export]
+    use crate::results::{CheckedTable, Exported, Missing, Plan, Rebuilt, Restored, Sealed};
 
     /// The command `walwarden` with these arguments, its own name not among them; returns its exit status.
     #[pyfunction]
