@@ -147,9 +147,9 @@ def main() -> None:
         (out / "npm").mkdir()
         shutil.copy(ROOT / "bindings/napi/bench.cjs", out / "npm")
         for package in ["verifier", "cli"]:
-            [packed] = (ROOT / "target/npm").glob(f"walwarden-{package}-*.tgz")
+            packed = sorted((ROOT / "target/npm").glob(f"walwarden-{package}-*.tgz"))
             install = ["npm", "install", "--silent", "--offline", "--no-audit", "--no-fund", "--prefix"]
-            subprocess.run([*install, out / "npm" / package, packed], check=True)
+            subprocess.run([*install, out / "npm" / package, *packed], check=True)
         print("event loops, with 100 verifications always under way, with 10 backups, and with both:")
         # At the niceness of the jobs, the server takes the processors from the loop no more than one elsewhere does.
         for place, niceness in [("here", 0), ("as if elsewhere", 10)]:

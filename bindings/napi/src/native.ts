@@ -1,25 +1,29 @@
-import { existsSync, readdirSync } from 'node:fs';
-import { join } from 'node:path';
 import { inspect } from 'node:util';
 
 import { WalwardenError, type Kind } from './error';
 import type * as Verifier from './native-verifier';
 
-const folder = join(__dirname, '..');
-const suffix = { linux: '-gnu', win32: '-msvc' }[process.platform as string] ?? '';
-const platform = `${process.platform}-${process.arch}${suffix}`;
+const platform = `${process.platform}-${process.arch}`;
 
-/** The package's native module for this platform. */
+/** The native module for this platform, which is a package of its own: npm installs the one that fits of those that this package names. */
 export function load<Module>(): Module {
-  const file = join(folder, `walwarden.${platform}.node`);
-  const present = readdirSync(folder).filter((name) => name.endsWith('.node'));
-  const advice = `This package has ${present.join(', ') || 'no native module'}. Build one from source: docs/node.md of the repository.`;
-  if (!existsSync(file)) throw new Error(`Walwarden has no native module for ${platform}. ${advice}`);
+  const { optionalDependencies = {} } = require('../package.json') as { readonly optionalDependencies?: object };
+  const packages = Object.keys(optionalDependencies);
+  const source = 'Build one from source: docs/node.md of the repository.';
+  const name = packages.find((name) => name.endsWith(`-${platform}`) || name.endsWith(`-${platform}-gnu`));
+  if (!name) throw new Error(`Walwarden has no native module for ${platform}, only ${packages.join(', ') || 'none at all'}. ${source}`);
   try {
-    return require(file) as Module;
+    return require(name) as Module;
   } catch (cause) {
-    throw new Error(`Walwarden's native module for ${platform} cannot be loaded. ${advice}`, { cause });
+    const advice = isAbsent(cause, name)
+      ? 'is not installed. Install again on this machine, optional dependencies included.'
+      : `cannot be loaded. ${source}`;
+    throw new Error(`Walwarden's native module for ${platform}, the package ${name}, ${advice}`, { cause });
   }
+}
+
+function isAbsent(cause: unknown, name: string): boolean {
+  return cause instanceof Error && 'code' in cause && cause.code === 'MODULE_NOT_FOUND' && cause.message.includes(`'${name}'`);
 }
 
 export const native = load<typeof Verifier>();

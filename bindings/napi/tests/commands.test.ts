@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { copyFileSync, mkdirSync, readdirSync } from 'node:fs';
+import { cpSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -100,11 +100,22 @@ test('a signal cancels the job of a command', async () => {
   }
 });
 
-test('a platform without a native module is named', () => {
-  const elsewhere = join(folder(), 'package');
+test('a native module that is not there is told, by its platform and its package', () => {
   const installed = join(__dirname, 'node_modules/@walwarden/verifier');
-  mkdirSync(join(elsewhere, 'dist'), { recursive: true });
-  for (const name of readdirSync(join(installed, 'dist'))) copyFileSync(join(installed, 'dist', name), join(elsewhere, 'dist', name));
-  const load = () => createRequire(__filename)(join(elsewhere, 'dist/verifier.js')) as unknown;
-  assert.throws(load, new RegExp(`no native module for ${process.platform}-${process.arch}.*docs/node.md`));
+  const loaded = (packages: Record<string, string>, made = {}) => {
+    const elsewhere = join(folder(), 'verifier');
+    cpSync(installed, elsewhere, { recursive: true });
+    writeFileSync(join(elsewhere, 'package.json'), JSON.stringify({ optionalDependencies: packages }));
+    for (const [name, text] of Object.entries(made)) {
+      mkdirSync(join(elsewhere, 'node_modules', name), { recursive: true });
+      writeFileSync(join(elsewhere, 'node_modules', name, 'index.js'), String(text));
+    }
+    return () => createRequire(__filename)(join(elsewhere, 'dist/verifier.js')) as unknown;
+  };
+  const platform = `${process.platform}-${process.arch}`;
+  const own = `@walwarden/verifier-${platform}-gnu`;
+  const other = '@walwarden/verifier-aix-ppc64';
+  assert.throws(loaded({ [other]: '0.1.0' }), new RegExp(`no native module for ${platform}, only ${other}.*docs/node.md`));
+  assert.throws(loaded({ [own]: '0.1.0' }), new RegExp(`the package ${own}, is not installed.*optional dependencies`));
+  assert.throws(loaded({ [own]: '0.1.0' }, { [own]: 'require("absent")' }), new RegExp(`the package ${own}, cannot be loaded`));
 });
