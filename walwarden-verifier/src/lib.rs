@@ -38,7 +38,7 @@ struct CommandLine {
 /// (`spec/outcomes.md`).
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> u8 {
     match CommandLine::try_parse_from(arguments) {
-        Ok(CommandLine { verify, json }) => run(&verify, json),
+        Ok(CommandLine { verify, json }) => run(verify, json),
         Err(refusal) => {
             let _ = refusal.print();
             if refusal.use_stderr() { UNUSABLE } else { 0 }
@@ -65,12 +65,15 @@ impl Unusable {
 }
 
 /// Verifies and prints the report; returns the exit status of `spec/evidence.md` section 4.
-pub fn run(arguments: &VerifyArguments, json: bool) -> u8 {
-    judge(arguments).publish(arguments, json)
+pub fn run(arguments: VerifyArguments, json: bool) -> u8 {
+    judge(arguments).publish(json)
 }
 
 /// What is to be told of a bundle; nothing was printed or written yet.
-pub struct Judged(Result<(Report, Trust, Option<Auditor>), Unusable>);
+pub struct Judged {
+    arguments: VerifyArguments,
+    verdict: Result<(Report, Trust, Option<Auditor>), Unusable>,
+}
 
 impl fmt::Debug for Judged {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -79,16 +82,16 @@ impl fmt::Debug for Judged {
 }
 
 /// Verifies, which may take its time.
-pub fn judge(arguments: &VerifyArguments) -> Judged {
-    Judged(judged(arguments))
+pub fn judge(arguments: VerifyArguments) -> Judged {
+    Judged { verdict: verdict(&arguments), arguments }
 }
 
 impl Judged {
     /// Writes the papers that were asked for and prints the report; returns the exit status.
-    pub fn publish(self, arguments: &VerifyArguments, json: bool) -> u8 {
-        let written = self.0.and_then(|(report, trust, auditor)| {
-            if wants_papers(arguments) {
-                papers::write(arguments, auditor.as_ref(), &trust, &report)?;
+    pub fn publish(self, json: bool) -> u8 {
+        let written = self.verdict.and_then(|(report, trust, auditor)| {
+            if wants_papers(&self.arguments) {
+                papers::write(&self.arguments, auditor.as_ref(), &trust, &report)?;
             }
             Ok(report)
         });
@@ -116,7 +119,7 @@ fn wants_papers(arguments: &VerifyArguments) -> bool {
     arguments.html.is_some() || arguments.vsa.is_some()
 }
 
-fn judged(arguments: &VerifyArguments) -> Result<(Report, Trust, Option<Auditor>), Unusable> {
+fn verdict(arguments: &VerifyArguments) -> Result<(Report, Trust, Option<Auditor>), Unusable> {
     papers::check(arguments)?;
     let auditor = arguments.vsa_key.as_deref().map(Auditor::load).transpose()?;
     let trust = trust(arguments)?;

@@ -70,7 +70,7 @@ impl Disclosure {
     }
 }
 
-/// As it was read: rows in form that stay texts, for their values may be thirty times as long.
+/// As it was read: rows in form that stay texts, for their values may be fifty times as long.
 pub(crate) struct DisclosureText<'a> {
     pub(crate) size: u64,
     rows: Vec<&'a str>,
@@ -82,12 +82,12 @@ impl<'a> DisclosureText<'a> {
     pub(crate) fn parse(bytes: &'a [u8]) -> Result<Self, FormError> {
         let (mut rows, mut hidden) = (Vec::new(), Vec::new());
         let small = read_members(bytes, |scanner, key| match key {
-            "rows" => read_items(scanner, "rows", |row| {
+            "rows" => read_items(scanner, "rows", usize::MAX, |row| {
                 Row::parse(row.as_bytes())?;
                 rows.push(row);
                 Ok(())
             }),
-            "hidden" => read_items(scanner, "hidden", |node| {
+            "hidden" => read_items(scanner, "hidden", 1, |node| {
                 hidden.push(read_node(&canonical::parse_object(node.as_bytes())?)?);
                 Ok(())
             }),

@@ -51,7 +51,7 @@ impl From<json::Error> for FormError {
     }
 }
 
-// A value takes up to 30 times the memory of its text.
+// A value takes up to 50 times the memory of its text, objects within objects the most.
 const MOST_SHORT_MEMBERS: usize = 16;
 // No field of ours has such a name.
 const LONGEST_NAME: usize = 64;
@@ -72,7 +72,8 @@ pub(crate) fn read_members<'a>(
             false if members.len() == MOST_SHORT_MEMBERS || key.len() > LONGEST_NAME => {
                 return Err(FormError::new("there are fields that it does not have"));
             }
-            false => Scanner::of(scanner.text_within(SHORT_BYTES)?).value()?,
+            // A field of fields is the deepest of them.
+            false => Scanner::of(shallow(scanner, SHORT_BYTES, 1)?).value()?,
         };
         members.insert(key, value);
         Ok(())
@@ -81,19 +82,28 @@ pub(crate) fn read_members<'a>(
     Ok(members)
 }
 
-/// Reads a list item by item, each from its own canonical text.
+/// Reads a list item by item, each from its own canonical text, in which at most so many containers are within each other.
 pub(crate) fn read_items<'a>(
     scanner: &mut Scanner<'a>,
     list: &'static str,
+    containers: usize,
     mut read: impl FnMut(&'a str) -> Result<(), FormError>,
 ) -> Result<bool, FormError> {
     let mut number = 0;
     scanner.items(|scanner| {
         number += 1;
-        let item = scanner.text_within(ITEM_BYTES)?;
-        read(item).map_err(|error| error.within(list, number))
+        let item = shallow(scanner, ITEM_BYTES, containers);
+        item.and_then(&mut read).map_err(|error| error.within(list, number))
     })?;
     Ok(true)
+}
+
+/// The text of a value of at most so many bytes, and so many containers within each other.
+fn shallow<'a>(scanner: &mut Scanner<'a>, limit: usize, containers: usize) -> Result<&'a str, FormError> {
+    match scanner.text_within(limit)? {
+        (text, depth) if depth <= containers => Ok(text),
+        _ => Err(FormError::new("there are lists or objects that it does not have")),
+    }
 }
 
 /// The fields of one object.

@@ -254,14 +254,14 @@ pub(crate) fn read(
     let kept = artifact_bytes.div_ceil(CHUNK_SIZE_BYTES);
     let (mut chunks, mut chunk_count) = (Vec::new(), 0);
     let small = read_members(bytes, |scanner, key| match key {
-        "chunks" => read_items(scanner, "chunks", |chunk| {
+        "chunks" => read_items(scanner, "chunks", 0, |chunk| {
             let text = Scanner::of(chunk).string()?;
             let digest = text.parse::<Sha256>().map_err(|_| FormError::new("this is no SHA-256"))?;
             chunks.extend((chunk_count < kept).then_some(digest));
             chunk_count += 1;
             Ok(())
         }),
-        "entries" => read_items(scanner, "entries", |entry| {
+        "entries" => read_items(scanner, "entries", 1, |entry| {
             each(Entry::read(&canonical::parse_object(entry.as_bytes())?)?);
             Ok(())
         }),

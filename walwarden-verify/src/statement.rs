@@ -83,7 +83,7 @@ impl Statement {
     fn parse(payload: &[u8]) -> Result<Self, FormError> {
         let mut files = Vec::new();
         let small = read_members(payload, |scanner, key| match key {
-            "subject" => read_items(scanner, "subject", |file| {
+            "subject" => read_items(scanner, "subject", 2, |file| {
                 if files.len() == MOST_FILES {
                     return Err(FormError::over_limit("there are too many of them"));
                 }
@@ -158,7 +158,7 @@ impl Envelope {
                 STANDARD.decode_vec(text.as_bytes(), &mut message).map_err(|_| not_base64("payload"))?;
                 Ok(true)
             }
-            "signatures" => read_items(scanner, "signatures", |signature| {
+            "signatures" => read_items(scanner, "signatures", 1, |signature| {
                 if signatures.len() == MOST_SIGNATURES {
                     return Err(FormError::over_limit("there are too many of them"));
                 }

@@ -90,8 +90,12 @@ pub fn verify(response: &[u8], message: &[u8], authorities: &Authorities) -> Res
     let signer = Item::only(fields.expect(SET)?.value, SEQUENCE)?;
     fields.end()?;
 
-    let at = judge_info(info, message)?;
+    let Info { at, digest_of, digest } = read_info(info)?;
     let place = judge_signer(signer, info, &certificates)?;
+    // Last, for the form of everything is read, whatever it is over.
+    if digest_of != SHA256 || digest != Sha256::of(message).as_bytes() {
+        return Err(TimestampError::OtherMessage);
+    }
     let roots: Result<Vec<_>, _> = authorities.0.iter().map(|root| Certificate::parse(root)).collect();
     let trusted = certificate::leads_to(&roots?, &certificates[place], &certificates, at);
     Ok(Stamp { at, trusted })
@@ -108,8 +112,14 @@ fn content<'a>(item: Item<'a>, expected: &[u8]) -> Result<&'a [u8], TimestampErr
     Ok(content)
 }
 
-/// `TSTInfo`: the time, if it is over this message.
-fn judge_info(info: &[u8], message: &[u8]) -> Result<Timestamp, TimestampError> {
+/// `TSTInfo`: the time, and by which algorithm what digest was seen.
+struct Info<'a> {
+    at: Timestamp,
+    digest_of: &'a [u8],
+    digest: &'a [u8],
+}
+
+fn read_info(info: &[u8]) -> Result<Info<'_>, TimestampError> {
     let mut fields = Item::only(info, SEQUENCE)?.items();
     if fields.expect(INTEGER)?.value != [1] {
         return Err(malformed());
@@ -120,15 +130,16 @@ fn judge_info(info: &[u8], message: &[u8]) -> Result<Timestamp, TimestampError> 
     let digest = imprint.expect(OCTETS)?.value;
     fields.expect(INTEGER)?;
     let at = certificate::time(Some(fields.expect(asn1::GENERALIZED_TIME)?))?;
-    while let Some(item) = fields.next()? {
-        if item.tag == context(1) {
-            refuse_critical(item)?;
-        }
+    // How exact the time is, whether such times are in order, a nonce, and the authority's name.
+    fields.optional(SEQUENCE)?;
+    fields.flag()?;
+    fields.optional(INTEGER)?;
+    fields.optional(context(0))?;
+    if let Some(extensions) = fields.optional(context(1))? {
+        refuse_critical(extensions)?;
     }
-    if digest_of != SHA256 || digest != Sha256::of(message).as_bytes() {
-        return Err(TimestampError::OtherMessage);
-    }
-    Ok(at)
+    fields.end()?;
+    Ok(Info { at, digest_of, digest })
 }
 
 /// None of the extensions is known here: RFC 3161 section 2.4.2 says to refuse one that is critical.
@@ -198,6 +209,7 @@ fn named_certificate(
     certificates: &[Certificate<'_>],
 ) -> Result<Option<usize>, TimestampError> {
     let first = |value| Item::only(value, SEQUENCE)?.items().expect(SEQUENCE)?.items().expect(SEQUENCE);
+    let by_sha1 = attribute(attributes, SIGNING_CERTIFICATE)?;
     if let Some(value) = attribute(attributes, SIGNING_CERTIFICATE_V2)? {
         let mut fields = first(value)?.items();
         let digest_of = match fields.optional(SEQUENCE)? {
@@ -212,7 +224,7 @@ fn named_certificate(
         }
         return Ok(None);
     }
-    let Some(value) = attribute(attributes, SIGNING_CERTIFICATE)? else { return Ok(None) };
+    let Some(value) = by_sha1 else { return Ok(None) };
     let named = first(value)?.items().expect(OCTETS)?.value;
     Ok(certificates.iter().position(|certificate| algorithm::sha1(certificate.whole) == named))
 }

@@ -47,8 +47,7 @@ fn rows_shown_are_not_all_held_as_values() {
     let mut evidence = Evidence::sound();
     evidence.files.remove("audit_events.json");
     let first = String::from_utf8(evidence.rows[0].to_canonical()).unwrap();
-    // Values take thirty times the memory of such a text.
-    let nested = vec!["[[[[]]]]"; MIB / 10].join(",");
+    let nested = deepest(MIB - 1000);
     let shown = (2..16).map(|seq| {
         let zeros = "0".repeat(64);
         format!(
@@ -164,6 +163,27 @@ fn of_a_manifest_only_what_is_compared_is_held() {
     }
     evidence.files.insert("README.txt".to_owned(), noise(MIB));
     expect_within(32, &evidence.tgz(), 3, "manifest-form");
+}
+
+#[test]
+fn what_is_nested_in_an_item_is_not_made() {
+    let (key, deep) = ("a".repeat(MIB - 100), deepest(MIB - 100));
+    let nested = format!(r#"{{"\n{key}":"#).repeat(60);
+    let small = small_index();
+    let (name, value) = (r#""archiveVersion":"#, r#""name":"#);
+    for (large, code, mebibytes) in [
+        // Of a value that is longer than a value may be, no more than that is read: not the keys on its way down.
+        (small.replacen(name, &format!(r#""a":{nested}1{},{name}"#, "}".repeat(60)), 1), "bundle-limit", 76),
+        (small.replacen(value, &format!(r#""name":[{deep}],"nam":"#), 1), "index-form", 20),
+    ] {
+        expect_within(mebibytes, &with_index(large), 3, code);
+    }
+}
+
+/// Canonical JSON of so many bytes at most, of lists that hold values of many times their length.
+fn deepest(bytes: usize) -> String {
+    let list = format!("{}{}", "[".repeat(55), "]".repeat(55));
+    vec![list.as_str(); bytes / (list.len() + 1)].join(",")
 }
 
 fn small_index() -> String {

@@ -70,15 +70,17 @@ def judge_index(verifier, path, manifest, data, artifact):
 
 
 def judge_receipts(verifier, files):
-    ends = {row["jobId"]: row for row in verifier.rows if row["kind"] in ("drill.passed", "drill.failed")}
-    for job, row in ends.items():
+    places = [(row["seq"] if verifier.part else place, row) for place, row in enumerate(verifier.rows, 1)]
+    ends = {row["jobId"]: (place, row) for place, row in places if row["kind"] in ("drill.passed", "drill.failed")}
+    completed = {row["payload"]["manifestSha256"]: place for place, row in places if row["kind"] == "backup.completed"}
+    for job, (_, row) in ends.items():
         named = row["payload"]["receiptSha256"]
         verifier.demand(named is None or f"drills/{job}/receipt.json" in files, "receipt-missing", job)
     for path, data in files.items():
         if not path.startswith("drills/"):
             continue
         job, receipt = path.split("/")[1], verifier.documents[path]
-        row = ends.get(job)
+        ended, row = ends.get(job, (None, None))
         same = all(receipt[name] == verifier.genesis[name] for name in ("orgId", "databaseId"))
         verifier.demand(same, "receipt-subject", path)
         verifier.demand(receipt["jobId"] == job, "receipt-job", path)
@@ -88,7 +90,6 @@ def judge_receipts(verifier, files):
         announced = announced and row["kind"] == "drill." + receipt["outcome"]
         verifier.demand(announced, "receipt-announced", path)
         if row:
-            completed = {one["payload"]["manifestSha256"]: one["seq"] for one in verifier.rows if one["kind"] == "backup.completed"}
-            seq = completed.get(receipt["manifestSha256"], 0 if verifier.part else row["seq"])
-            verifier.demand(seq < row["seq"], "receipt-manifest", path)
-            verifier.signed_by_chain(receipt, row["seq"], "receipt", path)
+            seq = completed.get(receipt["manifestSha256"], 0 if verifier.part else ended)
+            verifier.demand(seq < ended, "receipt-manifest", path)
+            verifier.signed_by_chain(receipt, ended, "receipt", path)

@@ -11,6 +11,7 @@ from .cases import WITNESSES
 from .der import NOTHING, OID, UTC, boolean, context, generalized, integer, octets, oid, seq, set_of, tlv
 from .disclosure import disclosed, shown_for
 from .history import sha256
+from .jcs import canonical
 from .keys import malleable
 from .quorum import SECONDS, VKEYS
 from .stamp import (AT, DATA, MESSAGE_DIGEST, SIGNING_CERTIFICATE_V2, attribute, attributes, info, names_v1, names_v2, response, signer_info, stamp,
@@ -29,6 +30,7 @@ def add(cases):
     of_something_else(cases)
     badly_signed(cases)
     malformed(cases)
+    without_rows(cases)
     by_others(cases)
     unusable(cases)
 
@@ -81,6 +83,8 @@ def good(cases):
     ok("unasked", stamp(over()), "No authority is named: who stamped it is not asked.", [], file="stamp-p256-sha256")
     ok("stranger-unasked", stamp(over(), below(extensions=FOR_CA)), "Nor whether its certificate is for stamping.", [],
        file="stamp-by-ca")  # fmt: skip
+    told = attributes(info(over()), stamps())
+    ok("named-twice", stamp(over(), signed=[*told.values(), names_v1(stamps())]), "The certificate is named as RFC 2634 does, besides.")
     ok("named-by-sha1", stamp(over(), named=names_v1(stamps())), "The certificate is named as RFC 2634 does.")
     ok("named-by-sha512", stamp(over(), named=names_v2(stamps(), "sha512")), "The certificate is named by another digest.")
     ok("granted-with-changes", stamp(over(), status=1), "The authority granted it, with changes.")
@@ -237,6 +241,8 @@ def malformed(cases):
     values = [told["type"], told["certificate"], seq(oid(MESSAGE_DIGEST), set_of(octets(bytes(32)), octets(bytes.fromhex(sha256(info(over()))))))]
     bad("digest-of-two-values", sealed(signed=values), "The attribute message digest has two values.")
     bad("unsigned-attributes-only", sealed(signed=[]), "No attributes are signed.")
+    bad("named-by-two-of-sha1", sealed(signed=[*told.values(), names_v1(stamps()), names_v1(stamps())]),
+        "Two attributes name the certificate as RFC 2634 does, beside the one that counts.")  # fmt: skip
     bad("content-no-timestamp", sealed(token_options={"content_type": DATA}), "What is signed is said to be no TSTInfo.")
     signer = signer_info(told.values(), stamps())
     other = signer_info(attributes(info(over()), stamps("rsa2048")).values(), stamps("rsa2048"))
@@ -244,6 +250,12 @@ def malformed(cases):
     bad("two-signers", response(token(info(over()), [signer, other], certificates)), "Two signers: one stamps.")
     bad("no-signer", response(token(info(over()), [], certificates)), "Nobody signed.")
     bad("version-2", sealed(version=2), "TSTInfo of another version.")
+    for name, more, why in [
+        ("field-unknown", tlv(0x0C, b"one"), "TSTInfo has a field that is none of its own."),
+        ("field-of-long-tag", b"\xbf\x20\x00", "TSTInfo has a field whose tag is of two bytes."),
+        ("field-behind-extensions", context(1, extension("1.2.3.5", NOTHING, critical=False)) + integer(1), "A field of TSTInfo is out of order."),
+    ]:
+        bad(name, sealed(tail=more), why)
     bad("critical-extension", sealed(tail=context(1, extension("1.2.3.5", NOTHING))), "An extension of TSTInfo that must be understood.")
     for name, at, why in [
         ("time-of-zone", "20261121050000+0100", "A time that is not in UTC."),
@@ -290,6 +302,21 @@ def malformed(cases):
     bad("certificate-of-year-zero", stamp(over(), below(valid=("00000101000000Z", "350101000000Z"))), "The certificate begins in the year 0000.")
     cases.bad("stamp-too-large", stamped(bytes(2**20 + 1)), 3, "bundle-limit", "A timestamp of more than 1 MiB.", attack="A30",
               authorities=[ROOT])  # fmt: skip
+
+
+def without_rows(cases):
+    """The form is read whether or not there is a checkpoint of a chain to be stamped."""
+
+    def bad(name, data, codes, why):
+        cases.bad(f"stamp-no-der-{name}", data, 3, codes, f"The timestamp is none, {why}", attack="T2", authorities=[ROOT])
+
+    rowless = seal(pair(), {path: data for path, data in content(pair(), timestamp=b"no").items() if path != "audit_events.json"})
+    bad("without-chain", archive(rowless), "timestamp-form bundle-file-missing", "and there is no chain.")
+    started = seal(pair(), content(pair(), timestamp=b"no") | {"audit_events.json": canonical(pair().rows[1:])})
+    bad("without-genesis", archive(started), "timestamp-form", "and the chain does not begin.")
+    shown = shown_for(pair(), first(pair()))
+    uncovered = disclosed(pair(), shown, edit=lambda part: part["hidden"].pop(), timestamp=b"no")
+    bad("of-part", uncovered, "timestamp-form", "and the rows shown do not make the chain.")
 
 
 def by_others(cases):

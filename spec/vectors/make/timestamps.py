@@ -211,8 +211,8 @@ def authorities(texts):
             found += [Certificate(base64.b64decode(b"".join(block.split()), validate=True)) for block in blocks]
         except (Malformed, binascii.Error) as error:
             raise Usage("not a certificate") from error
-        if not blocks:
-            raise Usage("no certificate")
+        if not blocks or len(blocks) != text.count(b"-----BEGIN CERTIFICATE-----"):
+            raise Usage("no certificate, or one that does not end")
     return found
 
 
@@ -246,8 +246,11 @@ def read(response, message):
     data.optional(0xA1)
     signers = data.value(SET)
     data.end()
-    at = read_info(info, message)
-    return at, read_signer(Values(only(signers, SEQUENCE)), info, certificates), certificates
+    at, imprint = read_info(info)
+    signer = read_signer(Values(only(signers, SEQUENCE)), info, certificates)
+    if imprint != ("2.16.840.1.101.3.4.2.1", hashlib.sha256(message).digest()):
+        raise Failed
+    return at, signer, certificates
 
 
 def content(fields, wanted):
@@ -257,7 +260,7 @@ def content(fields, wanted):
     return inside
 
 
-def read_info(info, message):
+def read_info(info):
     fields = Values(only(info, SEQUENCE))
     need(fields.value(INTEGER) == b"\1", "version of TSTInfo")
     fields.oid()
@@ -265,16 +268,17 @@ def read_info(info, message):
     name, value = imprint.inside(SEQUENCE).oid(), imprint.value(OCTETS)
     fields.value(INTEGER)
     at = moment(GENERALIZED, fields.value(GENERALIZED))
-    while fields.peek() is not None:
-        is_extensions = fields.peek() == 0xA1
-        extensions = Values(fields.value() if is_extensions else fields.value()[:0])
-        while extensions.peek() is not None:
-            one = extensions.inside(SEQUENCE)
-            one.oid()
-            need(not one.flag(), "a critical extension")
-    if name != "2.16.840.1.101.3.4.2.1" or value != hashlib.sha256(message).digest():
-        raise Failed
-    return at
+    fields.optional(SEQUENCE)
+    fields.flag()
+    fields.optional(INTEGER)
+    fields.optional(0xA0)
+    extensions = Values(fields.optional(0xA1) or b"")
+    while extensions.peek() is not None:
+        one = extensions.inside(SEQUENCE)
+        one.oid()
+        need(not one.flag(), "a critical extension")
+    fields.end()
+    return at, (name, value)
 
 
 def read_signer(fields, info, certificates):
@@ -317,6 +321,14 @@ def named(new, old):
     return lambda certificate: digest(algorithm, certificate.der) == wanted
 
 
+def form(response):
+    """Refuses what is no response that is read, whatever it is over."""
+    try:
+        read(response, b"")
+    except Failed:
+        pass
+
+
 def judge(response, message, trusted, verifier):
     """The time, if one of the trusted certificates stands for it; None for `trusted` demands nothing."""
     if response is None:
@@ -324,9 +336,6 @@ def judge(response, message, trusted, verifier):
         return None
     try:
         at, signer, certificates = read(response, message)
-    except Malformed as error:
-        verifier.fail(FORM, error.detail, 3)
-        return None
     except Failed:
         verifier.fail(SIGNATURE)
         return None

@@ -116,6 +116,8 @@ class Verifier:
             self.attempt(self.read_statement, "statement-form")
         if "checkpoint" in files:
             self.note = self.attempt(lambda: forms.Note(files["checkpoint"]), "checkpoint-form")
+        if "checkpoint.tsr" in files:
+            self.attempt(lambda: timestamps.form(files["checkpoint.tsr"]), timestamps.FORM)
         if self.kept:
             self.kept_note = self.attempt(lambda: forms.Note(self.kept), "kept-checkpoint-form")
         kinds = {"manifest.json": (forms.manifest, "manifest-form"), "index.json": (forms.index, "index-form"),
@@ -180,6 +182,8 @@ class Verifier:
         if self.pins:
             self.demand(self.pins & chain_keys, "key-pin", "no pinned key is one of the chain's")
         self.origin = f"walwarden/{self.genesis['orgId']}/{self.genesis['chainId']}"
+        if self.note:
+            self.stamped_at = timestamps.judge(files.get("checkpoint.tsr"), self.note.text, self.authorities, self)
         self.tree = self.read_tree()
         if not self.tree:
             return
@@ -192,7 +196,6 @@ class Verifier:
             self.judge_statement()
         if self.note:
             self.judge_checkpoint()
-            self.stamped_at = timestamps.judge(files.get("checkpoint.tsr"), self.note.text, self.authorities, self)
         if self.quorum:
             self.judge_quorum(chain_keys)
         if self.kept_note:

@@ -9,9 +9,8 @@ use crate::output::Output;
 /// On a thread of its own, for a signal to end the command while it computes or waits for a file; what the thread finds afterwards
 /// is not told.
 pub(crate) async fn run(arguments: VerifyArguments, output: Output) -> Ending {
-    let thread = tokio::task::spawn_blocking(move || (judge(&arguments), arguments));
-    let (judged, arguments) = thread
+    let judged = tokio::task::spawn_blocking(move || judge(arguments))
         .await
         .map_err(|panic| Error::new(Code::Internal, "the verifier panicked").with_source(panic))?;
-    Ok(judged.publish(&arguments, output.is_json()))
+    Ok(judged.publish(output.is_json()))
 }

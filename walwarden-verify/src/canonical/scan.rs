@@ -9,11 +9,15 @@ pub(super) const MAX_DEPTH: usize = 64;
 /// Wherever a key may be, its document or item has a limit of as much, but in documents of fields that are all known.
 const MOST_MADE_OF_A_KEY: usize = 1 << 20;
 
+/// As `\u001f`.
+const LONGEST_ESCAPE: usize = 6;
+
 /// Walks canonical JSON in one pass, without building what the caller does not ask for.
 pub(crate) struct Scanner<'a> {
     text: &'a str,
     at: usize,
     depth_left: usize,
+    least_depth_left: usize,
 }
 
 impl<'a> Scanner<'a> {
@@ -26,7 +30,7 @@ impl<'a> Scanner<'a> {
 
     /// At the beginning of text known to be UTF-8.
     pub(crate) fn of(text: &'a str) -> Self {
-        Scanner { text, at: 0, depth_left: MAX_DEPTH }
+        Scanner { text, at: 0, depth_left: MAX_DEPTH, least_depth_left: MAX_DEPTH }
     }
 
     /// Offset of the next byte.
@@ -62,7 +66,12 @@ impl<'a> Scanner<'a> {
             Some(b'[') => {
                 let mut items = Vec::new();
                 self.items(|scanner| {
-                    items.push(scanner.value()?);
+                    let item = scanner.value()?;
+                    // Lists within lists are of one item, and room for four would be 128 bytes for two of text.
+                    if items.is_empty() {
+                        items.reserve_exact(1);
+                    }
+                    items.push(item);
                     Ok::<(), Error>(())
                 })?;
                 Ok(Value::Array(items))
@@ -95,12 +104,19 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    /// The text of any value, checked and not built, of at most so many bytes.
-    pub(crate) fn text_within(&mut self, limit: usize) -> Result<&'a str, Error> {
-        let start = self.at;
-        self.skip_value()?;
-        let text = &self.text[start..self.at];
-        if text.len() <= limit { Ok(text) } else { Err(Error::limit(start, "a value is too long")) }
+    /// The text of any value, checked and not built, of at most so many bytes, and how many containers it has within each other. More is
+    /// not read, for each key on the way down may have to be made.
+    pub(crate) fn text_within(&mut self, limit: usize) -> Result<(&'a str, usize), Error> {
+        let (start, whole, depth_left) = (self.at, self.text, self.depth_left);
+        let end = whole.floor_char_boundary(start.saturating_add(limit));
+        self.text = &whole[..end];
+        self.least_depth_left = depth_left;
+        let skipped = self.skip_value();
+        self.text = whole;
+        // What ends in the middle of an escape or a word is found at its beginning.
+        let is_cut = end < whole.len() && end - self.at < LONGEST_ESCAPE;
+        skipped.map_err(|error| if is_cut { Error::limit(start, "a value is too long") } else { error })?;
+        Ok((&whole[start..self.at], depth_left - self.least_depth_left))
     }
 
     /// Hands each member of an object to `read`: its key, and where the member begins.
@@ -280,6 +296,7 @@ impl<'a> Scanner<'a> {
     pub(crate) fn enter(&mut self) -> Result<(), Error> {
         self.depth_left =
             self.depth_left.checked_sub(1).ok_or(Error::limit(self.at, "too many nested containers"))?;
+        self.least_depth_left = self.least_depth_left.min(self.depth_left);
         Ok(())
     }
 

@@ -13,13 +13,14 @@ use crate::{KeyId, Sha256, Trust, WitnessPolicy};
 /// A Verification Summary Attestation (in-toto, <https://slsa.dev/verification_summary/v1>): the auditor says, under his
 /// own key, what he verified, against which policy, and how it ended.
 ///
-/// ```no_run
-/// # use walwarden_verify::{Report, Sha256, Trust};
-/// # fn sign(_: &[u8]) -> walwarden_verify::key::Signature { unimplemented!() }
-/// # fn example(report: &Report, trust: &Trust, key_id: walwarden_verify::KeyId) {
-/// let summary = report.summary("acme-shop.evidence.tgz", Sha256::of(b"the bundle"), trust);
-/// let envelope = summary.seal(key_id, &sign(&summary.message()));
-/// # }
+/// ```
+/// use walwarden_verify::key::Signature;
+/// use walwarden_verify::{KeyId, Report, Sha256, Trust};
+///
+/// fn sealed(report: &Report, trust: &Trust, key_id: KeyId, sign: impl Fn(&[u8]) -> Signature) -> Vec<u8> {
+///     let summary = report.summary("acme-shop.evidence.tgz", Sha256::of(b"the bundle"), trust);
+///     summary.seal(key_id, &sign(&summary.message()))
+/// }
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VerificationSummary {

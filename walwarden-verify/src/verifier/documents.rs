@@ -29,6 +29,7 @@ pub(super) struct Documents<'a> {
 
 /// What a manifest says of other files.
 struct ManifestFacts {
+    job_id: JobId,
     size_bytes: u64,
     checksum_sha256: Sha256,
     plaintext_size_bytes: u64,
@@ -123,6 +124,7 @@ impl<'a> Documents<'a> {
         self.manifests.insert(
             job_id,
             ManifestFacts {
+                job_id: body.job_id,
                 size_bytes: body.size_bytes,
                 checksum_sha256: body.checksum_sha256,
                 plaintext_size_bytes: body
@@ -180,7 +182,7 @@ impl<'a> Documents<'a> {
         if (file.sha256, file.size) != named {
             fail(Reason::IndexDigest, "archive index is not the one the manifest names");
         }
-        if index.job_id != job_id {
+        if index.job_id != manifest.job_id {
             fail(Reason::IndexRules, &format!("archive index names job {}", index.job_id));
         }
         let mut contradicted = |flaw: String| {
