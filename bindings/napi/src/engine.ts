@@ -81,8 +81,6 @@ export interface JobOptions {
 export interface EngineOptions extends Native.EngineOptions {
   /** Who signs; backups need one, restores do not. */
   signer?: FileKey | Signer | undefined;
-  /** A call of an own signer or storage that takes longer fails the job; 60 unless given. */
-  patienceSeconds?: number | undefined;
 }
 
 /** What to back up and how. Schemas and tables are patterns as `pg_dump` takes them. */
@@ -121,9 +119,9 @@ export class Engine {
   /** Opens an engine for the backups of one organisation. */
   static async open(orgId: string, options: EngineOptions = {}): Promise<Engine> {
     argument('orgId', 'text', orgId);
-    const { signer, patienceSeconds, ...settings } = checked(options, ENGINE);
-    const key = signer == null ? undefined : await signing(signer, patienceSeconds);
-    return new Engine(await outcome(() => native.openEngine(orgId, key, settings)), patienceSeconds);
+    const { signer, ...settings } = checked(options, ENGINE);
+    const key = signer == null ? undefined : await signing(signer, settings.patienceSeconds);
+    return new Engine(await outcome(() => native.openEngine(orgId, key, settings)), settings.patienceSeconds);
   }
 
   /**

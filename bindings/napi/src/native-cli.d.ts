@@ -10,12 +10,12 @@ export interface BackupOptions {
   roles?: boolean | undefined
   noOwner?: boolean | undefined
   noPrivileges?: boolean | undefined
-  schemas?: Array<string> | undefined
-  excludeSchemas?: Array<string> | undefined
-  tables?: Array<string> | undefined
-  excludeTables?: Array<string> | undefined
+  schemas?: readonly string[] | undefined
+  excludeSchemas?: readonly string[] | undefined
+  tables?: readonly string[] | undefined
+  excludeTables?: readonly string[] | undefined
   /** These tables without their rows. */
-  excludeTableData?: Array<string> | undefined
+  excludeTableData?: readonly string[] | undefined
   /** How long to wait for a table that someone holds exclusively; for ever unless given. */
   lockTimeoutSeconds?: number | undefined
 }
@@ -77,7 +77,9 @@ export interface EngineOptions {
   /** Pause after the first failed attempt; doubles with each further one. 2 unless given. */
   backoffSeconds?: number | undefined
   /** Folders with `pg_dump` and `pg_restore`, looked into before `PATH`. */
-  clientDirs?: Array<string> | undefined
+  clientDirs?: readonly string[] | undefined
+  /** A call of an own signer or storage that takes longer fails the job; 60 unless given. */
+  patienceSeconds?: number | undefined
 }
 
 /** What a job does, in one record for all that may happen. */
@@ -221,7 +223,7 @@ export declare class Report {
 /** What to restore, and how. */
 export interface RestoreOptions {
   /** Keys that are trusted, SPKI PEM; one of them must have signed the manifest. */
-  publicKeys?: Array<string> | undefined
+  publicKeys?: readonly string[] | undefined
   /** `new_database` only: the new database's name, if not the source's. */
   createdDatabase?: string | undefined
   /** `in_place` only: present contents may be dropped. */
@@ -231,9 +233,9 @@ export interface RestoreOptions {
   noOwner?: boolean | undefined
   noPrivileges?: boolean | undefined
   /** These tables alone. */
-  tables?: Array<TableName> | undefined
+  tables?: readonly TableName[] | undefined
   /** These schemas alone. */
-  schemas?: Array<string> | undefined
+  schemas?: readonly string[] | undefined
   scope?: 'all' | 'schema_only' | 'data_only' | undefined
   /** How many connections to the target may be used; 1 unless given. */
   jobs?: number | undefined
@@ -248,7 +250,7 @@ export interface Restored {
   database: string
   notices: Array<string>
   /** Every table that was compared with the backup's index; absent where nothing was compared. */
-  checked?: Array<CheckedTable> | undefined
+  checked?: readonly CheckedTable[] | undefined
 }
 
 /** A backup whose manifest and dump were read back and compared. */
@@ -302,11 +304,11 @@ export interface Thrown {
 /** Whom an auditor trusts and what he demands. */
 export interface Trust {
   /** Keys of the chain, SPKI PEM; each text may hold several. */
-  publicKeys?: Array<string> | undefined
+  publicKeys?: readonly string[] | undefined
   /** Ids of keys (`sha256:…`) whose bytes are taken from the bundle. */
-  fingerprints?: Array<string> | undefined
+  fingerprints?: readonly string[] | undefined
   /** Witnesses as C2SP vkeys; one of them is enough. Not together with a witness policy. */
-  witnesses?: Array<string> | undefined
+  witnesses?: readonly string[] | undefined
   /** Logs, witnesses and their quorum: a C2SP tlog-policy. */
   witnessPolicy?: Uint8Array | undefined
   /** What is demanded beyond the format: JSON of type `walwarden.audit-policy`. */
@@ -316,7 +318,7 @@ export interface Trust {
   /** A checkpoint of this chain that was kept earlier. */
   since?: Uint8Array | undefined
   /** Certificates of time stamping authorities, PEM. */
-  authorities?: Array<string> | undefined
+  authorities?: readonly string[] | undefined
   /** The level to reach, 0 to 4; 2 unless given. */
   level?: number | undefined
   /** The present, which the report states, as `2026-01-31T12:00:00.000Z`; the machine's clock unless given. */

@@ -76,11 +76,11 @@ export declare class Stop {
 /** Whom an auditor trusts and what he demands. */
 export interface Trust {
   /** Keys of the chain, SPKI PEM; each text may hold several. */
-  publicKeys?: Array<string> | undefined
+  publicKeys?: readonly string[] | undefined
   /** Ids of keys (`sha256:…`) whose bytes are taken from the bundle. */
-  fingerprints?: Array<string> | undefined
+  fingerprints?: readonly string[] | undefined
   /** Witnesses as C2SP vkeys; one of them is enough. Not together with a witness policy. */
-  witnesses?: Array<string> | undefined
+  witnesses?: readonly string[] | undefined
   /** Logs, witnesses and their quorum: a C2SP tlog-policy. */
   witnessPolicy?: Uint8Array | undefined
   /** What is demanded beyond the format: JSON of type `walwarden.audit-policy`. */
@@ -90,7 +90,7 @@ export interface Trust {
   /** A checkpoint of this chain that was kept earlier. */
   since?: Uint8Array | undefined
   /** Certificates of time stamping authorities, PEM. */
-  authorities?: Array<string> | undefined
+  authorities?: readonly string[] | undefined
   /** The level to reach, 0 to 4; 2 unless given. */
   level?: number | undefined
   /** The present, which the report states, as `2026-01-31T12:00:00.000Z`; the machine's clock unless given. */

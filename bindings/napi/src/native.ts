@@ -53,12 +53,24 @@ export function raised({ code, message, ...details }: Verifier.Failure): Walward
 export async function stoppable<T>(signal: AbortSignal | undefined, stop: () => void, work: () => T | Promise<T>) {
   if (signal?.aborted) stop();
   const ended = outcome(work);
-  signal?.addEventListener('abort', stop, { once: true });
+  const stops = signal && stopped(signal).add(stop);
   try {
     return await ended;
   } finally {
-    signal?.removeEventListener('abort', stop);
+    stops?.delete(stop);
   }
+}
+
+const SIGNALS = new WeakMap<AbortSignal, Set<() => void>>();
+
+/** What a signal stops, under a listener for all: Node warns where a signal has more than ten. */
+function stopped(signal: AbortSignal): Set<() => void> {
+  const known = SIGNALS.get(signal);
+  if (known) return known;
+  const stops = new Set<() => void>();
+  SIGNALS.set(signal, stops);
+  signal.addEventListener('abort', () => stops.forEach((stop) => stop()), { once: true });
+  return stops;
 }
 
 /** Has `console.log` show what the getters of a native class return, which Node leaves out. */

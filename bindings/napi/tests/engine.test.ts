@@ -279,6 +279,7 @@ test('options without meaning are refused', async () => {
     () => engine.exportEvidence('shop', storage as never, join(folder(), 'x.tgz')),
     () => Engine.open('acme', { catalogue: 'x' } as object),
     () => Engine.open('acme', { patienceSeconds: -1, signer: nodeSigner() }),
+    () => Engine.open('acme', { patienceSeconds: NaN }),
     () => engine.backup('shop', shop, storage, { jobs: 1.5 }),
     () => engine.backup('shop', shop, storage, { compression: 'rot13' }),
     () => engine.planRestore('abc', storage, shop, 'new_database'),

@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
+import { once } from 'node:events';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { test } from 'node:test';
 import { inspect } from 'node:util';
+import { Worker } from 'node:worker_threads';
 
 import * as engine from 'walwarden-cli';
 import { WalwardenError, verify, version, type Report, type Trust } from '@walwarden/verifier';
@@ -93,6 +95,8 @@ test('what cannot be used is refused', async () => {
 
 test('a verification that is stopped is rejected', async () => {
   const stop = new AbortController();
+  const warnings: Error[] = [];
+  process.on('warning', (warning) => warnings.push(warning));
   // More than there are threads for: the last has not begun.
   const begun = Array.from({ length: 200 }, () => verify(GOOD, { publicKeys: [ALPHA], signal: stop.signal }));
   stop.abort();
@@ -103,7 +107,23 @@ test('a verification that is stopped is rejected', async () => {
     assert.ok(error instanceof WalwardenError, String(error));
     assert.deepEqual([error.code, error.kind, error.exit], ['cancelled', 'Cancelled', 4]);
   }
-  assert.equal((await verify(GOOD, { publicKeys: [ALPHA], signal: new AbortController().signal })).exit, 0);
+  assert.equal((await verify(GOOD, { publicKeys: [ALPHA] as const, signal: new AbortController().signal })).exit, 0);
+  assert.deepEqual(warnings, []);
+});
+
+test('a worker that ends while it verifies leaves the others as they are', async () => {
+  const program = `
+    const { parentPort, workerData } = require('node:worker_threads');
+    const { verify } = require(workerData.module);
+    for (let number = 0; number < 200; number += 1) void verify(workerData.bundle, { publicKeys: [workerData.key] });
+    parentPort.postMessage('begun');`;
+  for (let round = 0; round < 5; round += 1) {
+    const module = require.resolve('@walwarden/verifier');
+    const worker = new Worker(program, { eval: true, workerData: { module, bundle: GOOD, key: ALPHA } });
+    await once(worker, 'message');
+    await worker.terminate();
+  }
+  assert.equal((await verify(GOOD, { publicKeys: [ALPHA] })).exit, 0);
 });
 
 test('demands count however an object has them', async () => {

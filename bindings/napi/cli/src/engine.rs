@@ -171,7 +171,7 @@ pub fn open_engine<'env>(
     options: EngineOptions,
 ) -> napi::Result<Object<'env>> {
     let (options, signer) = (options.of(org_id), signer.map(|signer| Arc::clone(&signer.0)));
-    start(env, async move { engine::Engine::open(options, signer).await }, Engine)
+    start(env, async move { engine::Engine::open(options?, signer).await }, Engine)
 }
 
 #[napi]

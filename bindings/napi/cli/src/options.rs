@@ -2,6 +2,7 @@
 
 use napi_derive::napi;
 use walwarden_bindings::engine;
+use walwarden_core::Result;
 use walwarden_core::source::DumpOptions;
 
 /// Settings of an engine.
@@ -19,12 +20,17 @@ pub struct EngineOptions {
     pub backoff_seconds: Option<f64>,
     /// Folders with `pg_dump` and `pg_restore`, looked into before `PATH`.
     pub client_dirs: Option<Vec<String>>,
+    /// A call of an own signer or storage that takes longer fails the job; 60 unless given.
+    pub patience_seconds: Option<f64>,
 }
 
 impl EngineOptions {
-    pub(crate) fn of(self, org_id: String) -> engine::EngineOptions {
-        let EngineOptions { catalog, spool_dir, worker, attempts, backoff_seconds, client_dirs } = self;
-        engine::EngineOptions {
+    pub(crate) fn of(self, org_id: String) -> Result<engine::EngineOptions> {
+        let EngineOptions { catalog, spool_dir, worker, attempts, backoff_seconds, client_dirs, patience_seconds } =
+            self;
+        // It is given to each component; here it is only looked at, for there may be none yet.
+        engine::patience(patience_seconds)?;
+        Ok(engine::EngineOptions {
             org_id,
             catalog: catalog.map(Into::into),
             spool_dir: spool_dir.map(Into::into),
@@ -32,7 +38,7 @@ impl EngineOptions {
             attempts,
             backoff_seconds,
             client_dirs: client_dirs.unwrap_or_default().into_iter().map(Into::into).collect(),
-        }
+        })
     }
 }
 
