@@ -20,6 +20,8 @@ pub struct Budget {
     pub disclosure_bytes: u64,
     /// Bytes of an archive index: 256 MiB.
     pub index_bytes: u64,
+    /// Jobs of a chain, of each of which it is held where it stands: 2,000,000.
+    pub jobs: usize,
     /// Checks told of each reason that ended alike; more are counted only: 1,000.
     pub findings_told: usize,
     /// Hashes of rows held in memory, 40 bytes each, of which each manifest names one; with more the chain is read
@@ -41,6 +43,7 @@ impl Default for Budget {
             statement_bytes: 64 << 20,
             disclosure_bytes: 16 << 20,
             index_bytes: 256 << 20,
+            jobs: 2_000_000,
             findings_told: 1000,
             row_hashes: 500_000,
             retained_bytes: 24 << 20,

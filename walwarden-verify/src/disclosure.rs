@@ -82,6 +82,7 @@ impl<'a> DisclosureText<'a> {
     pub(crate) fn parse(bytes: &'a [u8]) -> Result<Self, FormError> {
         let (mut rows, mut hidden) = (Vec::new(), Vec::new());
         let small = read_members(bytes, |scanner, key| match key {
+            // A payload nests as it likes.
             "rows" => read_items(scanner, "rows", usize::MAX, |row| {
                 Row::parse(row.as_bytes())?;
                 rows.push(row);

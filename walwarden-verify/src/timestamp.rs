@@ -92,7 +92,7 @@ pub fn verify(response: &[u8], message: &[u8], authorities: &Authorities) -> Res
 
     let Info { at, digest_of, digest } = read_info(info)?;
     let place = judge_signer(signer, info, &certificates)?;
-    // Last, for the form of everything is read, whatever it is over.
+    // Last, for a broken form to be told whatever it is over.
     if digest_of != SHA256 || digest != Sha256::of(message).as_bytes() {
         return Err(TimestampError::OtherMessage);
     }
@@ -175,13 +175,14 @@ fn judge_signer(
 
     let content_type = attribute(attributes, CONTENT_TYPE)?.ok_or_else(malformed)?;
     let message_digest = attribute(attributes, MESSAGE_DIGEST)?.ok_or_else(malformed)?;
+    let names = (attribute(attributes, SIGNING_CERTIFICATE_V2)?, attribute(attributes, SIGNING_CERTIFICATE)?);
     if Item::only(content_type, OID)?.value != TST_INFO {
         return Err(malformed());
     }
     if Item::only(message_digest, OCTETS)?.value != algorithm::digest(digest_of, info)? {
         return Err(TimestampError::Signature);
     }
-    let place = named_certificate(attributes, certificates)?.ok_or(TimestampError::Signature)?;
+    let place = named_certificate(names, certificates)?.ok_or(TimestampError::Signature)?;
     // What is signed are the attributes as a set of its own.
     let mut signed = attributes.whole.to_vec();
     signed[0] = SET;
@@ -205,12 +206,11 @@ fn attribute<'a>(attributes: Item<'a>, kind: &[u8]) -> Result<Option<&'a [u8]>, 
 
 /// The certificate whose digest stands first in `SigningCertificateV2` (RFC 5816), or `SigningCertificate` (RFC 2634).
 fn named_certificate(
-    attributes: Item<'_>,
+    (named, by_sha1): (Option<&[u8]>, Option<&[u8]>),
     certificates: &[Certificate<'_>],
 ) -> Result<Option<usize>, TimestampError> {
     let first = |value| Item::only(value, SEQUENCE)?.items().expect(SEQUENCE)?.items().expect(SEQUENCE);
-    let by_sha1 = attribute(attributes, SIGNING_CERTIFICATE)?;
-    if let Some(value) = attribute(attributes, SIGNING_CERTIFICATE_V2)? {
+    if let Some(value) = named {
         let mut fields = first(value)?.items();
         let digest_of = match fields.optional(SEQUENCE)? {
             Some(algorithm) => algorithm.items().expect(OID)?.value,

@@ -3,6 +3,7 @@
 
 mod support;
 
+use std::collections::BTreeSet;
 use std::io::Cursor;
 
 use support::{Evidence, Key, codes, expect, gzip, job};
@@ -214,6 +215,18 @@ fn few_bytes_of_memory_give_the_same_verdict() {
     let plenty = evidence.report();
     expect(&frugal, 0, &[]);
     assert_eq!(frugal.findings.len(), plenty.findings.len());
+}
+
+#[test]
+fn more_jobs_than_are_held_are_refused() {
+    let evidence = Evidence::sound();
+    let mut budget = walwarden_verify::Budget::default();
+    let jobs = evidence.rows.iter().filter_map(|row| row.job_id).collect::<BTreeSet<_>>().len();
+    for (allowed, exit, refused) in [(jobs, 0, &[][..]), (jobs - 1, 3, &["bundle-limit"])] {
+        budget.jobs = allowed;
+        let report = evidence.verifier().with_budget(budget).verify(Cursor::new(evidence.tgz())).unwrap();
+        expect(&report, exit, refused);
+    }
 }
 
 #[test]

@@ -114,6 +114,18 @@ fn backups_that_no_bundle_has_manifests_for_are_refused() {
 }
 
 #[test]
+fn drills_that_no_bundle_has_receipts_for_are_refused() {
+    let mut evidence = Evidence::begin(Some("shop"));
+    let payload = Object::from([("receiptSha256", "0".repeat(64))]);
+    for number in 0..200_001_u32 {
+        let id = walwarden_verify::JobId::from_parts(support::START + i64::from(number), [7; 10]);
+        evidence.add(Some(id), EventKind::DrillPassed, payload.clone());
+    }
+    evidence.close();
+    expect_within(56, &evidence.tgz(), 3, "bundle-limit");
+}
+
+#[test]
 fn what_follows_the_rows_is_not_held() {
     let mut evidence = Evidence::sound();
     let mut rows = evidence.files["audit_events.json"].clone();

@@ -243,6 +243,9 @@ def malformed(cases):
     bad("unsigned-attributes-only", sealed(signed=[]), "No attributes are signed.")
     bad("named-by-two-of-sha1", sealed(signed=[*told.values(), names_v1(stamps()), names_v1(stamps())]),
         "Two attributes name the certificate as RFC 2634 does, beside the one that counts.")  # fmt: skip
+    elsewhere_over = attributes(info(b"other"), stamps()).values()
+    bad("named-by-two-of-other-content", sealed(signed=[*elsewhere_over, names_v1(stamps()), names_v1(stamps())]),
+        "Two attributes name the certificate, and the message digest is of another content.")  # fmt: skip
     bad("content-no-timestamp", sealed(token_options={"content_type": DATA}), "What is signed is said to be no TSTInfo.")
     signer = signer_info(told.values(), stamps())
     other = signer_info(attributes(info(over()), stamps("rsa2048")).values(), stamps("rsa2048"))
@@ -311,6 +314,10 @@ def without_rows(cases):
         cases.bad(f"stamp-no-der-{name}", data, 3, codes, f"The timestamp is none, {why}", attack="T2", authorities=[ROOT])
 
     rowless = seal(pair(), {path: data for path, data in content(pair(), timestamp=b"no").items() if path != "audit_events.json"})
+    left = content(pair(), timestamp=stamp(b""))
+    del left["checkpoint"]
+    cases.bad("stamp-of-nothing", archive(seal(pair(), left)), 4, "bundle-file-missing", "The timestamp is over nothing, and there is no checkpoint.",
+              attack="T1", authorities=[ROOT])  # fmt: skip
     bad("without-chain", archive(rowless), "timestamp-form bundle-file-missing", "and there is no chain.")
     started = seal(pair(), content(pair(), timestamp=b"no") | {"audit_events.json": canonical(pair().rows[1:])})
     bad("without-genesis", archive(started), "timestamp-form", "and the chain does not begin.")

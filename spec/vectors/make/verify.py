@@ -107,8 +107,11 @@ class Verifier:
             self.fail("bundle-limit", "a row of more than 1 MiB", 3)
         if sum(row["kind"] in ("key.rotated", "key.revoked") for row in self.rows or []) > 10_000:
             self.fail("bundle-limit", "more than 10,000 rows rotate or revoke keys", 3)
-        if sum(row["kind"] == "backup.completed" for row in self.rows or []) > 200_000:
-            self.fail("bundle-limit", "more than 200,000 rows complete a backup", 3)
+        for kinds in ({"backup.completed"}, {"drill.passed", "drill.failed"}):
+            if sum(row["kind"] in kinds for row in self.rows or []) > 200_000:
+                self.fail("bundle-limit", "more than 200,000 rows complete a backup, or end a drill", 3)
+        if len({row["jobId"] for row in self.rows or [] if row["jobId"]}) > 2_000_000:
+            self.fail("bundle-limit", "more than 2,000,000 jobs", 3)
         self.part = self.read(files, "disclosure.json", forms.disclosure, "disclosure-form")
         self.envelope = self.read(files, "bundle.json", forms.envelope, "statement-form")
         self.statement = self.payload = self.note = self.kept_note = None

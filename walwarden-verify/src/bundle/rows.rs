@@ -16,6 +16,7 @@ pub(crate) struct RowStream {
     place: Place,
     key_rows: usize,
     completed_rows: usize,
+    drilled_rows: usize,
     digester: Digester,
 }
 
@@ -40,8 +41,8 @@ struct Digester {
 /// Each row that rotates or revokes a key is kept with its key and signatures.
 const MOST_KEY_ROWS: usize = 10_000;
 
-/// What each backup completed with is kept, and its manifest must be one of as many entries.
-const MOST_COMPLETED_ROWS: usize = 200_000;
+/// What each backup completed with is kept, and how each drill ended: manifests and receipts are among as many entries.
+const MOST_ENDS: usize = 200_000;
 
 /// Rows digested at a time: few enough that their bytes stay in a processor's cache.
 const ROWS_AT_ONCE: usize = 64;
@@ -65,6 +66,7 @@ impl RowStream {
             place: Place::Start,
             key_rows: 0,
             completed_rows: 0,
+            drilled_rows: 0,
             digester: Digester::new(),
         }
     }
@@ -138,13 +140,14 @@ impl RowStream {
                 match row.as_ref().map(|row| row.kind) {
                     Some(EventKind::KeyRotated | EventKind::KeyRevoked) => self.key_rows += 1,
                     Some(EventKind::BackupCompleted) => self.completed_rows += 1,
+                    Some(EventKind::DrillPassed | EventKind::DrillFailed) => self.drilled_rows += 1,
                     _ => {}
                 }
                 if self.key_rows > MOST_KEY_ROWS {
                     return Err(FormError::over_limit("too many rows rotate or revoke keys"));
                 }
-                if self.completed_rows > MOST_COMPLETED_ROWS {
-                    return Err(FormError::over_limit("too many rows complete a backup"));
+                if self.completed_rows.max(self.drilled_rows) > MOST_ENDS {
+                    return Err(FormError::over_limit("too many rows complete a backup, or end a drill"));
                 }
                 self.start += length;
                 self.place = place;

@@ -108,14 +108,17 @@ impl<'a> Scanner<'a> {
     /// not read, for each key on the way down may have to be made.
     pub(crate) fn text_within(&mut self, limit: usize) -> Result<(&'a str, usize), Error> {
         let (start, whole, depth_left) = (self.at, self.text, self.depth_left);
-        let end = whole.floor_char_boundary(start.saturating_add(limit));
-        self.text = &whole[..end];
+        let end = start.saturating_add(limit);
+        // An escape or a word that begins within the limit is read to its end.
+        self.text = &whole[..whole.floor_char_boundary(end.saturating_add(LONGEST_ESCAPE))];
         self.least_depth_left = depth_left;
         let skipped = self.skip_value();
         self.text = whole;
-        // What ends in the middle of an escape or a word is found at its beginning.
-        let is_cut = end < whole.len() && end - self.at < LONGEST_ESCAPE;
-        skipped.map_err(|error| if is_cut { Error::limit(start, "a value is too long") } else { error })?;
+        // What ends behind the limit, or is not over there, is too long, however it goes on.
+        if self.at > end || skipped.is_err() && self.at == end && end < whole.len() {
+            return Err(Error::limit(start, "a value is too long"));
+        }
+        skipped?;
         Ok((&whole[start..self.at], depth_left - self.least_depth_left))
     }
 

@@ -34,6 +34,11 @@ impl Jobs {
         Jobs { states: BTreeMap::new() }
     }
 
+    /// How many there are.
+    pub fn count(&self) -> usize {
+        self.states.len()
+    }
+
     /// Whether an event of this kind may come next for the job. Kinds without a state machine always may.
     ///
     /// # Errors

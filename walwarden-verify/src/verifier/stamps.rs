@@ -26,9 +26,11 @@ pub(super) fn judge(
     let trusted = authorities.cloned().unwrap_or_default();
     let message = note.as_ref().map_or("", SignedNote::body);
     let Stamp { at, trusted } = match timestamp::verify(response, message.as_bytes(), &trusted) {
-        Ok(stamp) => stamp,
         // That chain or checkpoint is absent or malformed is told elsewhere: only the form is of anything, then.
-        Err(TimestampError::OtherMessage | TimestampError::Signature) if note.is_none() => return None,
+        Ok(_) | Err(TimestampError::OtherMessage | TimestampError::Signature) if note.is_none() => {
+            return None;
+        }
+        Ok(stamp) => stamp,
         Err(error) => {
             let reason = match error {
                 TimestampError::Malformed(_) => Reason::TimestampForm,

@@ -1,5 +1,6 @@
 mod again;
 
+use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Read, Seek, SeekFrom};
 
@@ -124,21 +125,24 @@ impl Survey {
         findings: &mut Findings,
     ) -> Result<FileFacts, Fault> {
         let walk = &mut self.walk;
+        let jobs = Cell::new(0);
         let mut take = |rows: &[HashedRow<'_>]| {
             for violation in walk.push(rows) {
                 findings.about(format_args!("row {}", violation.seq));
                 findings.fail(violation.reason, violation.to_string());
             }
+            jobs.set(walk.replay.jobs().count());
         };
+        let crowded = || (jobs.get() > budget.jobs).then(|| FormError::over_limit("there are too many jobs"));
         let mut rows = RowStream::new(usize::try_from(budget.document_bytes).unwrap_or(usize::MAX));
         let mut broken: Option<FormError> = None;
         let facts = read_file(bundle, |piece| {
             if broken.is_none() {
-                broken = rows.feed(piece, &mut take).err();
+                broken = rows.feed(piece, &mut take).err().or_else(crowded);
             }
         })?;
         if broken.is_none() {
-            broken = rows.finish(&mut take).err();
+            broken = rows.finish(&mut take).err().or_else(crowded);
         }
         if let Some(error) = broken {
             self.is_cut = true;
