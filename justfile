@@ -73,13 +73,26 @@ python-tests *ARGS: _test-tools _python
 npm: _node
     bindings/napi/pack --release
 
+# Wheels and Node packages for every platform, to be published, in target/wheels-all and target/npm-all: tried from clean environments, those for ARM on an emulated processor.
+packages: _test-tools _python _node
+    bindings/build --quiet
+    bindings/napi/pack --all
+    bindings/napi/test --all
+    bindings/pyo3/build --all
+    bindings/pyo3/test --all
+
 # Both Node packages from their files in a clean folder, against a real server.
 npm-test *ARGS: _test-tools _node
     bindings/napi/test {{ARGS}}
 
-# What UniFFI writes: Python and Ruby run, Kotlin and Swift are only written.
+# The native library and what UniFFI writes for Kotlin, Swift and Ruby, for release, in target/uniffi.
+uniffi:
+    bindings/uniffi/build
+
+# What UniFFI writes: Python, Ruby and Kotlin run, Swift is only written.
 uniffi-tests: _test-tools
     scripts/apt-install ruby ruby-ffi
+    scripts/install-kotlin
     bindings/uniffi/test
 
 # Licences, sources and duplicate versions of all dependencies.

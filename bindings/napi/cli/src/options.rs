@@ -26,8 +26,15 @@ pub struct EngineOptions {
 
 impl EngineOptions {
     pub(crate) fn of(self, org_id: String) -> Result<engine::EngineOptions> {
-        let EngineOptions { catalog, spool_dir, worker, attempts, backoff_seconds, client_dirs, patience_seconds } =
-            self;
+        let EngineOptions {
+            catalog,
+            spool_dir,
+            worker,
+            attempts,
+            backoff_seconds,
+            client_dirs,
+            patience_seconds,
+        } = self;
         // It is given to each component; here it is only looked at, for there may be none yet.
         engine::patience(patience_seconds)?;
         Ok(engine::EngineOptions {
