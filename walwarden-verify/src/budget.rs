@@ -20,7 +20,7 @@ pub struct Budget {
     pub disclosure_bytes: u64,
     /// Bytes of an archive index: 256 MiB.
     pub index_bytes: u64,
-    /// Jobs of a chain, of each of which it is held where it stands: 2,000,000.
+    /// Jobs of a chain, whose states are held, 25 to 110 bytes each: 2,000,000.
     pub jobs: usize,
     /// Checks told of each reason that ended alike; more are counted only: 1,000.
     pub findings_told: usize,

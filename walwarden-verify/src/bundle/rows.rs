@@ -146,8 +146,11 @@ impl RowStream {
                 if self.key_rows > MOST_KEY_ROWS {
                     return Err(FormError::over_limit("too many rows rotate or revoke keys"));
                 }
-                if self.completed_rows.max(self.drilled_rows) > MOST_ENDS {
-                    return Err(FormError::over_limit("too many rows complete a backup, or end a drill"));
+                if self.completed_rows > MOST_ENDS {
+                    return Err(FormError::over_limit("too many rows complete a backup"));
+                }
+                if self.drilled_rows > MOST_ENDS {
+                    return Err(FormError::over_limit("too many rows end a drill"));
                 }
                 self.start += length;
                 self.place = place;

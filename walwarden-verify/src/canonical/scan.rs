@@ -274,11 +274,17 @@ impl<'a> Scanner<'a> {
             self.at += 1;
         }
         let leading_zero = bytes.get(digits) == Some(&b'0') && (self.at > digits + 1 || negative);
-        if self.at == digits || leading_zero || matches!(self.peek(), Some(b'.' | b'e' | b'E')) {
-            return Err(Error::at(start, "not the canonical spelling of an integer"));
-        }
-        if value > crate::json::MAX_SAFE_INTEGER {
-            return Err(Error::at(start, "the integer is beyond 2^53-1"));
+        let wrong = if self.at == digits || leading_zero || matches!(self.peek(), Some(b'.' | b'e' | b'E')) {
+            Some("not the canonical spelling of an integer")
+        } else if value > crate::json::MAX_SAFE_INTEGER {
+            Some("the integer is beyond 2^53-1")
+        } else {
+            None
+        };
+        if let Some(wrong) = wrong {
+            // It is not cut off: it is over, and wrong.
+            self.at = start;
+            return Err(self.error(wrong));
         }
         Ok(&self.text[start..self.at])
     }

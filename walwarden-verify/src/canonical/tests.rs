@@ -63,3 +63,23 @@ fn plain_text_ends_where_the_first_special_byte_stands() {
     }
     assert_eq!(plain_length(b"0123456789"), 10);
 }
+
+#[test]
+fn a_value_is_too_long_only_where_it_is() {
+    let within =
+        |text: &str, limit| Scanner::of(text).text_within(limit).map(|(text, depth)| (text.len(), depth));
+    let too_long = |text: &str, limit| within(text, limit).unwrap_err().is_over_limit();
+    for (text, depth) in [("\"aé😀\\n\"", 0), ("123", 0), ("null", 0), ("[[],{\"a\":[1]}]", 3)] {
+        for rest in ["", ",", "]"] {
+            assert_eq!(within(&format!("{text}{rest}"), text.len()), Ok((text.len(), depth)), "{text}{rest}");
+        }
+        assert!(too_long(text, text.len() - 1), "{text}");
+    }
+    // What is wrong within the limit is no matter of length, and what is wrong behind it is none of form.
+    for text in ["\"\\q\"", "[01]", "[1,}", "1111111111111111111", "\"\u{7f}\"", "[nul]", "{\"b\":1,\"a\":1}"]
+    {
+        assert!(!too_long(text, text.len()), "{text}");
+        assert!(!too_long(&format!("{text},"), text.len()), "{text}");
+    }
+    assert!(too_long("\"aaaa\\q\"", 4));
+}

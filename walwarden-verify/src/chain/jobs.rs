@@ -35,7 +35,7 @@ impl Jobs {
     }
 
     /// How many there are.
-    pub fn count(&self) -> usize {
+    pub(crate) fn count(&self) -> usize {
         self.states.len()
     }
 

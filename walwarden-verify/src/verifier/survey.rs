@@ -125,6 +125,7 @@ impl Survey {
         findings: &mut Findings,
     ) -> Result<FileFacts, Fault> {
         let walk = &mut self.walk;
+        // Told here, for the walk is lent to whoever takes the rows.
         let jobs = Cell::new(0);
         let mut take = |rows: &[HashedRow<'_>]| {
             for violation in walk.push(rows) {
@@ -147,8 +148,16 @@ impl Survey {
         if let Some(error) = broken {
             self.is_cut = true;
             let seq = self.walk.events() + 1;
-            findings.about(format_args!("row {seq}"));
-            findings.fail(form_reason(Reason::ChainForm, &error), format!("row {seq} is malformed: {error}"));
+            if error.is_over_limit() {
+                findings.about(BundlePath::AuditEvents);
+                findings.fail(
+                    Reason::BundleLimit,
+                    format!("audit_events.json was read up to row {seq}: {error}"),
+                );
+            } else {
+                findings.about(format_args!("row {seq}"));
+                findings.fail(Reason::ChainForm, format!("row {seq} is malformed: {error}"));
+            }
         }
         Ok(facts)
     }
