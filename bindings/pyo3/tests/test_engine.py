@@ -352,6 +352,8 @@ def test_a_cancelled_restore_leaves_nothing_and_records_that_it_was_stopped(
 def test_control_c_records_that_it_was_stopped(server: Server, shop: str, tmp_path: Path) -> None:
     program = (
         "import sys, pathlib; sys.path.insert(0, sys.argv[3]); import walwarden, conftest, test_engine\n"
+        # Who runs the tests in the background may have them ignore it.
+        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "server = conftest.Server('127.0.0.1', int(sys.argv[4]), 'postgres', '', pathlib.Path(sys.argv[5]))\n"
         "folder = pathlib.Path(sys.argv[1])\n"
         "engine = conftest.open_engine(server, folder, signer=walwarden.FileKey.generate(folder / 'k.pem'))\n"
