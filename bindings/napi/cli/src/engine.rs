@@ -5,11 +5,13 @@ use napi::bindgen_prelude::{Buffer, Object};
 use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
 use napi::{Env, Status};
 use napi_derive::napi;
+use tokio::sync::oneshot;
 use walwarden_bindings::engine::{self, Listener};
 use walwarden_core::restore::RestorePlan;
 use walwarden_core::source::TableName;
 use walwarden_core::verify::canonical;
 use walwarden_core::{Result, export, mirror, restore};
+use walwarden_node_verifier::tell;
 
 use crate::components::{Destination, SigningKey};
 use crate::job::{Cancel, start};
@@ -145,13 +147,22 @@ pub type Told = ThreadsafeFunction<Option<Event>, (), Option<Event>, Status, fal
 fn listener(told: &Arc<Told>) -> Listener {
     let told = Arc::clone(told);
     Box::new(move |event| {
-        told.call(Some(event.into()), ThreadsafeFunctionCallMode::NonBlocking);
+        let (told, event) = (Arc::clone(&told), event.into());
+        tell(move || {
+            told.call(Some(event), ThreadsafeFunctionCallMode::NonBlocking);
+        });
     })
 }
 
 /// Waits until everything was told.
 async fn heard<T>(told: Option<Arc<Told>>, result: Result<T>) -> Result<T> {
     if let Some(told) = told {
+        // Whatever came before goes its way first.
+        let (reached, before) = oneshot::channel();
+        tell(move || {
+            let _ = reached.send(());
+        });
+        let _ = before.await;
         // Fails only while Node shuts down: nobody is there to be told.
         let _ = told.call_async_catch(None).await;
     }

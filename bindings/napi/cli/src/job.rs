@@ -3,7 +3,7 @@ use napi::bindgen_prelude::{Either, Object, ToNapiValue};
 use napi_derive::napi;
 use walwarden_bindings::engine::runtime;
 use walwarden_core::{Code, Error, Result};
-use walwarden_node_verifier::Failure;
+use walwarden_node_verifier::{Failure, promise};
 
 /// Stops jobs.
 #[napi]
@@ -35,17 +35,13 @@ where
     V: ToNapiValue + 'static,
 {
     let runtime = runtime().map_err(|error| napi::Error::from_reason(error.to_string()))?;
-    let (deferred, promise) = env.create_deferred()?;
+    let (settle, promise) = promise(env)?;
     runtime.spawn(async move {
         let ended = tokio::spawn(work).await;
-        deferred.resolve(move |_env| {
-            Ok(match ended {
-                Ok(Ok(value)) => Either::A(convert(value)),
-                Ok(Err(error)) => Either::B(Failure::from(error)),
-                Err(panic) => {
-                    Either::B(Error::new(Code::Internal, format!("the work panicked: {panic}")).into())
-                }
-            })
+        settle.with(move || match ended {
+            Ok(Ok(value)) => Either::A(convert(value)),
+            Ok(Err(error)) => Either::B(Failure::from(error)),
+            Err(panic) => Either::B(Error::new(Code::Internal, format!("the work panicked: {panic}")).into()),
         });
     });
     Ok(promise)

@@ -6,6 +6,7 @@
 )]
 
 mod failure;
+mod promise;
 mod report;
 
 use std::ffi::OsString;
@@ -13,6 +14,7 @@ use std::ffi::OsString;
 use napi_derive::napi;
 
 pub use failure::Failure;
+pub use promise::{promise, tell};
 pub use report::{ChainKey, Finding, Report, Trust};
 
 /// The command `walwarden-verify` with these arguments, its own name not among them; returns its exit status.

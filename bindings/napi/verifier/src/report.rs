@@ -5,7 +5,7 @@ use napi::bindgen_prelude::{Buffer, Either, Object, Uint8Array};
 use napi_derive::napi;
 use walwarden_bindings::{Bundle, Turn};
 
-use crate::Failure;
+use crate::{Failure, promise};
 
 /// Whom an auditor trusts and what he demands.
 #[napi(object, object_to_js = false)]
@@ -219,13 +219,11 @@ pub fn verify<'env>(
         // Which levels there are is not said here.
         level: level.map(|level| u8::try_from(level).unwrap_or(u8::MAX)),
     };
-    let (deferred, promise) = env.create_deferred()?;
+    let (settle, promise) = promise(env)?;
     let told = move |verified: Result<_, _>| {
-        deferred.resolve(move |_env| {
-            Ok(match verified {
-                Ok(report) => Either::A(Report(report)),
-                Err(failure) => Either::B(Failure::from(failure)),
-            })
+        settle.with(move || match verified {
+            Ok(report) => Either::A(Report(report)),
+            Err(failure) => Either::B(Failure::from(failure)),
         });
     };
     walwarden_bindings::verify_in_turn(bundle, trust, now, &stop.0, told);
