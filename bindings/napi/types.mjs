@@ -3,8 +3,8 @@
 import { readFileSync } from 'node:fs';
 
 const items = process.argv.slice(2).flatMap((file) => readFileSync(file, 'utf8').trim().split('\n').map((line) => JSON.parse(line)));
-// What may be left out is given, and only read.
-const optional = (line) => line.replace(/^(\w+\?: .*)$/, '$1 | undefined').replace(/^(\w+\?: )Array<(\w+)>/, '$1readonly $2[]');
+// What may be left out, and keys, is given and only read.
+const optional = (line) => line.replace(/^(\w+\?: .*)$/, '$1 | undefined').replace(/^(\w+\?: |publicKeys: )Array<(\w+)>/, '$1readonly $2[]');
 const indented = (text) => text.split('\n').map((line) => `  ${optional(line.trim())}`).join('\n');
 const members = (name) => items.filter((item) => item.kind === 'impl' && item.name === name).map(({ def }) => indented(def));
 

@@ -11,6 +11,7 @@ use scene::{Diary, Home, SHOP, Setup};
 use walwarden_core::Code;
 use walwarden_core::backup::BackupRunner;
 use walwarden_core::clock::SystemRandom;
+use walwarden_core::export::ExportRequest;
 use walwarden_core::manifest::ManifestSigner;
 use walwarden_core::mirror::{RebuildOptions, Rebuilt};
 use walwarden_core::storage::LocalStorage;
@@ -66,6 +67,11 @@ async fn a_catalogue_that_was_put_back_does_not_fork_its_chain() {
         assert!(error.message().contains("put back"), "{error}");
         assert_eq!(home.stored(), stored, "run {run}: neither a dump nor a row was stored");
     }
+    // Whoever kept a checkpoint of such a bundle would refuse every honest one.
+    let mut request = ExportRequest::new("shop".parse().unwrap(), Arc::clone(&home.storage));
+    request.allow_missing = true;
+    let refused = home.engine.evidence().export(&request, Vec::new()).await.unwrap_err();
+    assert_eq!(refused.code(), Code::ChainDamaged, "{refused:?}");
     drop(home);
     let (home, _) = rebuild(folder.path(), false).await.unwrap();
     assert_eq!(home.rows().await, rows);

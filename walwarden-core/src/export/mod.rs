@@ -26,6 +26,7 @@ use crate::chain::{AuditChain, ChainKeys, Subject};
 use crate::engine::Parts;
 use crate::error::{Code, Error, Result};
 use crate::evidence;
+use crate::mirror::Mirror;
 use crate::storage::{ObjectName, Storage};
 use checkpoint::Given;
 pub use part::Part;
@@ -147,7 +148,8 @@ impl Exporter {
     /// Writes the bundle of one database to `out` and returns it with what the bundle holds.
     ///
     /// # Errors
-    /// `database-unknown` when there is no chain; `object-missing` or `manifest-invalid` when a completed backup's
+    /// `database-unknown` when there is no chain; `chain-damaged` when a destination holds other or more rows of it than the catalogue, which
+    /// was put back; `object-missing` or `manifest-invalid` when a completed backup's
     /// manifest is in no destination as the chain names it, unless the request allows that; `artifact-mismatch` when a dump is not what its
     /// manifest names; `checkpoint-invalid` when the checkpoint is not one of this chain by its own key; `job-unknown` when a
     /// job of the part is not in the chain; `argument-invalid` when the part shows too many rows; `file-failed` when `out` cannot be written.
@@ -157,6 +159,11 @@ impl Exporter {
         out: W,
     ) -> Result<(W, Exported)> {
         let (subject, chain) = self.chain(&request.database_id).await?;
+        for storage in &request.from {
+            let mirror =
+                Mirror { parts: &self.parts, storage: storage.as_ref(), subject: &subject, may_begin: false };
+            mirror.refuse_put_back().await?;
+        }
         let given = request.checkpoint.as_deref().map(Given::parse).transpose()?;
         let through = given.as_ref().map(Given::size);
         let mut summary = Summary::of(chain.as_ref(), through).await?;

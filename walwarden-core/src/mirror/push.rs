@@ -161,6 +161,22 @@ impl Mirror<'_> {
                 return Err(Error::new(Code::ObjectMissing, "nothing of the audit chain lies there"));
             }
         }
+        let head = self.agree(record, through, last).await?;
+        Ok((through, head))
+    }
+
+    /// Looks whether the destination holds other or more rows of this chain than the catalogue: what is signed then would be a second history.
+    ///
+    /// # Errors
+    /// `chain-damaged`; the store's.
+    pub(crate) async fn refuse_put_back(&self) -> Result<()> {
+        let record = self.chain().await?;
+        let (through, last) = self.stored_through(record.chain_id).await?;
+        self.agree(&record, through, last).await.map(drop)
+    }
+
+    /// The chain's head, if the destination's rows are among its own.
+    async fn agree(&self, record: &ChainRecord, through: u64, last: Option<Listed>) -> Result<Head> {
         // Read afterwards: no row reaches the destination before it is in the catalogue.
         let head = record.audit.head().await?;
         if through > head.seq {
@@ -180,7 +196,7 @@ impl Mirror<'_> {
                 return Err(put_back(&format!("other rows than the catalogue seq={through} name={name}")));
             }
         }
-        Ok((through, head))
+        Ok(head)
     }
 
     /// Whether a segment's last row is this one.
