@@ -170,7 +170,7 @@ export declare class Plan {
 /** Which chains come back into a catalogue. */
 export interface RebuildOptions {
   /** Keys that are trusted, SPKI PEM: a chain counts as far as one of them signed its checkpoints. */
-  publicKeys: Array<string>
+  publicKeys: readonly string[]
   /** Only this database's chain. */
   databaseId?: string | undefined
   /** Whether rows come back, too, that no such checkpoint covers; without, they are refused (`chain-uncovered`). */

@@ -109,11 +109,11 @@ if hasattr(os, "register_at_fork"):
 class Trust(TypedDict, total=False):
     """Whom an auditor trusts and what he demands."""
 
-    public_keys: list[str]
+    public_keys: Sequence[str]
     """Keys of the chain, SPKI PEM; each text may hold several."""
-    fingerprints: list[str]
+    fingerprints: Sequence[str]
     """Ids of keys (``sha256:…``) whose bytes are taken from the bundle."""
-    witnesses: list[str]
+    witnesses: Sequence[str]
     """Witnesses as C2SP vkeys; one of them is enough. Not together with a witness policy."""
     witness_policy: Octets
     """Logs, witnesses and their quorum: a C2SP tlog-policy."""
@@ -123,7 +123,7 @@ class Trust(TypedDict, total=False):
     """The time of which the ages are taken that the policy limits (``2026-01-31T12:00:00.000Z``), not the present."""
     since: Octets
     """A checkpoint of this chain that was kept earlier."""
-    authorities: list[str]
+    authorities: Sequence[str]
     """Certificates of time stamping authorities, PEM."""
     level: int
     """The level to reach, 0 to 4; 2 unless given."""
@@ -177,7 +177,7 @@ class EngineOptions(TypedDict, total=False):
     """How often a backup is tried before it fails for good; 3 unless given."""
     backoff_seconds: float
     """Pause after the first failed attempt; doubles with each further one. 2 unless given."""
-    client_dirs: list[Path]
+    client_dirs: Sequence[str | Path]
     """Folders with ``pg_dump`` and ``pg_restore``, looked into before ``PATH``."""
     patience_seconds: float
     """A call of an own signer or storage that takes longer fails the job; 60 unless given."""
@@ -194,11 +194,11 @@ class BackupOptions(TypedDict, total=False):
     """Whether roles and tablespaces are stored beside the dump."""
     no_owner: bool
     no_privileges: bool
-    schemas: list[str]
-    exclude_schemas: list[str]
-    tables: list[str]
-    exclude_tables: list[str]
-    exclude_table_data: list[str]
+    schemas: Sequence[str]
+    exclude_schemas: Sequence[str]
+    tables: Sequence[str]
+    exclude_tables: Sequence[str]
+    exclude_table_data: Sequence[str]
     """These tables without their rows."""
     lock_timeout_seconds: int
     """How long to wait for a table that someone holds exclusively; for ever unless given."""
@@ -209,7 +209,7 @@ class BackupOptions(TypedDict, total=False):
 class RestoreOptions(TypedDict, total=False):
     """What to restore, and how."""
 
-    public_keys: list[str]
+    public_keys: Sequence[str]
     """Keys that are trusted, SPKI PEM; one of them must have signed the manifest."""
     created_database: str
     """``new_database`` only: the new database's name, if not the source's."""
@@ -219,9 +219,9 @@ class RestoreOptions(TypedDict, total=False):
     """Whether it is read from the database's own destination, where the rows that tell of this restore are then copied."""
     no_owner: bool
     no_privileges: bool
-    tables: list[tuple[str | None, str]]
+    tables: Sequence[tuple[str | None, str]]
     """These tables alone, as schema (None for any) and name."""
-    schemas: list[str]
+    schemas: Sequence[str]
     """These schemas alone."""
     scope: Literal["all", "schema_only", "data_only"]
     jobs: int
