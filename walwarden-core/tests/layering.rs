@@ -12,8 +12,13 @@ const ROOMS: &[&str] =
 const GROUND: &[&str] =
     &["error", "clock", "secret", "verify", "Code", "Error", "Kind", "Result", "Retry", "Exit"];
 /// Conductors, and which other conductors each may use.
-const CONDUCTORS: &[(&str, &[&str])] =
-    &[("mirror", &[]), ("backup", &["mirror"]), ("restore", &["mirror"]), ("export", &[]), ("keys", &[])];
+const CONDUCTORS: &[(&str, &[&str])] = &[
+    ("mirror", &[]),
+    ("backup", &["mirror"]),
+    ("restore", &["mirror"]),
+    ("export", &["mirror"]),
+    ("keys", &[]),
+];
 
 #[test]
 fn rooms_use_only_rooms_before_them() {
