@@ -188,8 +188,8 @@ codes! {
     JobState "job-state" Conflict UserError "Read the job again; its state has moved on.";
     /// The worker that held the job vanished.
     WorkerLost "worker-lost" Unavailable Retryable "Nothing to do: the next run carries the job on.";
-    /// The chain contradicts itself.
-    ChainDamaged "chain-damaged" Damaged Terminal "Stop and keep everything as it is: the audit chain contradicts itself. Compare it with the copy in the destination.";
+    /// The chain contradicts itself, or its copy in the destination.
+    ChainDamaged "chain-damaged" Damaged Terminal "Keep everything as it is and compare with the copy in the destination. If the catalogue was put back or copied, move its files aside and rebuild it from there; otherwise the chain was altered.";
     /// The destination holds a chain of this database that the catalogue does not have.
     ChainExists "chain-exists" Refused UserError "If the catalogue was lost: `walwarden catalog rebuild --from URL` with this destination. If the database has a chain of its own already, or is to begin one: another destination, or add the database under another name.";
     /// Rows of the chain are covered by no checkpoint of a trusted key.

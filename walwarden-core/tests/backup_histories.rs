@@ -10,6 +10,7 @@ use std::sync::Arc;
 use scene::{Diary, Home, SHOP, Setup};
 use walwarden_core::Code;
 use walwarden_core::backup::BackupRunner;
+use walwarden_core::catalog::Catalog;
 use walwarden_core::clock::SystemRandom;
 use walwarden_core::export::ExportRequest;
 use walwarden_core::manifest::ManifestSigner;
@@ -66,7 +67,12 @@ async fn a_catalogue_that_was_put_back_does_not_fork_its_chain() {
         assert_eq!(error.code(), Code::ChainDamaged, "run {run}: {error:?}");
         assert!(error.message().contains("put back"), "{error}");
         assert_eq!(home.stored(), stored, "run {run}: neither a dump nor a row was stored");
+        assert_eq!(home.rows().await.len(), snapshot_rows, "run {run}: no row of a second history");
     }
+    let options = RebuildOptions::new(vec![*home.signer.public_key()]);
+    let refused = home.engine.rebuild().rebuild(home.storage.as_ref(), &options).await.unwrap_err();
+    assert_eq!(refused.code(), Code::ChainDamaged, "{refused:?}");
+    assert_eq!(home.rows().await.len(), snapshot_rows);
     // Whoever kept a checkpoint of such a bundle would refuse every honest one.
     let mut request = ExportRequest::new("shop".parse().unwrap(), Arc::clone(&home.storage));
     request.allow_missing = true;
@@ -77,6 +83,28 @@ async fn a_catalogue_that_was_put_back_does_not_fork_its_chain() {
     assert_eq!(home.rows().await, rows);
     home.backup(&source).await.unwrap();
     assert_eq!(home.assert_provable().await, 2);
+}
+
+/// Whoever keeps the file alone, and not the write-ahead log beside it, keeps every job that ended: SQLite would leave
+/// them in the log until the program closes the catalogue, which a program that ends does not do.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_file_of_a_catalogue_has_every_job_that_ended() {
+    let (folder, kept, source) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap(), shop().await);
+    let home = Home::open(folder.path()).await;
+    for dsn in [source.as_str(), NOWHERE] {
+        let _ = home.backup(dsn).await;
+        std::fs::copy(folder.path().join("catalog.db"), kept.path().join("catalog.db")).unwrap();
+        let copy = Home::open(kept.path()).await;
+        assert_eq!(copy.rows().await, home.rows().await);
+        let subject = copy.catalog.subjects().await.unwrap().remove(0);
+        let [ours, theirs] = [&home, &copy].map(|home| home.catalog.chain(&subject));
+        let (ours, theirs) = (ours.await.unwrap().unwrap(), theirs.await.unwrap().unwrap());
+        assert_eq!(theirs.mirrored_through, ours.mirrored_through);
+        assert!(ours.checkpoint.is_some());
+        assert_eq!(theirs.checkpoint, ours.checkpoint);
+        drop(copy);
+        remove_catalogue(kept.path());
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

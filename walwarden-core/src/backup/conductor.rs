@@ -55,6 +55,7 @@ impl BackupRunner for BackupConductor {
             run.sweep().await
         });
         opened.await.unwrap_or_else(|| Err(run.cancelled_before()))?;
+        run.refuse_put_back().await?;
         for job in run.unfinished().await? {
             let job = run.wait_for_lease(job).await?;
             if job.is_finished() {
@@ -91,6 +92,16 @@ impl Run<'_> {
         let genesis = Genesis { subject: self.subject.clone(), chain_id, key_id, at };
         let chain = self.parts.catalog.start_chain(genesis).await?;
         self.parts.signer_of(chain.as_ref()).await.map(drop)
+    }
+
+    /// Refuses a catalogue that was put back before it gets a row: each would be one of a second history. Whatever else
+    /// stands in the way, and being cancelled meanwhile, is for the job to record.
+    async fn refuse_put_back(&self) -> Result<()> {
+        let compared = self.request.cancel.or_grace(Duration::ZERO, self.mirror().refuse_put_back()).await;
+        match compared {
+            Some(Err(error)) if error.code() == Code::ChainDamaged => Err(error),
+            _ => Ok(()),
+        }
     }
 
     /// Removes unfinished uploads of jobs that ended since the last completed backup without being able to.

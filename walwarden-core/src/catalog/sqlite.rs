@@ -17,7 +17,8 @@ use crate::chain::{AuditChain, Row, SqliteChain, Subject, Writer};
 use crate::error::Result;
 
 /// A catalogue in one SQLite file, durable at every return (`synchronous=FULL`), safe to share between processes of
-/// one machine. Not for network file systems, whose locks SQLite cannot trust.
+/// one machine. While jobs run its newest rows lie in the write-ahead log beside it (`-wal`); once one ended they are in
+/// the file, unless another process reads it just then. Not for network file systems, whose locks SQLite cannot trust.
 ///
 /// ```
 /// use walwarden_core::catalog::{Catalog, JobQuery, SqliteCatalog};
@@ -57,7 +58,7 @@ impl SqliteCatalog {
         Ok(SqliteCatalog { database: Database::open(path, busy_timeout).await? })
     }
 
-    /// Folds the write-ahead log into the file and closes it. Without, the next process to open it does so.
+    /// Closes the file and removes the write-ahead log beside it. Without, the next process to open it does so.
     pub async fn close(self) {
         self.database.close().await;
     }
@@ -71,9 +72,17 @@ impl Catalog for SqliteCatalog {
                 writes::mirrored(&self.database, &subject, through_seq).await
             }
             Write::Checkpoint { subject, size, note } => {
-                writes::checkpoint(&self.database, &subject, size, note).await
+                let written = writes::checkpoint(&self.database, &subject, size, note).await;
+                self.database.fold_log().await;
+                written
             }
-            of_a_job => writes::carry_out(&self.database, of_a_job).await,
+            of_a_job => {
+                let written = writes::carry_out(&self.database, of_a_job).await?;
+                if written.job.as_ref().is_some_and(Job::is_finished) {
+                    self.database.fold_log().await;
+                }
+                Ok(written)
+            }
         }
     }
 
@@ -98,6 +107,8 @@ impl Catalog for SqliteCatalog {
     }
 
     async fn adopt(&self, subject: &Subject, rows: Vec<Row>, jobs: Vec<Job>) -> Result<()> {
-        adoption::adopt(&self.database, subject, &rows, &jobs).await
+        adoption::adopt(&self.database, subject, &rows, &jobs).await?;
+        self.database.fold_log().await;
+        Ok(())
     }
 }

@@ -9,7 +9,7 @@ use walwarden_verify::layout::BackupObject;
 use walwarden_verify::{ChainId, DatabaseId, OrgId, Row};
 
 use super::trust::Trust;
-use super::{SEGMENT_LIMIT_BYTES, number, segment};
+use super::{Mirror, SEGMENT_LIMIT_BYTES, number, segment};
 use crate::catalog::{JobKind, jobs_told_by};
 use crate::chain::Subject;
 use crate::engine::Parts;
@@ -94,11 +94,13 @@ impl Rebuilder {
     }
 
     /// Enters the chain of every database in the destination that the catalogue does not have, and the jobs it tells of.
+    /// A chain that it has is never replaced.
     /// Where there are several of one database, it is the newest that a trusted key signed a checkpoint of, for whoever
     /// can write to the destination can put a chain there; without any, the newest that says it began with such a key.
     ///
     /// # Errors
-    /// `chain-damaged` when segments are missing or contradict each other, or a trusted checkpoint contradicts them;
+    /// `chain-damaged` when segments are missing or contradict each other, or a trusted checkpoint contradicts them, and
+    /// when the catalogue has the chain with other or fewer rows, as one that was put back;
     /// `chain-uncovered` when there are rows beyond the newest trusted checkpoint and they are not accepted; the store's
     /// and the catalogue's own errors. Chains entered before the error stay.
     pub async fn rebuild(&self, from: &dyn Storage, options: &RebuildOptions) -> Result<Vec<Rebuilt>> {
@@ -108,6 +110,9 @@ impl Rebuilder {
                 continue;
             }
             if self.parts.catalog.chain(&subject).await?.is_some() {
+                let mirror =
+                    Mirror { parts: &self.parts, storage: from, subject: &subject, may_begin: false };
+                mirror.refuse_put_back().await?;
                 continue;
             }
             let trust = Trust { from, subject: &subject, trusted_keys: &options.trusted_keys };
