@@ -346,11 +346,19 @@ async fn an_upload_of_a_killed_process_is_removed_by_another_one() {
 
 #[tokio::test]
 async fn unknown_credentials_are_refused_without_being_shown() {
-    let location = Location::parse("s3://bucket").unwrap();
-    let options = Options::default().with_credential("aws_endpoint", Secret::new("hunter2"));
-    let error = open(&location, &options, Arc::new(SystemRandom)).await.unwrap_err();
-    assert_eq!(error.code(), Code::DestinationInvalid);
-    assert!(error.to_string().contains("aws_endpoint") && !shown(&error).contains("hunter2"));
+    let folder = tempfile::tempdir().unwrap();
+    for (url, known) in [
+        ("s3://bucket", "aws_access_key_id, "),
+        ("az://account/container", "azure_storage_account_key, "),
+        (folder.path().to_str().unwrap(), "known=none"),
+    ] {
+        let location = Location::parse(url).unwrap();
+        let options = Options::default().with_credential("aws_endpoint", Secret::new("hunter2"));
+        let error = open(&location, &options, Arc::new(SystemRandom)).await.unwrap_err();
+        assert_eq!(error.code(), Code::ArgumentInvalid);
+        assert!(error.to_string().contains("aws_endpoint") && error.to_string().contains(known), "{error}");
+        assert!(!shown(&error).contains("hunter2"));
+    }
 }
 
 /// Sending a large part may take longer than the patience with a store that fails.

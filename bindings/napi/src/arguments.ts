@@ -7,9 +7,16 @@ const isText = (value: unknown) => typeof value === 'string';
 const isRecord = (value: unknown): value is object =>
   typeof value === 'object' && value !== null && !Array.isArray(value) && !isMap(value);
 const isWhole = (value: unknown) => Number.isInteger(value) && (value as number) >= 0 && (value as number) < 2 ** 32;
+const isListed = (value: unknown) => Array.isArray(value) && value.length === 2 && isText(value[0]) && typeof value[1] === 'number';
 const isTable = (value: unknown) => Array.isArray(value) && value.length === 2 && (value[0] === null || isText(value[0])) && isText(value[1]);
 
-/** What an argument may be, in words and as a test. */
+const UPLOAD = ['write', 'finish', 'abort'];
+
+export function has(value: unknown, method: string): boolean {
+  return typeof (value as Record<string, unknown> | null | undefined)?.[method] === 'function';
+}
+
+/** What an argument, or the answer of a component, may be, in words and as a test. */
 const SHAPES = {
   text: ['a string', isText],
   texts: ['a list of strings', (value: unknown) => Array.isArray(value) && value.every(isText)],
@@ -17,10 +24,13 @@ const SHAPES = {
   bundle: ['a path or a Uint8Array', (value: unknown) => isText(value) || isUint8Array(value)],
   flag: ['true or false', (value: unknown) => typeof value === 'boolean'],
   number: ['a number', (value: unknown) => typeof value === 'number'],
+  size: ['a number of bytes, or null', (value: unknown) => value === null || typeof value === 'number'],
   whole: ['a whole number from 0 to 4294967295', isWhole],
   component: ['an object', () => true],
   list: ['a list', Array.isArray],
   tables: ['a list of [schema or null, name]', (value: unknown) => Array.isArray(value) && value.every(isTable)],
+  listed: ['a list of [name, number of bytes]', (value: unknown) => Array.isArray(value) && value.every(isListed)],
+  upload: ['an object with the methods write, finish and abort', (value: unknown) => UPLOAD.every((method) => has(value, method))],
   record: ['an object', isRecord],
   credentials: ['an object of strings', (value: unknown) => isRecord(value) && Object.values(value).every(isText)],
   function: ['a function', (value: unknown) => typeof value === 'function'],
@@ -31,9 +41,15 @@ export type Shape = keyof typeof SHAPES;
 
 /** The value; throws where it is not what it must be, and tells of it no more than its type: it may be a secret. */
 export function argument<T>(name: string, shape: Shape, value: T): T {
-  const [what, matches] = SHAPES[shape];
-  if (!matches(value)) throw refused(`${name} must be ${what}, and is ${kind(value)}`);
+  const told = unlike(shape, value);
+  if (told !== undefined) throw refused(`${name} ${told}`);
   return value;
+}
+
+/** Says what a value must be and is, unless it is that. */
+export function unlike(shape: Shape, value: unknown): string | undefined {
+  const [what, matches] = SHAPES[shape];
+  return matches(value) ? undefined : `must be ${what}, and is ${kind(value)}`;
 }
 
 /** The error of an argument without meaning. */

@@ -1,4 +1,4 @@
-import { kind, refused } from './arguments';
+import { has, kind, refused, unlike, type Shape } from './arguments';
 import type { WalwardenError } from './error';
 import { load, outcome, shown } from './native';
 import type * as Engine from './native-cli';
@@ -52,7 +52,7 @@ export async function signing(given: Engine.SigningKey | Signer, patience?: numb
   if (given instanceof native.SigningKey) return given;
   const told = having('signer is neither a FileKey nor a Signer', given, ['sign']);
   if (typeof given.publicKey !== 'string') throw refused(`${told}: its publicKey is ${kind(given.publicKey)}, and must be a string`);
-  const sign = (message: Buffer) => answered(async () => copy(await given.sign(message)));
+  const sign = (message: Buffer) => answered(async () => copy(fit('octets', await given.sign(message))));
   return outcome(() => native.ownSigner(given.publicKey, sign, patience));
 }
 
@@ -67,26 +67,26 @@ const STORAGE = ['upload', 'size', 'read', 'list', 'abandon', 'putIfAbsent'] as 
 /** Throws, in these words and some more, unless it has these methods. */
 function having(words: string, given: object, methods: readonly string[]): string {
   const told = `${words} but ${kind(given)}`;
-  const missing = methods.find((method) => typeof (given as Record<string, unknown> | null)?.[method] !== 'function');
+  const missing = methods.find((method) => !has(given, method));
   if (missing === undefined) return told;
   throw refused(`${told}: ${given instanceof Promise ? 'await it' : `it has no method ${missing}`}`);
 }
 
 function calls(storage: Storage): Engine.StorageCalls {
   return {
-    upload: (name) => answered(async () => uploading(await storage.upload(name))),
-    size: (name) => answered(async () => storage.size(name)),
-    read: (name, start, length) => answered(async () => copy(await storage.read(name, start, length))),
-    list: (prefix) => answered(async () => [...(await storage.list(prefix))].map(([name, sizeBytes]) => ({ name, sizeBytes }))),
+    upload: (name) => answered(async () => uploading(fit('upload', await storage.upload(name)))),
+    size: (name) => answered(async () => fit('size', await storage.size(name))),
+    read: (name, start, length) => answered(async () => copy(fit('octets', await storage.read(name, start, length)))),
+    list: (prefix) => answered(async () => fit('listed', await storage.list(prefix)).map(([name, sizeBytes]) => ({ name, sizeBytes }))),
     abandon: (name, upload) => silent(() => storage.abandon(name, upload)),
-    putIfAbsent: () => answered(async () => storage.putIfAbsent()),
+    putIfAbsent: () => answered(async () => fit('flag', await storage.putIfAbsent())),
   };
 }
 
 function uploading(upload: Upload): Engine.UploadCalls {
   const id = upload.id;
   return {
-    ...(id == null ? {} : { id }),
+    ...(id == null ? {} : { id: fit('text', id, 'its id') }),
     write: (chunk) => silent(() => upload.write(chunk)),
     finish: () => silent(() => upload.finish()),
     abort: () => silent(() => upload.abort()),
@@ -108,7 +108,7 @@ async function answered<T>(call: () => Promise<T>): Promise<T | Engine.Thrown> {
   } catch (error) {
     // By its name: both packages have the class, and there may be several copies of either.
     if (error instanceof Error && error.name === 'WalwardenError') return { code: (error as WalwardenError).code, message: error.message };
-    return { message: text(error) };
+    return { message: error instanceof Unfit ? error.message : `threw ${text(error)}` };
   } finally {
     awaited.delete(answer);
   }
@@ -121,9 +121,17 @@ async function silent(call: () => unknown): Promise<null | Engine.Thrown> {
   });
 }
 
+/** Of an answer that is not what it must be. */
+class Unfit extends Error {}
+
+function fit<T>(shape: Shape, answer: T, name = 'it'): T {
+  const told = unlike(shape, answer);
+  if (told !== undefined) throw new Unfit(`returned what it must not: ${name} ${told}`);
+  return answer;
+}
+
 /** In memory that nobody else can change or take away. */
 function copy(bytes: Uint8Array): Uint8Array {
-  if (!ArrayBuffer.isView(bytes)) throw new TypeError(`not a Uint8Array but ${typeof bytes}`);
   return new Uint8Array(bytes);
 }
 

@@ -294,10 +294,11 @@ export interface TableName {
   name: string
 }
 
-/** What a method threw. */
+/** What a method threw, or returned though it must not. */
 export interface Thrown {
   /** Of a `WalwardenError`. */
   code?: string | undefined
+  /** Without a code it goes on from the method's name. */
   message: string
 }
 

@@ -131,6 +131,15 @@ test('what an own storage does wrong fails the job and nothing else', async () =
     'finish hangs': { upload: () => ({ write: () => {}, finish: never, abort: () => {} }) },
     'read is short': { read: () => new Uint8Array(1) },
     'read is text': { read: bad('bytes') },
+    'read is a view without elements': { read: bad(new DataView(new ArrayBuffer(8))) },
+    'upload has a number as id': { upload: bad({ id: 7, write: () => {}, finish: () => {}, abort: () => {} }) },
+  };
+  const words: Record<string, string> = {
+    'size is text': 'storage size() returned what it must not: it must be a number of bytes, or null, and is string',
+    'upload returns nothing': 'upload() returned what it must not: it must be an object with the methods write, finish and abort, and is undefined',
+    'read is a view without elements': 'read() returned what it must not: it must be a Uint8Array, and is DataView',
+    'upload has a number as id': 'upload() returned what it must not: its id must be a string, and is number',
+    'write throws': 'write() threw Error: disk',
   };
   const signer = nodeSigner();
   for (const [how, methods] of Object.entries(wrong)) {
@@ -138,6 +147,7 @@ test('what an own storage does wrong fails the job and nothing else', async () =
     const engine = await openEngine(server, { signer, patienceSeconds: 0.5 });
     const error = await refused(engine.backup('shop', shop, storage));
     assert.equal(error.code, 'component-failed', `${how}: ${error.message}`);
+    assert.ok(error.message.includes(words[how] ?? ''), `${how}: ${error.message}`);
   }
   for (const list of [bad<never>(7), bad<never>([7, null]), bad<never>([['name', 1.5]])]) {
     const storage = Object.assign(new MapStorage(), { list });

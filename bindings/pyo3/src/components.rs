@@ -7,6 +7,7 @@ use walwarden_bindings::engine::{self, runtime};
 use walwarden_core::manifest::ManifestSigner as _;
 use walwarden_core::storage::Storage;
 
+use crate::arguments::texts;
 use crate::failure::OrRaise as _;
 
 /// A signing key in a file of its own.
@@ -64,7 +65,7 @@ impl Destination {
 pub(crate) fn open_storage(
     py: Python<'_>,
     url: String,
-    credentials: Option<BTreeMap<String, String>>,
+    #[pyo3(from_py_with = texts)] credentials: Option<BTreeMap<String, String>>,
     make_folder: bool,
 ) -> PyResult<Destination> {
     let runtime = runtime().or_raise(py)?;

@@ -10,6 +10,7 @@ use walwarden_core::source::DumpOptions;
 use walwarden_core::storage::Storage;
 use walwarden_core::watch::Cancel;
 
+use crate::arguments::list;
 use crate::components::{Destination, FileKey};
 use crate::failure::OrRaise as _;
 use crate::job::Job;
@@ -37,7 +38,7 @@ impl Engine {
         worker: Option<String>,
         attempts: Option<u32>,
         backoff_seconds: Option<f64>,
-        client_dirs: Vec<PathBuf>,
+        #[pyo3(from_py_with = list)] client_dirs: Vec<PathBuf>,
         patience_seconds: Option<f64>,
     ) -> PyResult<Self> {
         let patience = engine::patience(patience_seconds).or_raise(py)?;
@@ -62,11 +63,11 @@ impl Engine {
         roles: bool,
         no_owner: bool,
         no_privileges: bool,
-        schemas: Vec<String>,
-        exclude_schemas: Vec<String>,
-        tables: Vec<String>,
-        exclude_tables: Vec<String>,
-        exclude_table_data: Vec<String>,
+        #[pyo3(from_py_with = list)] schemas: Vec<String>,
+        #[pyo3(from_py_with = list)] exclude_schemas: Vec<String>,
+        #[pyo3(from_py_with = list)] tables: Vec<String>,
+        #[pyo3(from_py_with = list)] exclude_tables: Vec<String>,
+        #[pyo3(from_py_with = list)] exclude_table_data: Vec<String>,
         lock_timeout_seconds: Option<u32>,
         on_event: Option<Bound<'_, PyAny>>,
     ) -> PyResult<Job> {
@@ -95,14 +96,14 @@ impl Engine {
         storage: Bound<'_, PyAny>,
         target: String,
         mode: String,
-        public_keys: Vec<String>,
+        #[pyo3(from_py_with = list)] public_keys: Vec<String>,
         created_database: Option<String>,
         confirm_destructive: bool,
         from_destination: bool,
         no_owner: bool,
         no_privileges: bool,
-        tables: Vec<(Option<String>, String)>,
-        schemas: Vec<String>,
+        #[pyo3(from_py_with = list)] tables: Vec<(Option<String>, String)>,
+        #[pyo3(from_py_with = list)] schemas: Vec<String>,
         scope: Option<String>,
         jobs: Option<u32>,
         check: Option<String>,
@@ -145,7 +146,7 @@ impl Engine {
         &self,
         py: Python<'_>,
         database_id: String,
-        storages: Vec<Bound<'_, PyAny>>,
+        #[pyo3(from_py_with = list)] storages: Vec<Bound<'_, PyAny>>,
         out: PathBuf,
         artifacts: bool,
         allow_missing: bool,
@@ -163,7 +164,7 @@ impl Engine {
         &self,
         py: Python<'_>,
         storage: Bound<'_, PyAny>,
-        public_keys: Vec<String>,
+        #[pyo3(from_py_with = list)] public_keys: Vec<String>,
         database_id: Option<String>,
         accept_uncovered: bool,
     ) -> PyResult<Job> {

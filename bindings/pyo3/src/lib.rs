@@ -1,6 +1,7 @@
 //! The native half of the Python package `walwarden`; `python/walwarden/__init__.py` is the other one. Each function here
 //! converts, calls and converts.
 
+mod arguments;
 mod components;
 mod engine;
 mod failure;

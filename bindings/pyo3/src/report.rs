@@ -1,5 +1,3 @@
-use std::path::PathBuf;
-
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 use tokio::sync::oneshot;
@@ -7,6 +5,7 @@ use walwarden_bindings::{Bundle, Failure, Turn};
 use walwarden_core::watch::Cancel;
 use walwarden_verify::Trust;
 
+use crate::arguments::{Given, list};
 use crate::job::Job;
 use crate::own::Octets;
 
@@ -138,26 +137,20 @@ fn finding(finding: &walwarden_verify::Finding) -> Finding {
     }
 }
 
-#[derive(FromPyObject)]
-pub(crate) enum Given {
-    Bytes(Octets),
-    Path(PathBuf),
-}
-
 #[pyfunction]
 #[pyo3(signature = (bundle, *, public_keys=vec![], fingerprints=vec![], witnesses=vec![], witness_policy=None, policy=None, as_of=None, since=None, authorities=vec![], level=None, now=None))]
 #[allow(clippy::too_many_arguments, reason = "keywords in Python")]
 pub(crate) fn verify(
     py: Python<'_>,
     bundle: Given,
-    public_keys: Vec<String>,
-    fingerprints: Vec<String>,
-    witnesses: Vec<String>,
+    #[pyo3(from_py_with = list)] public_keys: Vec<String>,
+    #[pyo3(from_py_with = list)] fingerprints: Vec<String>,
+    #[pyo3(from_py_with = list)] witnesses: Vec<String>,
     witness_policy: Option<Octets>,
     policy: Option<Octets>,
     as_of: Option<String>,
     since: Option<Octets>,
-    authorities: Vec<String>,
+    #[pyo3(from_py_with = list)] authorities: Vec<String>,
     level: Option<u8>,
     now: Option<String>,
 ) -> PyResult<Job> {

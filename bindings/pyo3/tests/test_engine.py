@@ -516,3 +516,22 @@ def test_arguments_without_meaning_are_told(shop: str, engine: walwarden.Engine)
         assert raised.value.code == code, raised.value
     with pytest.raises(TypeError):
         engine.backup("shop", shop, storage, job=2)  # type: ignore[call-arg]
+
+
+def test_an_argument_of_another_type_is_told_by_its_name(shop: str, engine: walwarden.Engine, tmp_path: Path) -> None:
+    storage, out = DictStorage(), tmp_path / "out"
+    calls: list[tuple[Callable[[], object], str, str]] = [
+        (lambda: engine.backup("shop", shop, storage, tables="orders"), "tables", "must be a list, not str"),
+        (lambda: engine.backup("shop", shop, storage, schemas=[7]), "schemas", "'int' object is not an instance of 'str'"),  # type: ignore[list-item]
+        (lambda: engine.backup("shop", shop, storage, jobs="2"), "jobs", "'str' object cannot be interpreted as an integer"),  # type: ignore[arg-type]
+        (lambda: engine.export_evidence("shop", storage, out), "storages", "must be a list, not DictStorage"),  # type: ignore[arg-type]
+        (lambda: engine.rebuild_catalog(storage, public_keys="PEM"), "public_keys", "must be a list, not str"),
+        (lambda: walwarden.verify(7), "bundle", "must be a path or bytes, not int"),  # type: ignore[arg-type]
+        (lambda: walwarden.verify(b"", public_keys={"a": "b"}), "public_keys", "must be a list, not dict"),  # type: ignore[arg-type]
+        (lambda: walwarden.open_storage("s3://b", credentials="key"), "credentials", "must be a mapping, not str"),  # type: ignore[arg-type]
+        (lambda: walwarden.open_storage("s3://b", credentials={"aws_region": 1}), "credentials", "'int' object is not an instance of 'str'"),  # type: ignore[dict-item]
+    ]
+    for call, name, told in calls:
+        with pytest.raises(TypeError) as raised:
+            call()
+        assert (str(raised.value), raised.value.__notes__) == (told, [f"while processing '{name}'"])

@@ -165,13 +165,19 @@ impl Default for Patience {
 /// Opens a destination.
 ///
 /// # Errors
-/// `destination-invalid` for a credential or parameter that cannot be used; for a folder also as
-/// [`LocalStorage::open`]. A bucket is not contacted before the first call.
+/// `argument-invalid` for a credential that the destination does not know; `destination-invalid` for one, or a parameter,
+/// that cannot be used; for a folder also as [`LocalStorage::open`]. A bucket is not contacted before the first call.
 pub async fn open(
     location: &Location,
     options: &Options,
     random: Arc<dyn Random>,
 ) -> Result<Arc<dyn Storage>> {
+    let known = location.credential_names();
+    if let Some(name) = options.credentials.keys().find(|name| !known.contains(&name.as_str())) {
+        let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+        let message = format!("the destination knows no such credential credential={name} known={known}");
+        return Err(Error::new(Code::ArgumentInvalid, message));
+    }
     Ok(match &location.0 {
         Place::Memory(_) => Arc::new(MemoryStorage::new()),
         Place::File(path) if options.make_folder => Arc::new(LocalStorage::create(path, random).await?),

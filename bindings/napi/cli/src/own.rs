@@ -15,11 +15,12 @@ use napi_derive::napi;
 use walwarden_bindings::own::{HostSigner, HostStorage, HostUpload, failed};
 use walwarden_core::{Code, Error, Result};
 
-/// What a method threw.
+/// What a method threw, or returned though it must not.
 #[napi(object, object_to_js = false)]
 pub struct Thrown {
     /// Of a `WalwardenError`.
     pub code: Option<String>,
+    /// Without a code it goes on from the method's name.
     pub message: String,
 }
 
@@ -89,7 +90,7 @@ impl<A: JsValuesTupleIntoVec + 'static, T: Answer> Method<'_, A, T> {
             Either::A(value) => Ok(value),
             Either::B(Thrown { code, message }) => Err(match code.as_deref().and_then(Code::from_text) {
                 Some(code) => Error::new(code, message),
-                None => failed(component, format_args!("{name}() threw {message}")),
+                None => failed(component, format_args!("{name}() {message}")),
             }),
         }
     }

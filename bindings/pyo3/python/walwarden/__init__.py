@@ -14,7 +14,7 @@ All rules are those of the Rust library; errors are :class:`Error` with its stab
 import atexit
 import os
 from collections.abc import Mapping, Sequence
-from os import PathLike, fsdecode
+from os import PathLike
 from typing import Literal, TypedDict, Unpack
 
 from . import _native
@@ -146,7 +146,7 @@ async def verify_async(bundle: Path | Octets, **trust: Unpack[Trust]) -> Report:
 
 
 def _verification(bundle: Path | Octets, trust: Trust) -> Job[Report]:
-    return _native.verify(bundle if isinstance(bundle, Octets) else fsdecode(bundle), **trust)
+    return _native.verify(bundle, **trust)
 
 
 def open_storage(
@@ -158,8 +158,7 @@ def open_storage(
     (``AWS_ACCESS_KEY_ID`` …); their names here are those in lower case. A bucket is not contacted before it is used;
     a folder must be there, unless ``make_folder``.
     """
-    given = None if credentials is None else dict(credentials)
-    return _native.open_storage(url, credentials=given, make_folder=make_folder)
+    return _native.open_storage(url, credentials=credentials, make_folder=make_folder)
 
 
 class EngineOptions(TypedDict, total=False):
@@ -320,7 +319,7 @@ class Engine:
         allow_missing: bool,
     ) -> Job[Exported]:
         return self._engine.export_evidence(
-            database_id, list(storages), out, artifacts=artifacts, allow_missing=allow_missing
+            database_id, storages, out, artifacts=artifacts, allow_missing=allow_missing
         )
 
     def rebuild_catalog(

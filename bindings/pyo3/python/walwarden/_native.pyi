@@ -1,4 +1,4 @@
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from os import PathLike
 from typing import Generic, TypeVar, final
@@ -52,7 +52,7 @@ def verify(
     now: str | None = None,
 ) -> Job[Report]: ...
 def open_storage(
-    url: str, *, credentials: dict[str, str] | None = None, make_folder: bool = False
+    url: str, *, credentials: Mapping[str, str] | None = None, make_folder: bool = False
 ) -> Destination: ...
 @final
 class Finding:

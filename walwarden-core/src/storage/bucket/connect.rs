@@ -14,17 +14,13 @@ use super::Client;
 use super::wire::Connector;
 use crate::error::{Error, Result};
 use crate::secret::Secret;
-use crate::storage::location::{BucketPlace, Location, Options, Place, Scheme, invalid};
+use crate::storage::location::{BucketPlace, Options, Scheme, invalid};
 
 pub(super) fn connect(
     place: &BucketPlace,
     options: &Options,
     conditional_complete: &Arc<AtomicBool>,
 ) -> Result<Arc<dyn Client>> {
-    let known = Location(Place::Bucket(place.clone())).credential_names();
-    if let Some(name) = options.credentials.keys().find(|name| !known.contains(&name.as_str())) {
-        return Err(invalid(format!("credential is not known for this destination credential={name}")));
-    }
     let connector = Connector {
         silence: options.patience.silence,
         conditional_complete: Arc::clone(conditional_complete),

@@ -1,0 +1,53 @@
+//! Arguments that PyO3 would tell of in Rust's words. Which one it was PyO3 adds as a note.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use pyo3::conversion::FromPyObjectOwned;
+use pyo3::exceptions::PyTypeError;
+use pyo3::prelude::*;
+use pyo3::types::{PyByteArray, PyBytes, PyMapping, PySequence, PyString};
+
+use crate::own::Octets;
+
+/// An evidence bundle: its bytes, or where it lies.
+pub(crate) enum Given {
+    Bytes(Octets),
+    Path(PathBuf),
+}
+
+impl<'a, 'py> FromPyObject<'a, 'py> for Given {
+    type Error = PyErr;
+
+    fn extract(object: Borrowed<'a, 'py, PyAny>) -> PyResult<Self> {
+        if let Ok(bytes) = object.extract() {
+            return Ok(Given::Bytes(bytes));
+        }
+        object.extract().map(Given::Path).map_err(|_| must_be("a path or bytes", &object))
+    }
+}
+
+/// The members of a sequence. A text, whose members are letters, is one that should have been put into a list.
+pub(crate) fn list<'py, T: FromPyObjectOwned<'py>>(given: &Bound<'py, PyAny>) -> PyResult<Vec<T>> {
+    let text = given.is_instance_of::<PyString>()
+        || given.is_instance_of::<PyBytes>()
+        || given.is_instance_of::<PyByteArray>();
+    if text || given.cast::<PySequence>().is_err() {
+        return Err(must_be("a list", given));
+    }
+    given.try_iter()?.map(|member| member?.extract().map_err(Into::into)).collect()
+}
+
+/// A mapping from texts to texts, of which some may be secrets.
+pub(crate) fn texts(given: &Bound<'_, PyAny>) -> PyResult<Option<BTreeMap<String, String>>> {
+    if given.is_none() {
+        return Ok(None);
+    }
+    let mapping = given.cast::<PyMapping>().map_err(|_| must_be("a mapping", given))?;
+    mapping.items()?.iter().map(|item| item.extract()).collect::<PyResult<_>>().map(Some)
+}
+
+fn must_be(what: &str, given: &Bound<'_, PyAny>) -> PyErr {
+    let class = given.get_type().name().map_or_else(|_| "?".to_owned(), |name| name.to_string());
+    PyTypeError::new_err(format!("must be {what}, not {class}"))
+}
