@@ -8,13 +8,14 @@ use std::sync::LazyLock;
 
 use proptest::prelude::*;
 use support::{Evidence, gzip};
+use walwarden_verify::chain::Jobs;
 use walwarden_verify::checkpoint::{Checkpoint, SignedNote};
 use walwarden_verify::index::Index;
 use walwarden_verify::json::{Object, Value};
 use walwarden_verify::key::PublicKey;
 use walwarden_verify::receipt::Receipt;
 use walwarden_verify::statement::Envelope;
-use walwarden_verify::{Manifest, Policy, Row, Verifier, canonical, json};
+use walwarden_verify::{EventKind, JobId, Manifest, Policy, Row, Verifier, canonical, json};
 
 fn value() -> impl Strategy<Value = Value> {
     let leaf = prop_oneof![
@@ -30,6 +31,10 @@ fn value() -> impl Strategy<Value = Value> {
             members.prop_map(|members| Value::Object(Object::from_iter(members))),
         ]
     })
+}
+
+fn event_kind() -> impl Strategy<Value = EventKind> {
+    prop::sample::select(EventKind::ALL)
 }
 
 proptest! {
@@ -49,6 +54,22 @@ proptest! {
         text[at] = byte;
         if let Ok(read) = canonical::parse(&text) {
             prop_assert_eq!(canonical::to_vec(&read), text);
+        }
+    }
+
+    /// However events of several jobs follow each other, each job is where its own events leave it.
+    #[test]
+    fn jobs_do_not_disturb_each_other(events in prop::collection::vec((0..3_usize, event_kind(), any::<bool>()), 0..60)) {
+        let ids = [1, 2, 3].map(|id| JobId::from_parts(0, [id; 10]));
+        let (mut together, mut alone) = (Jobs::new(), [(); 3].map(|()| Jobs::new()));
+        for (job, kind, retryable) in events {
+            let payload = Object::from([("retryable", Value::from(retryable))]);
+            for (id, alone) in ids.iter().zip(&alone) {
+                prop_assert_eq!(together.last(*id), alone.last(*id));
+                prop_assert_eq!(together.allows(*id, kind), alone.allows(*id, kind));
+            }
+            together.apply(ids[job], kind, &payload);
+            alone[job].apply(ids[job], kind, &payload);
         }
     }
 

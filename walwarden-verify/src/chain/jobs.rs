@@ -19,7 +19,10 @@ use crate::{EventKind, JobId};
 /// ```
 #[derive(Debug, Clone, Default)]
 pub struct Jobs {
+    // Every job; of the latest one it may be behind.
     states: BTreeMap<JobId, State>,
+    // The job of the last event, which mostly is that of the next one, too.
+    latest: Option<(JobId, State)>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -31,7 +34,7 @@ struct State {
 impl Jobs {
     /// No job yet.
     pub const fn new() -> Self {
-        Jobs { states: BTreeMap::new() }
+        Jobs { states: BTreeMap::new(), latest: None }
     }
 
     /// How many there are.
@@ -45,8 +48,8 @@ impl Jobs {
     ///
     /// When the order of states forbids it.
     pub fn allows(&self, job_id: JobId, kind: EventKind) -> Result<(), JobOrderError> {
-        let state = self.states.get(&job_id);
-        if kind.machine().is_none() || may_follow(state.copied(), kind) {
+        let state = self.state(job_id);
+        if kind.machine().is_none() || may_follow(state, kind) {
             return Ok(());
         }
         let error = JobOrderError { job_id, last: state.map(|state| state.last), kind };
@@ -57,13 +60,29 @@ impl Jobs {
     pub fn apply(&mut self, job_id: JobId, kind: EventKind, payload: &Object) {
         if kind.machine().is_some() {
             let retryable = payload.get("retryable").and_then(|value| value.as_bool()).unwrap_or(false);
-            self.states.insert(job_id, State { last: kind, retryable });
+            let state = State { last: kind, retryable };
+            match &mut self.latest {
+                Some((latest, known)) if *latest == job_id => *known = state,
+                latest => {
+                    if let Some((former, known)) = latest.replace((job_id, state)) {
+                        self.states.insert(former, known);
+                    }
+                    self.states.insert(job_id, state);
+                }
+            }
+        }
+    }
+
+    fn state(&self, job_id: JobId) -> Option<State> {
+        match self.latest {
+            Some((latest, state)) if latest == job_id => Some(state),
+            _ => self.states.get(&job_id).copied(),
         }
     }
 
     /// The last event of the job.
     pub fn last(&self, job_id: JobId) -> Option<EventKind> {
-        self.states.get(&job_id).map(|state| state.last)
+        self.state(job_id).map(|state| state.last)
     }
 }
 
