@@ -13,6 +13,8 @@ pub(crate) struct RowStream {
     // The beginning of a character whose rest is still to come.
     tail: Vec<u8>,
     max_row: usize,
+    // The next row was begun to be read, and may be longer than the text so far.
+    waits: bool,
     place: Place,
     key_rows: usize,
     completed_rows: usize,
@@ -44,6 +46,9 @@ const MOST_KEY_ROWS: usize = 10_000;
 /// What each backup completed with is kept, and how each drill ended: manifests and receipts are among as many entries.
 const MOST_ENDS: usize = 200_000;
 
+/// Rows are read once so much of the text is there, which keeps it in a processor's cache; few are longer.
+const AHEAD: usize = 1 << 14;
+
 /// Rows digested at a time: few enough that their bytes stay in a processor's cache.
 const ROWS_AT_ONCE: usize = 64;
 
@@ -63,6 +68,7 @@ impl RowStream {
             start: 0,
             tail: Vec::new(),
             max_row,
+            waits: false,
             place: Place::Start,
             key_rows: 0,
             completed_rows: 0,
@@ -78,9 +84,12 @@ impl RowStream {
         each: &mut impl FnMut(&[HashedRow<'_>]),
     ) -> Result<(), FormError> {
         self.extend(piece)?;
-        // With a whole longest row in the text, an error is never due to missing bytes.
-        while self.text.len() - self.start > self.max_row && self.place != Place::End {
-            self.take_rows(self.max_row, each)?;
+        while self.place != Place::End {
+            let reserve = if self.waits { self.max_row } else { self.max_row.min(AHEAD) };
+            if self.text.len() - self.start <= reserve {
+                break;
+            }
+            self.take_rows(reserve, each)?;
         }
         self.check_end()
     }
@@ -104,7 +113,7 @@ impl RowStream {
     }
 
     fn extend(&mut self, piece: &[u8]) -> Result<(), FormError> {
-        if self.start >= self.max_row {
+        if self.start >= self.max_row.min(8 * AHEAD) {
             self.text.drain(..self.start);
             self.start = 0;
         }
@@ -136,7 +145,13 @@ impl RowStream {
             if reserve > 0 && text.len() <= reserve {
                 break;
             }
-            read = step(text, self.place, self.max_row).and_then(|(row, length, place)| {
+            let next = step(text, self.place, self.max_row);
+            // With a whole longest row in the text, or its end, an error is not due to missing bytes.
+            self.waits = next.is_err() && reserve > 0 && text.len() <= self.max_row;
+            if self.waits {
+                break;
+            }
+            read = next.and_then(|(row, length, place)| {
                 match row.as_ref().map(|row| row.kind) {
                     Some(EventKind::KeyRotated | EventKind::KeyRevoked) => self.key_rows += 1,
                     Some(EventKind::BackupCompleted) => self.completed_rows += 1,
