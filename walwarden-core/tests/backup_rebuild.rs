@@ -9,8 +9,9 @@ use std::sync::Arc;
 
 use scene::{Diary, Home, SHOP, Setup};
 use walwarden_core::backup::BackupRunner;
-use walwarden_core::catalog::{Job, JobState};
+use walwarden_core::catalog::{Catalog, Job, JobState};
 use walwarden_core::clock::SystemRandom;
+use walwarden_core::keys::KeyOutcome;
 use walwarden_core::manifest::{FileKey, ManifestSigner};
 use walwarden_core::mirror::{RebuildOptions, Rebuilt};
 use walwarden_core::storage::{LocalStorage, Storage};
@@ -20,7 +21,7 @@ use walwarden_core::verify::json::Object;
 use walwarden_core::verify::merkle::Tree;
 use walwarden_core::verify::{ChainId, EventKind, Head, OrgId, Row};
 use walwarden_core::watch::Unwatched;
-use walwarden_core::{Code, Result};
+use walwarden_core::{Code, Engine, Result, Settings};
 use walwarden_testkit::postgres::shared;
 use walwarden_testkit::storage::{Call, FaultyStorage, Misbehaviour, S3Server};
 
@@ -447,4 +448,50 @@ async fn a_former_key_answers_for_nothing_after_its_rotation() {
     }
     std::fs::rename(&hidden, &rotation).unwrap();
     assert_eq!(rebuild_with(&ruin.home, &options).await.unwrap().covered_rows, tree.size());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_chain_that_rotated_back_to_its_first_key_is_rebuilt() {
+    let (folder, source) = (tempfile::tempdir().unwrap(), shop().await);
+    let [first, second] = ["first.pem", "second.pem"].map(|name| folder.path().join(name));
+    for key in [&first, &second] {
+        FileKey::generate(key, &SystemRandom).unwrap();
+    }
+    for (key, successor) in [(&first, &second), (&second, &first)] {
+        std::fs::copy(key, folder.path().join("key.pem")).unwrap();
+        let home = Home::open(folder.path()).await;
+        home.backup(&source).await.unwrap();
+        let settings = Settings::new("acme".parse().unwrap(), "rotating", std::env::temp_dir());
+        let catalog: Arc<dyn Catalog> = home.catalog.clone();
+        let engine = Engine::builder(settings)
+            .catalog(catalog)
+            .signer(home.signer.clone())
+            .successor(Arc::new(FileKey::load(successor).unwrap()))
+            .build();
+        let changes = engine.keys().rotate().await.unwrap();
+        assert!(matches!(changes[0].outcome, KeyOutcome::Recorded(_)), "{changes:?}");
+    }
+    std::fs::copy(&first, folder.path().join("key.pem")).unwrap();
+    let home = Home::open(folder.path()).await;
+    home.backup(&source).await.unwrap();
+    let rows = home.rows().await;
+    drop(home);
+
+    let [first, second] = [first, second].map(|key| *FileKey::load(&key).unwrap().public_key());
+    for trusted in [vec![first], vec![first, second]] {
+        let home = bereft(folder.path(), None).await;
+        let rebuilt = rebuild_with(&home, &RebuildOptions::new(trusted)).await.unwrap();
+        assert_eq!((rebuilt.rows, rebuilt.uncovered_rows()), (rows.len() as u64, 0));
+        assert_eq!(home.rows().await, rows);
+    }
+    // What the second key signed covers the rows from its time alone.
+    let home = bereft(folder.path(), None).await;
+    let refused = rebuild_with(&home, &RebuildOptions::new(vec![second])).await.unwrap_err();
+    assert_eq!(refused.code(), Code::ChainUncovered, "{refused}");
+    drop(home);
+
+    let home = bereft(folder.path(), None).await;
+    rebuild_with(&home, &RebuildOptions::new(vec![first])).await.unwrap();
+    home.backup(&source).await.unwrap();
+    assert_eq!(home.assert_nothing_half().await, 4);
 }
