@@ -7,7 +7,7 @@ mod scene;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use scene::{Diary, Home, SHOP, Setup};
+use scene::{Diary, Home, SHOP, Setup, clients};
 use walwarden_core::Code;
 use walwarden_core::backup::BackupRunner;
 use walwarden_core::catalog::Catalog;
@@ -15,7 +15,10 @@ use walwarden_core::clock::SystemRandom;
 use walwarden_core::export::ExportRequest;
 use walwarden_core::manifest::ManifestSigner;
 use walwarden_core::mirror::{RebuildOptions, Rebuilt};
+use walwarden_core::restore::{Mode, RestoreRequest, RestoreSession};
+use walwarden_core::source::Dsn;
 use walwarden_core::storage::LocalStorage;
+use walwarden_core::watch::Unwatched;
 use walwarden_testkit::postgres::shared;
 
 const NOWHERE: &str = "host=127.0.0.1 port=1 user=u dbname=d";
@@ -47,7 +50,7 @@ async fn rebuild(folder: &Path, accept_uncovered: bool) -> walwarden_core::Resul
 async fn a_catalogue_that_was_put_back_does_not_fork_its_chain() {
     let (folder, kept, source) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap(), shop().await);
     let home = Home::open(folder.path()).await;
-    home.backup(&source).await.unwrap();
+    let sealed = home.backup(&source).await.unwrap();
     let snapshot_rows = home.rows().await.len();
     for file in CATALOGUE {
         let _ = std::fs::copy(folder.path().join(file), kept.path().join(file));
@@ -78,6 +81,25 @@ async fn a_catalogue_that_was_put_back_does_not_fork_its_chain() {
     request.allow_missing = true;
     let refused = home.engine.evidence().export(&request, Vec::new()).await.unwrap_err();
     assert_eq!(refused.code(), Code::ChainDamaged, "{refused:?}");
+    // A restore is never refused for it, but it is not recorded either, and says so.
+    let mut request = RestoreRequest::new(
+        sealed.manifest_sha256,
+        Arc::clone(&home.storage),
+        vec![*home.signer.public_key()],
+        Dsn::parse(&shared(17).dsn("postgres")).unwrap(),
+        Mode::NewDatabase,
+        clients().await,
+    );
+    request.created_database = Some(format!("copy_{}", sealed.job_id));
+    request.from_destination = true;
+    let plan = home.engine.restore().plan(request).await.unwrap();
+    let told = |notices: &[String]| {
+        notices.iter().any(|text| text.contains("not recorded") && text.contains("put back"))
+    };
+    assert!(told(plan.notices()), "{:?}", plan.notices());
+    let restored = home.engine.restore().apply(plan, &Unwatched).await.unwrap();
+    assert!(told(&restored.notices), "{:?}", restored.notices);
+    assert_eq!((home.rows().await.len(), home.stored()), (snapshot_rows, stored));
     drop(home);
     let (home, _) = rebuild(folder.path(), false).await.unwrap();
     assert_eq!(home.rows().await, rows);

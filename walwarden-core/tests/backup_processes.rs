@@ -216,6 +216,29 @@ async fn a_run_that_waited_for_a_worker_which_then_finished_makes_its_own_backup
     assert_eq!(home.assert_provable().await, 2);
 }
 
+/// Each finds jobs that others have just entered and not yet claimed.
+#[tokio::test(flavor = "multi_thread")]
+async fn runs_that_begin_at_the_same_moment_all_make_a_backup() {
+    let source = shop().await;
+    for round in 1..=4 {
+        let folder = tempfile::tempdir().unwrap();
+        let lease = Some(Duration::from_secs(15));
+        let home = Home::set_up(folder.path(), Setup { lease, ..Setup::default() }).await;
+        let mut runs = Vec::new();
+        for _ in 0..6 {
+            let (runner, request) = (home.engine.backup(), home.request(&source).await);
+            runs.push(tokio::spawn(async move { runner.run(request, &Unwatched).await }));
+        }
+        let mut sealed = std::collections::BTreeSet::new();
+        for run in runs {
+            sealed.insert(run.await.unwrap().unwrap().job_id);
+        }
+        assert_eq!(sealed.len(), 6, "round {round}: each has its own");
+        assert_eq!(home.failures().await, []);
+        assert_eq!(home.assert_provable().await, 6);
+    }
+}
+
 /// A machine whose clock is a day ahead.
 #[derive(Debug)]
 struct DayAhead;

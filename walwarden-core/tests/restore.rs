@@ -285,6 +285,10 @@ async fn targets_that_cannot_be_used_are_named_before_anything_is_fetched() {
     assert_eq!(missing.code(), Code::TargetMissing, "{missing:?}");
     let taken = plan_error(&|r| r.created_database = Some("postgres".to_owned())).await;
     assert_eq!(taken.code(), Code::TargetExists, "{taken:?}");
+    for name in ["", "a\0b", &"n".repeat(64)] {
+        let unfit = plan_error(&|r| r.created_database = Some(name.to_owned())).await;
+        assert_eq!(unfit.code(), Code::ArgumentInvalid, "{unfit:?}");
+    }
 
     scene.postgres.sql("postgres", "do $$ begin create role plain login password 'plain pw'; exception when duplicate_object then null; end $$").await;
     let plain = scene.postgres.dsn_as("plain", "plain pw", "postgres");

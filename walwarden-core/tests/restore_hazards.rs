@@ -15,7 +15,7 @@ use walwarden_core::chain::Subject;
 use walwarden_core::clock::{Clock, SystemClock, SystemRandom, new_job_id};
 use walwarden_core::restore::{Mode, RestoreSession, Restored, Spooling};
 use walwarden_core::source::{Client, Codec, Compression, Dsn};
-use walwarden_core::watch::{StateChange, Transfer, Unwatched, Watch};
+use walwarden_core::watch::{Cancel, StateChange, Transfer, Unwatched, Watch};
 use walwarden_core::{Code, Result};
 use walwarden_testkit::postgres::{Postgres, bin_dir, shared};
 
@@ -81,6 +81,34 @@ async fn a_target_that_takes_the_connection_and_stays_silent_is_target_unreachab
     let planned = tokio::time::timeout(Duration::from_secs(10), session.plan(request)).await;
     let error = planned.expect("the login ends by itself").unwrap_err();
     assert_eq!(error.code(), Code::TargetUnreachable, "{error:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn planning_stops_when_it_is_asked_to() {
+    let scene = Scene::new(17).await;
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let mut request = scene.named(&unique("silent")).await;
+    request.target = Dsn::parse(&format!("postgres://u@127.0.0.1:{port}/d?connect_timeout=600")).unwrap();
+    let (cancel, session) = (request.cancel.clone(), scene.home.engine.restore());
+    let planning = tokio::spawn(async move { session.plan(request).await });
+    // It waits for the target by now.
+    let (_connection, _) = listener.accept().unwrap();
+    cancel.cancel();
+    let stopped = tokio::time::timeout(Duration::from_secs(10), planning).await;
+    let error = stopped.expect("it stops").unwrap().unwrap_err();
+    assert_eq!(error.code(), Code::Cancelled, "{error:?}");
+
+    // What stops the planning need not stop the restore.
+    let name = unique("stopped");
+    let request = scene.named(&name).await;
+    let cancel = request.cancel.clone();
+    let plan = scene.home.engine.restore().plan(request).await.unwrap();
+    cancel.cancel();
+    let stopped = scene.home.engine.restore().apply(plan.clone(), &Diary::default()).await.unwrap_err();
+    assert_eq!(stopped.code(), Code::Cancelled);
+    let again = plan.stopped_by(Cancel::default());
+    assert_eq!(scene.home.engine.restore().apply(again, &Diary::default()).await.unwrap().database, name);
 }
 
 /// Looks at the spool folder while the dump is fetched.

@@ -621,6 +621,11 @@ async fn whichever_read_fails_the_restore_fails_by_that_name_and_the_next_one_wo
         faulty.heal();
         let Err(error) = outcome else {
             assert!(Scene::databases(&server).await.contains(&"nth".to_owned()));
+            // The last row of the audit chain, compared with the catalogue's: a restore must not fail for that.
+            if nth == 2 {
+                server.sql("postgres", "drop database nth").await;
+                continue;
+            }
             break;
         };
         assert_eq!(error.code(), Code::StorageUnavailable, "read {nth}: {error:?}");

@@ -1,11 +1,11 @@
-import { isMap, isUint8Array } from 'node:util/types';
+import { isMap, isPromise, isUint8Array } from 'node:util/types';
 
 import type { WalwardenError } from './error';
 import { native, raised } from './native';
 
 const isText = (value: unknown) => typeof value === 'string';
 const isRecord = (value: unknown): value is object =>
-  typeof value === 'object' && value !== null && !Array.isArray(value) && !isMap(value);
+  typeof value === 'object' && value !== null && !Array.isArray(value) && !isMap(value) && !isPromise(value);
 const isWhole = (value: unknown) => Number.isInteger(value) && (value as number) >= 0 && (value as number) < 2 ** 32;
 const isListed = (value: unknown) => Array.isArray(value) && value.length === 2 && isText(value[0]) && typeof value[1] === 'number';
 const isTable = (value: unknown) => Array.isArray(value) && value.length === 2 && (value[0] === null || isText(value[0])) && isText(value[1]);

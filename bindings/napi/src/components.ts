@@ -107,7 +107,7 @@ async function answered<T>(call: () => Promise<T>): Promise<T | Engine.Thrown> {
     return await answer;
   } catch (error) {
     // By its name: both packages have the class, and there may be several copies of either.
-    if (error instanceof Error && error.name === 'WalwardenError') return { code: (error as WalwardenError).code, message: error.message };
+    if (error instanceof Error && error.name === 'WalwardenError') return { code: String((error as WalwardenError).code), message: error.message };
     return { message: error instanceof Unfit ? error.message : `threw ${text(error)}` };
   } finally {
     awaited.delete(answer);

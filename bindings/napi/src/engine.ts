@@ -160,11 +160,12 @@ export class Engine {
     return stoppable(signal, () => cancel.cancel(), work);
   }
 
-  /** Does what was planned; every byte is verified before it reaches the target. A plan that was stopped is used up. */
+  /** Does what was planned; every byte is verified before it reaches the target. */
   async restore(plan: Plan, options: JobOptions = {}): Promise<Restored> {
     if (!(plan instanceof native.Plan)) throw refused(`plan must be what planRestore resolves to, and is ${kind(plan)}`);
     const { signal, onEvent } = checked(options, JOB);
-    return stoppable(signal, () => plan.cancel(), () => this.#engine.restore(plan, told(onEvent)));
+    const cancel = new native.Cancel();
+    return stoppable(signal, () => cancel.cancel(), () => this.#engine.restore(plan, cancel, told(onEvent)));
   }
 
   /** Writes a bundle of a database's evidence into a new file. */

@@ -58,7 +58,7 @@ export declare class Engine {
   private constructor()
   backup(databaseId: string, source: string, to: Destination, options: BackupOptions, cancel: Cancel, told?: (event: Event | null) => void): Promise<Sealed | Failure>
   planRestore(manifestSha256: string, storage: Destination, target: string, mode: string, options: RestoreOptions, cancel: Cancel): Promise<Plan | Failure>
-  restore(plan: Plan, told?: (event: Event | null) => void): Promise<Restored | Failure>
+  restore(plan: Plan, cancel: Cancel, told?: (event: Event | null) => void): Promise<Restored | Failure>
   exportEvidence(databaseId: string, storages: Array<Destination>, out: string, options: ExportOptions, cancel: Cancel): Promise<Exported | Failure>
   rebuildCatalog(storage: Destination, options: RebuildOptions, cancel: Cancel): Promise<Array<Rebuilt> | Failure>
   rows(databaseId: string, firstSeq: number, limit: number): Promise<Array<Buffer> | Failure>
@@ -163,8 +163,6 @@ export declare class Plan {
   /** In place: what is in the target now. */
   get dropped(): Array<string>
   get notices(): Array<string>
-  /** Asks its restore to stop. */
-  cancel(): void
 }
 
 /** Which chains come back into a catalogue. */

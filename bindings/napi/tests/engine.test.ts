@@ -257,6 +257,45 @@ for (const which of ['first', 'last'] as const) {
   });
 }
 
+test('planning stops at a signal, and what stopped it does not stop a restore', async () => {
+  const key = nodeSigner();
+  const engine = await openEngine(server, { signer: key });
+  const storage = new MapStorage();
+  const { manifestSha256 } = await engine.backup('shop', shop, storage);
+  const plan = (from: Storage, signal?: AbortSignal) =>
+    engine.planRestore(manifestSha256, from, server.dsn('postgres'), 'new_database', {
+      createdDatabase: 'planned',
+      publicKeys: [key.publicKey],
+      signal,
+    });
+  assert.equal((await refused(plan(storage, AbortSignal.abort()))).code, 'cancelled');
+  const silent = Object.assign(new MapStorage(), { size: never, list: never });
+  assert.equal((await refused(plan(silent, AbortSignal.timeout(100)))).code, 'cancelled');
+
+  const stop = new AbortController();
+  const planned = await plan(storage, stop.signal);
+  stop.abort();
+  assert.equal((await refused(engine.restore(planned, { signal: AbortSignal.abort() }))).code, 'cancelled');
+  assert.equal((await engine.restore(planned)).database, 'planned');
+  server.sql('postgres', 'drop database planned');
+});
+
+test('an error of a component says what it threw', async () => {
+  const thrown: Array<[unknown, string]> = [
+    [new WalwardenError('my-code', 'the vault is shut'), 'storage upload() threw the vault is shut [my-code]'],
+    [Object.assign(new WalwardenError('x', 'odd'), { code: 7 }), 'storage upload() threw odd [7]'],
+    [new TypeError('no'), 'storage upload() threw TypeError: no'],
+  ];
+  for (const [error, words] of thrown) {
+    const upload = () => {
+      throw error;
+    };
+    const storage = Object.assign(new MapStorage(), { upload });
+    const told = await refused((await openEngine(server, { signer: nodeSigner() })).backup('shop', shop, storage));
+    assert.deepEqual([told.code, told.message.includes(words)], ['component-failed', true], told.message);
+  }
+});
+
 test('what onEvent throws becomes a warning', async () => {
   const warnings: string[] = [];
   process.on('warning', (warning) => warnings.push(warning.message));
@@ -284,6 +323,8 @@ test('options without meaning are refused', async () => {
     () => engine.backup('shop', shop, storage, { signal: 3 as unknown as AbortSignal }),
     () => engine.backup('shop', shop, storage, { onEvent: 3 as unknown as () => void }),
     () => engine.backup('shop', shop, storage, { jobs: 0 }),
+    () => engine.backup('shop', shop, storage, Promise.resolve({ jobs: 2 }) as never),
+    () => openStorage('s3://bucket', { credentials: Promise.resolve({}) as never }),
     () => engine.planRestore('0'.repeat(64), storage, shop, 'in_place', { tables: ['orders'] as never }),
     () => engine.restore({} as never),
     () => engine.exportEvidence('shop', storage as never, join(folder(), 'x.tgz')),

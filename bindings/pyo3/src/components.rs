@@ -18,12 +18,12 @@ pub(crate) struct FileKey(pub(crate) Arc<walwarden_core::manifest::FileKey>);
 impl FileKey {
     #[staticmethod]
     fn load(py: Python<'_>, path: PathBuf) -> PyResult<Self> {
-        engine::file_key(&path, false).map(|key| FileKey(Arc::new(key))).or_raise(py)
+        py.detach(|| engine::file_key(&path, false)).map(|key| FileKey(Arc::new(key))).or_raise(py)
     }
 
     #[staticmethod]
     fn generate(py: Python<'_>, path: PathBuf) -> PyResult<Self> {
-        engine::file_key(&path, true).map(|key| FileKey(Arc::new(key))).or_raise(py)
+        py.detach(|| engine::file_key(&path, true)).map(|key| FileKey(Arc::new(key))).or_raise(py)
     }
 
     #[getter]

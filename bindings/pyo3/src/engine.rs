@@ -128,17 +128,17 @@ impl Engine {
         };
         let (engine, from, cancel) =
             (self.engine.clone(), self.storage("storage", &storage)?, Cancel::default());
-        let (stop, kept) = (cancel.clone(), cancel.clone());
+        let stop = cancel.clone();
         let work = async move { engine.plan(options, from, stop).await };
-        Job::start(py, cancel, work, |plan| Plan { plan, cancel: kept })
+        Job::start(py, cancel, work, Plan)
     }
 
     #[pyo3(signature = (plan, *, on_event=None))]
     fn restore(&self, py: Python<'_>, plan: &Plan, on_event: Option<Bound<'_, PyAny>>) -> PyResult<Job> {
-        let (engine, planned, listener) =
-            (self.engine.clone(), plan.plan.clone(), on_event.map(listener).transpose()?);
-        let work = async move { engine.restore(planned, listener).await };
-        Job::start(py, plan.cancel.clone(), work, RestoredRecord)
+        let (engine, planned, cancel) = (self.engine.clone(), plan.0.clone(), Cancel::default());
+        let (listener, stop) = (on_event.map(listener).transpose()?, cancel.clone());
+        let work = async move { engine.restore(planned, listener, stop).await };
+        Job::start(py, cancel, work, RestoredRecord)
     }
 
     #[pyo3(signature = (database_id, storages, out, *, artifacts=false, allow_missing=false))]

@@ -17,6 +17,7 @@ use walwarden_bindings::process::PerProcess;
 use walwarden_core::verify::canonical;
 use walwarden_core::{Code, Error, Result};
 
+use crate::arguments::list;
 use crate::failure::{OrRaise as _, crossed, raised};
 use crate::interpreter::{enter, gone};
 
@@ -86,6 +87,12 @@ impl Own {
                     .bind(py)
                     .call_method1(method, arguments)
                     .map_err(|error| crossed(py, component, &error))?;
+                if answer.hasattr("__await__").unwrap_or(false) {
+                    let told = format_args!("{method}() returned what must be awaited: it must not be async");
+                    // Nobody is to be told besides that it was never awaited.
+                    let _ = answer.call_method0("close");
+                    return Err(failed(component, told));
+                }
                 answer.extract::<T>().map_err(|error| {
                     let error: PyErr = error.into();
                     failed(component, format_args!("{method}() returned what it must not: {error}"))
@@ -123,7 +130,7 @@ impl HostStorage for Own {
     }
 
     async fn list(&self, prefix: String) -> Result<Vec<(String, u64)>> {
-        self.call("list", (prefix,)).await
+        Ok(self.call::<_, Listing>("list", (prefix,)).await?.0)
     }
 
     async fn abandon(&self, name: String, upload: String) -> Result<()> {
@@ -183,6 +190,17 @@ impl<'a, 'py> FromPyObject<'a, 'py> for Ignored {
 
     fn extract(_object: Borrowed<'a, 'py, PyAny>) -> PyResult<Self> {
         Ok(Ignored)
+    }
+}
+
+/// Names and sizes.
+struct Listing(Vec<(String, u64)>);
+
+impl<'a, 'py> FromPyObject<'a, 'py> for Listing {
+    type Error = PyErr;
+
+    fn extract(object: Borrowed<'a, 'py, PyAny>) -> PyResult<Self> {
+        list(&object).map(Listing)
     }
 }
 

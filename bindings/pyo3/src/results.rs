@@ -5,7 +5,6 @@ use pyo3::types::PyBytes;
 use walwarden_core::backup::SealedBackup;
 use walwarden_core::restore::RestorePlan;
 use walwarden_core::source::TableName;
-use walwarden_core::watch::Cancel;
 
 /// What a backup sealed.
 #[pyclass(frozen, module = "walwarden")]
@@ -35,10 +34,7 @@ impl Sealed {
 
 /// What a restore will do.
 #[pyclass(frozen, module = "walwarden")]
-pub(crate) struct Plan {
-    pub(crate) plan: RestorePlan,
-    pub(crate) cancel: Cancel,
-}
+pub(crate) struct Plan(pub(crate) RestorePlan);
 
 #[pymethods]
 impl Plan {
@@ -48,32 +44,32 @@ impl Plan {
 
     #[getter]
     fn database(&self) -> &str {
-        self.plan.database()
+        self.0.database()
     }
 
     #[getter]
     fn target_version(&self) -> &str {
-        self.plan.target_version()
+        self.0.target_version()
     }
 
     #[getter]
     fn in_one_transaction(&self) -> bool {
-        self.plan.in_one_transaction()
+        self.0.in_one_transaction()
     }
 
     #[getter]
     fn spools(&self) -> bool {
-        self.plan.spools()
+        self.0.spools()
     }
 
     #[getter]
     fn dropped(&self) -> Vec<String> {
-        self.plan.dropped().to_vec()
+        self.0.dropped().to_vec()
     }
 
     #[getter]
     fn notices(&self) -> Vec<String> {
-        self.plan.notices().to_vec()
+        self.0.notices().to_vec()
     }
 }
 

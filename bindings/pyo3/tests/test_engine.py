@@ -98,10 +98,12 @@ class Broken(DictStorage):
             time.sleep(3)
         if self.how == "exits":
             raise SystemExit(1)
+        if self.how == "is async":
+            return asyncio.sleep(0)
         return object()
 
     def misbehave_in_write(self, chunk: bytes) -> None:
-        self.misbehave("write")
+        return self.misbehave("write")  # type: ignore[return-value]
 
     def size(self, name: str) -> int | None:
         if found := self.misbehave("size"):
@@ -133,6 +135,8 @@ class Broken(DictStorage):
         ("size", "garbage", "size() returned what it must not"),
         ("upload", "garbage", "upload() returned what it must not"),
         ("read", "garbage", "read() returned what it must not"),
+        ("size", "is async", "size() returned what must be awaited: it must not be async"),
+        ("write", "is async", "write() returned what must be awaited: it must not be async"),
         ("none", "short", "bytes instead of"),
         ("write", "hangs", "did not answer within 0.5 s"),
         ("read", "hangs", "did not answer within 0.5 s"),

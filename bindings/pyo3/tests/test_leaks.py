@@ -1,11 +1,14 @@
 """Work that is done again and again leaves nothing behind."""
 
+import asyncio
 import gc
 import os
 import time
-from collections.abc import Callable
+import weakref
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 
+import pytest
 import walwarden
 from conftest import ALPHA, VECTORS, DictStorage, Server, open_engine
 
@@ -65,3 +68,46 @@ def test_backups_for_a_while(server: Server, shop: str, key: walwarden.FileKey, 
     grown = resident() - warm
     print(f"{done} backups: {grown / 2**20:.1f} MiB more")
     assert done >= 4 and grown < 16 * 2**20
+
+
+class Local:
+    """What a function that calls has in its frame."""
+
+
+def test_what_fails_lets_go_of_its_callers(server: Server, key: walwarden.FileKey, tmp_path: Path) -> None:
+    engine = open_engine(server, tmp_path, signer=key)
+    absent = tmp_path / "absent.tgz"
+    kept: list[weakref.ref[Local]] = []
+
+    def failing(call: Callable[[], object]) -> None:
+        local = Local()
+        kept.append(weakref.ref(local))
+        with pytest.raises(walwarden.Error):
+            call()
+
+    async def failing_async(call: Callable[[], Coroutine[object, object, object]]) -> None:
+        local = Local()
+        kept.append(weakref.ref(local))
+        with pytest.raises(walwarden.Error):
+            await call()
+
+    async def cancelled() -> None:
+        local = Local()
+        kept.append(weakref.ref(local))
+        task = asyncio.create_task(engine.rows_async("shop"))
+        await asyncio.sleep(0)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    for _ in range(5):
+        failing(lambda: engine.rows("shop"))
+        failing(lambda: walwarden.verify(absent))
+        failing(lambda: walwarden.Engine("acme", catalog=tmp_path / "other.db").rows("shop"))
+        asyncio.run(failing_async(lambda: engine.rows_async("shop")))
+        asyncio.run(failing_async(lambda: walwarden.verify_async(absent)))
+        asyncio.run(cancelled())
+    gc.collect()
+    assert [one() for one in kept if one() is not None] == []
+    open_files = [os.readlink(file) for file in Path("/proc/self/fd").iterdir() if file.is_symlink()]
+    assert [file for file in open_files if file.endswith("other.db")] == []

@@ -128,8 +128,13 @@ impl Engine {
     ///
     /// # Errors
     /// As [`walwarden_core::restore::RestoreSession::apply`].
-    pub async fn restore(&self, plan: RestorePlan, listener: Option<Listener>) -> Result<Restored> {
-        self.of_this_process()?.restore().apply(plan, &Told::new(listener)).await
+    pub async fn restore(
+        &self,
+        plan: RestorePlan,
+        listener: Option<Listener>,
+        cancel: Cancel,
+    ) -> Result<Restored> {
+        self.of_this_process()?.restore().apply(plan.stopped_by(cancel), &Told::new(listener)).await
     }
 
     /// Writes a bundle of one database's evidence into a new file; also returns its size in bytes.

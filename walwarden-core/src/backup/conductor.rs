@@ -1,5 +1,6 @@
 //! Enters, takes over, retries and ends backup jobs; what one attempt does is in [`attempt`](super::attempt).
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -56,26 +57,33 @@ impl BackupRunner for BackupConductor {
         });
         opened.await.unwrap_or_else(|| Err(run.cancelled_before()))?;
         run.refuse_put_back().await?;
-        for job in run.unfinished().await? {
-            let job = run.wait_for_lease(job).await?;
+        let mut left = VecDeque::from(run.unfinished().await?);
+        loop {
+            let (job, is_new) = match left.pop_front() {
+                Some(job) => (run.wait_for_lease(job).await?, false),
+                None => (run.enter().await?, true),
+            };
             if job.is_finished() {
                 continue; // by the worker that held it
             }
-            watch.notice(&format!("carrying on with the interrupted backup {}", job.id));
+            if !is_new {
+                watch.notice(&format!("carrying on with the interrupted backup {}", job.id));
+            }
+            let id = job.id;
             match run.drive(job).await {
-                Ok((sealed, true)) => return Ok(sealed),
-                Ok((_, false)) => {
+                Ok(Some((sealed, dumped_now))) if is_new || dumped_now => return Ok(sealed),
+                Ok(Some(_)) => {
                     watch.notice("its dump was complete already; it is sealed now, and a new backup follows");
                 }
+                // Another worker was quicker to take it up; it is waited for as any other that holds a job.
+                Ok(None) => left.push_front(run.read_again(id).await?),
                 // Left by a catalogue that is lost. The job has failed, but nothing is wrong with the next one.
-                Err(error) if error.code() == Code::ObjectExists => {
+                Err(error) if !is_new && error.code() == Code::ObjectExists => {
                     watch.notice(&format!("{error}; a new backup follows"));
                 }
                 Err(error) => return Err(error),
             }
         }
-        let job = run.enter().await?;
-        Ok(run.drive(job).await?.0)
     }
 }
 
@@ -139,14 +147,16 @@ impl Run<'_> {
         self.watch.notice(&text);
         // A clock that jumped must not make us wait for longer than any lease lasts.
         let wait = Duration::from_millis(left.unsigned_abs()).min(lease.length);
-        tokio::select! {
-            () = tokio::time::sleep(wait + Duration::from_millis(50)) => {}
-            () = self.request.cancel.cancelled() => {
-                return Err(self.cancelled_before());
+        let over = tokio::time::Instant::now() + wait + Duration::from_millis(50);
+        let again = loop {
+            let next = over.min(tokio::time::Instant::now() + LOOK_AGAIN);
+            let waited = self.request.cancel.or_drop(tokio::time::sleep_until(next)).await;
+            waited.ok_or_else(|| self.cancelled_before())?;
+            let again = self.read_again(job.id).await?;
+            if again.is_finished() || next == over {
+                break again;
             }
-        }
-        let again = self.parts.catalog.jobs(JobQuery::one(job.id)).await?.into_iter().next();
-        let again = again.unwrap_or_else(|| job.clone());
+        };
         let now = self.parts.clock.now();
         match &again.lease {
             // Renewed while we waited: alive, whatever our clocks say.
@@ -159,6 +169,13 @@ impl Run<'_> {
             )),
             _ => Ok(again),
         }
+    }
+
+    async fn read_again(&self, id: JobId) -> Result<Job> {
+        let found = self.parts.catalog.jobs(JobQuery::one(id)).await?.into_iter().next();
+        found.ok_or_else(|| {
+            Error::new(Code::JobUnknown, format!("the job is gone from the catalogue job={id}"))
+        })
     }
 
     fn cancelled_before(&self) -> Error {
@@ -184,20 +201,17 @@ impl Run<'_> {
         Ok(last.first().map_or(self.parts.clock.now(), |row| row.at))
     }
 
-    /// Claims the job and works on it until it is sealed or has ended otherwise. Also says whether the dump was
-    /// taken in this run.
-    async fn drive(&self, mut job: Job) -> Result<(SealedBackup, bool)> {
+    /// Claims the job and works on it until it is sealed or has ended otherwise. Also says whether the dump was taken in this
+    /// run; none where another worker claimed it first.
+    async fn drive(&self, mut job: Job) -> Result<Option<(SealedBackup, bool)>> {
+        let mut is_begun = false;
         loop {
-            if job.state == JobState::FailedRetryable {
-                job = match self.step(&job, JobState::Queued).await {
-                    Ok(job) => job,
-                    Err(error) => return Err(self.taken_over(&job, error).await),
-                };
-            }
-            let held = match HeldJob::claim(self.parts, &job, self.watch).await {
+            let held = match self.take_up(&mut job).await {
                 Ok(held) => held,
-                Err(error) => return Err(self.taken_over(&job, error).await),
+                Err(error) if !is_begun && error.code() == Code::JobHeld => return Ok(None),
+                Err(error) => return Err(error),
             };
+            is_begun = true;
             let attempt =
                 Attempt { parts: self.parts, request: self.request, held: &held, watch: self.watch };
             let ended =
@@ -205,7 +219,7 @@ impl Run<'_> {
             let error = match ended {
                 Some(Ok(outcome)) => {
                     self.publish().await;
-                    return Ok(outcome);
+                    return Ok(Some(outcome));
                 }
                 Some(Err(error)) => self.request.cancel.or_asked(error),
                 None => attempt.cancelled(),
@@ -233,6 +247,20 @@ impl Run<'_> {
                 return Err(error);
             }
             self.pause(&job, &error).await?;
+        }
+    }
+
+    /// Claims the job, queued again first where an attempt failed.
+    async fn take_up(&self, job: &mut Job) -> Result<HeldJob<'_>> {
+        if job.state == JobState::FailedRetryable {
+            *job = match self.step(job, JobState::Queued).await {
+                Ok(job) => job,
+                Err(error) => return Err(self.taken_over(job, error).await),
+            };
+        }
+        match HeldJob::claim(self.parts, job, self.watch).await {
+            Ok(held) => Ok(held),
+            Err(error) => Err(self.taken_over(job, error).await),
         }
     }
 
@@ -302,6 +330,9 @@ impl Run<'_> {
 /// Together well below the five seconds after which whoever asked to stop may lose patience.
 const WIND_DOWN_GRACE: Duration = Duration::from_millis(1500);
 const TIDY_UP_GRACE: Duration = Duration::from_secs(1);
+
+/// How often a job that another worker holds is looked at.
+const LOOK_AGAIN: Duration = Duration::from_millis(250);
 
 /// Newest jobs looked through for uploads that were left behind.
 const SWEPT_JOBS: usize = 20;

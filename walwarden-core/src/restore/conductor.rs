@@ -71,10 +71,25 @@ impl RestoreConductor {
         job.object_name(BackupObject::Manifest).map(Some)
     }
 
+    /// Why a restore must not be recorded: the catalogue was put back, and each row would be one of a second history.
+    async fn put_back(&self, plan: &RestorePlan) -> Result<Option<String>> {
+        let subject = subject(&plan.manifest);
+        if self.parts.catalog.chain(&subject).await?.is_none() {
+            return Ok(None);
+        }
+        let storage = plan.request.from.as_ref();
+        let mirror = Mirror { parts: &self.parts, storage, subject: &subject, may_begin: false };
+        Ok(mirror
+            .refuse_put_back()
+            .await
+            .err()
+            .filter(|error| error.code() == Code::ChainDamaged)
+            .map(|error| format!("the restore is not recorded: {}", error.with_causes())))
+    }
+
     /// Enters a job where this installation keeps the chain of the backup's database.
     async fn enter(&self, manifest: &VerifiedManifest, watch: &dyn Watch) -> Result<Option<Job>> {
-        let body = manifest.body();
-        let subject = Subject { org_id: body.org_id.clone(), database_id: Some(body.database_id.clone()) };
+        let subject = subject(manifest);
         if self.parts.catalog.chain(&subject).await?.is_none() {
             watch.notice(
                 "this installation does not keep the database's audit chain: the restore is not recorded",
@@ -195,6 +210,12 @@ impl RestoreConductor {
     }
 }
 
+/// Whose chain tells of restores of this backup.
+fn subject(manifest: &VerifiedManifest) -> Subject {
+    let body = manifest.body();
+    Subject { org_id: body.org_id.clone(), database_id: Some(body.database_id.clone()) }
+}
+
 fn ended(
     carried_out: Option<Result<Restored>>,
     plan: &RestorePlan,
@@ -212,6 +233,9 @@ fn cancelled(plan: &RestorePlan) -> Error {
     let message = format!("the restore was cancelled while store or target did not answer; {left}");
     Error::new(Code::Cancelled, message)
 }
+
+/// Postgres cuts longer names (`NAMEDATALEN` less one).
+const LONGEST_NAME: usize = 63;
 
 /// Together below the five seconds after which whoever asked to stop may lose patience; most of it to drop what was
 /// being built.
@@ -262,6 +286,14 @@ impl RestoreSession for RestoreConductor {
                 "a database can be named only for mode new_database",
             ));
         }
+        if let Some(name) = &request.created_database
+            && (name.is_empty() || name.len() > LONGEST_NAME || name.contains('\0'))
+        {
+            let message = format!(
+                "a database's name has 1 to {LONGEST_NAME} bytes, none of them zero created_database={name:?}"
+            );
+            return Err(Error::new(Code::ArgumentInvalid, message));
+        }
         if request.mode == Mode::InPlace && request.jobs > 1 {
             let message =
                 "an in-place restore is one transaction and takes one job; more are for mode new_database";
@@ -275,15 +307,30 @@ impl RestoreSession for RestoreConductor {
         if request.jobs == 0 {
             return Err(Error::new(Code::ArgumentInvalid, "a restore needs at least one job"));
         }
-        let from = request.from.as_ref();
-        let manifest = self.manifest(from, request.manifest_sha256, &request.trusted_keys).await?;
-        inspect::plan(request, manifest).await
+        let cancel = request.cancel.clone();
+        let planned = cancel.or_drop(async {
+            let from = request.from.as_ref();
+            let manifest = self.manifest(from, request.manifest_sha256, &request.trusted_keys).await?;
+            let mut plan = inspect::plan(request, manifest).await?;
+            plan.not_recorded = self.put_back(&plan).await?;
+            plan.notices.extend(plan.not_recorded.clone());
+            Ok(plan)
+        });
+        planned.await.unwrap_or_else(|| {
+            Err(Error::new(Code::Cancelled, "planning the restore was cancelled; nothing was changed"))
+        })
     }
 
     async fn apply(&self, mut plan: RestorePlan, watch: &dyn Watch) -> Result<Restored> {
         // A lost lease stops this restore alone, not what else the caller may stop with it, and hurries nobody.
         let asked_to_stop = plan.request.cancel.clone();
         plan.request.cancel = asked_to_stop.child();
+        if let Some(why) = plan.not_recorded.take() {
+            watch.notice(&why);
+            let mut restored = self.carry_out_unrecorded(&plan, &asked_to_stop, watch).await?;
+            restored.notices.push(why);
+            return Ok(restored);
+        }
         match self.enter(&plan.manifest, watch).await? {
             Some(job) => self.record_and_carry_out(&plan, job, &asked_to_stop, watch).await,
             None => self.carry_out_unrecorded(&plan, &asked_to_stop, watch).await,

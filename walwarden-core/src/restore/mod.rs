@@ -122,7 +122,7 @@ pub struct RestoreRequest {
     /// Folder for what `pg_restore` reads, if not the engine's: a copy of the dump where it is copied, else an archive without
     /// rows.
     pub spool_dir: Option<PathBuf>,
-    /// Stops the job.
+    /// Stops the planning, and the restore unless [`RestorePlan::stopped_by`] names another.
     pub cancel: Cancel,
 }
 
@@ -176,6 +176,8 @@ pub struct RestorePlan {
     target_is_older: bool,
     dropped: Vec<String>,
     notices: Vec<String>,
+    /// Why no row is to tell of it, if so.
+    not_recorded: Option<String>,
 }
 
 impl RestorePlan {
@@ -225,6 +227,13 @@ impl RestorePlan {
     /// What the operator should know.
     pub fn notices(&self) -> &[String] {
         &self.notices
+    }
+
+    /// The same, stopped by this when it is applied, and no longer by what stopped the planning.
+    #[must_use]
+    pub fn stopped_by(mut self, cancel: Cancel) -> Self {
+        self.request.cancel = cancel;
+        self
     }
 
     /// What may be left in the target by a restore that was cut off at a moment that nobody knows.

@@ -29,51 +29,42 @@ pub struct Sealed {
 
 /// What a restore will do.
 #[napi]
-pub struct Plan {
-    plan: RestorePlan,
-    cancel: walwarden_core::watch::Cancel,
-}
+pub struct Plan(RestorePlan);
 
 #[napi]
 impl Plan {
     /// The database that will hold the data.
     #[napi(getter)]
     pub fn database(&self) -> &str {
-        self.plan.database()
+        self.0.database()
     }
 
     #[napi(getter)]
     pub fn target_version(&self) -> &str {
-        self.plan.target_version()
+        self.0.target_version()
     }
 
     /// In place: whether a failure leaves the old contents as they were.
     #[napi(getter)]
     pub fn in_one_transaction(&self) -> bool {
-        self.plan.in_one_transaction()
+        self.0.in_one_transaction()
     }
 
     /// Whether the dump is first copied into the spool folder.
     #[napi(getter)]
     pub fn spools(&self) -> bool {
-        self.plan.spools()
+        self.0.spools()
     }
 
     /// In place: what is in the target now.
     #[napi(getter)]
     pub fn dropped(&self) -> Vec<String> {
-        self.plan.dropped().to_vec()
+        self.0.dropped().to_vec()
     }
 
     #[napi(getter)]
     pub fn notices(&self) -> Vec<String> {
-        self.plan.notices().to_vec()
-    }
-
-    /// Asks its restore to stop.
-    #[napi]
-    pub fn cancel(&self) {
-        self.cancel.cancel();
+        self.0.notices().to_vec()
     }
 }
 
@@ -226,8 +217,7 @@ impl Engine {
     ) -> napi::Result<Object<'env>> {
         let options = options.of(manifest_sha256, target, mode);
         let (engine, from, cancel) = (self.0.clone(), Arc::clone(&storage.storage), cancel.0.clone());
-        let stop = cancel.clone();
-        start(env, async move { engine.plan(options, from, stop).await }, |plan| Plan { plan, cancel })
+        start(env, async move { engine.plan(options, from, cancel).await }, Plan)
     }
 
     #[napi(ts_return_type = "Promise<Restored | Failure>")]
@@ -235,11 +225,13 @@ impl Engine {
         &self,
         env: &'env Env,
         plan: &Plan,
+        cancel: &Cancel,
         #[napi(ts_arg_type = "(event: Event | null) => void")] told: Option<Told>,
     ) -> napi::Result<Object<'env>> {
-        let (engine, plan, told) = (self.0.clone(), plan.plan.clone(), told.map(Arc::new));
+        let (engine, plan, cancel) = (self.0.clone(), plan.0.clone(), cancel.0.clone());
+        let told = told.map(Arc::new);
         let work = async move {
-            let restored = engine.restore(plan, told.as_ref().map(listener)).await;
+            let restored = engine.restore(plan, told.as_ref().map(listener), cancel).await;
             heard(told, restored).await
         };
         start(env, work, |restored| {

@@ -88,10 +88,15 @@ impl<A: JsValuesTupleIntoVec + 'static, T: Answer> Method<'_, A, T> {
         let answer = call.call_async_catch(arguments).await.map_err(garbage)?;
         match answer.await.map_err(garbage)? {
             Either::A(value) => Ok(value),
-            Either::B(Thrown { code, message }) => Err(match code.as_deref().and_then(Code::from_text) {
-                Some(code) => Error::new(code, message),
-                None => failed(component, format_args!("{name}() {message}")),
-            }),
+            Either::B(Thrown { code, message }) => {
+                Err(match (code.as_deref().and_then(Code::from_text), code) {
+                    (Some(code), _) => Error::new(code, message),
+                    (None, Some(code)) => {
+                        failed(component, format_args!("{name}() threw {message} [{code}]"))
+                    }
+                    (None, None) => failed(component, format_args!("{name}() {message}")),
+                })
+            }
         }
     }
 }

@@ -30,6 +30,9 @@ def wait(job: Job[T]) -> T:
             job.cancel()
             job.future.exception()
         raise
+    finally:
+        # An exception holds this frame, and the job holds the exception: nobody would ever let go of either.
+        del job
 
 
 async def wait_async(job: Job[T]) -> T:
@@ -47,3 +50,5 @@ async def wait_async(job: Job[T]) -> T:
         if not ended.cancelled():
             ended.exception()  # told to whoever cancelled as the cancellation itself
         raise
+    finally:
+        del job, ended

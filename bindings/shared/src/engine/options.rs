@@ -58,7 +58,7 @@ impl BackupOptions {
         cancel: Cancel,
     ) -> Result<BackupRequest> {
         let database_id = parsed("database_id", &self.database_id)?;
-        let mut request = BackupRequest::new(database_id, dsn(&self.source)?, clients, to);
+        let mut request = BackupRequest::new(database_id, dsn("source", &self.source)?, clients, to);
         request.options = self.dump;
         request.options.compression = self.compression.as_deref().map(str::parse).transpose()?;
         request.globals = self.globals;
@@ -113,7 +113,8 @@ impl RestoreOptions {
         let keys = keys(&self.public_keys)?;
         let mode = self.mode.parse()?;
         let manifest = parsed("manifest_sha256", &self.manifest_sha256)?;
-        let mut request = RestoreRequest::new(manifest, from, keys, dsn(&self.target)?, mode, clients);
+        let mut request =
+            RestoreRequest::new(manifest, from, keys, dsn("target", &self.target)?, mode, clients);
         request.from_destination = self.from_destination;
         request.created_database = self.created_database;
         request.confirm_destructive = self.confirm_destructive;
@@ -166,9 +167,11 @@ pub(super) fn seconds(name: &str, seconds: f64) -> Result<Duration> {
     })
 }
 
-fn dsn(text: &str) -> Result<Dsn> {
+fn dsn(name: &str, text: &str) -> Result<Dsn> {
     let variables = std::env::vars_os();
-    Dsn::parse(text)?.with_environment(
+    let parsed =
+        Dsn::parse(text).map_err(|error| error.with_message(|message| format!("{name}: {message}")))?;
+    parsed.with_environment(
         variables.filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?))),
     )
 }
