@@ -75,9 +75,9 @@ function having(words: string, given: object, methods: readonly string[]): strin
 function calls(storage: Storage): Engine.StorageCalls {
   return {
     upload: (name) => answered(async () => uploading(fit('upload', await storage.upload(name)))),
-    size: (name) => answered(async () => fit('size', await storage.size(name))),
+    size: (name) => answered(async () => fit('size', (await storage.size(name)) ?? null)),
     read: (name, start, length) => answered(async () => copy(fit('octets', await storage.read(name, start, length)))),
-    list: (prefix) => answered(async () => fit('listed', await storage.list(prefix)).map(([name, sizeBytes]) => ({ name, sizeBytes }))),
+    list: (prefix) => answered(async () => fit('listed', gathered(await storage.list(prefix))).map(([name, sizeBytes]) => ({ name, sizeBytes }))),
     abandon: (name, upload) => silent(() => storage.abandon(name, upload)),
     putIfAbsent: () => answered(async () => fit('flag', await storage.putIfAbsent())),
   };
@@ -106,12 +106,22 @@ async function answered<T>(call: () => Promise<T>): Promise<T | Engine.Thrown> {
   try {
     return await answer;
   } catch (error) {
-    // By its name: both packages have the class, and there may be several copies of either.
-    if (error instanceof Error && error.name === 'WalwardenError') return { code: String((error as WalwardenError).code), message: error.message };
-    return { message: error instanceof Unfit ? error.message : `threw ${text(error)}` };
+    return thrown(error);
   } finally {
     awaited.delete(answer);
   }
+}
+
+function thrown(error: unknown): Engine.Thrown {
+  if (error instanceof Unfit) return { message: error.message };
+  try {
+    // By its name: both packages have the class, and there may be several copies of either.
+    const { name, code, message } = error as WalwardenError;
+    if (error instanceof Error && name === 'WalwardenError' && code !== undefined) return { code: text(code), message: text(message) };
+  } catch {
+    // Its members cannot even be read.
+  }
+  return { message: `threw ${text(error)}` };
 }
 
 async function silent(call: () => unknown): Promise<null | Engine.Thrown> {
@@ -128,6 +138,12 @@ function fit<T>(shape: Shape, answer: T, name = 'it'): T {
   const told = unlike(shape, answer);
   if (told !== undefined) throw new Unfit(`returned what it must not: ${name} ${told}`);
   return answer;
+}
+
+/** The members of what can be gone through, and everything else as it is. */
+function gathered<T>(members: Iterable<T>): readonly T[] {
+  const given: unknown = members;
+  return typeof given === 'object' && given !== null && Symbol.iterator in given ? [...members] : (given as readonly T[]);
 }
 
 /** In memory that nobody else can change or take away. */

@@ -11,15 +11,20 @@ export function load<Module>(): Module {
   const packages = Object.keys(optionalDependencies);
   const source = 'Build one from source: docs/node.md of the repository.';
   const name = packages.find((name) => name.endsWith(`-${platform}`) || name.endsWith(`-${platform}-gnu`));
-  if (!name) throw new Error(`Walwarden has no native module for ${platform}, only ${packages.join(', ') || 'none at all'}. ${source}`);
+  if (!name) throw missing(`Walwarden has no native module for ${platform}, only ${packages.join(', ') || 'none at all'}. ${source}`);
   try {
     return require(name) as Module;
   } catch (cause) {
     const advice = isAbsent(cause, name)
       ? 'is not installed. Install again on this machine, optional dependencies included.'
       : `cannot be loaded. ${source}`;
-    throw new Error(`Walwarden's native module for ${platform}, the package ${name}, ${advice}`, { cause });
+    throw missing(`Walwarden's native module for ${platform}, the package ${name}, ${advice}`, cause);
   }
+}
+
+/** With a code by which the commands tell it from a defect. */
+function missing(message: string, cause?: unknown): Error {
+  return Object.assign(new Error(message, { cause }), { code: 'ERR_WALWARDEN_NATIVE' });
 }
 
 function isAbsent(cause: unknown, name: string): boolean {

@@ -111,8 +111,7 @@ test('a native module that is not there is told, by its platform and its package
       writeFileSync(join(elsewhere, 'node_modules', name, 'index.js'), String(text));
     }
     const command = spawnSync(process.execPath, [join(elsewhere, 'bin/walwarden-verify.js'), '--version'], { encoding: 'utf8' });
-    assert.match(command.stderr, /^walwarden-verify: Walwarden[^\n]*\n(  because: [^]*)?$/);
-    assert.ok(!command.stderr.includes('    at '), command.stderr);
+    assert.match(command.stderr, /^walwarden-verify: Walwarden[^\n]*\n$/);
     assert.equal(command.status, 2);
     return () => createRequire(__filename)(join(elsewhere, 'dist/verifier.js')) as unknown;
   };

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use pyo3::conversion::FromPyObjectOwned;
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
-use pyo3::types::{PyByteArray, PyBytes, PyMapping, PySequence, PyString};
+use pyo3::types::{PyByteArray, PyBytes, PyMapping, PyString};
 
 use crate::own::Octets;
 
@@ -23,19 +23,25 @@ impl<'a, 'py> FromPyObject<'a, 'py> for Given {
         if let Ok(bytes) = object.extract() {
             return Ok(Given::Bytes(bytes));
         }
-        object.extract().map(Given::Path).map_err(|_| must_be("a path or bytes", &object))
+        let path = object.extract().map(Given::Path);
+        let is_path = object.is_instance_of::<PyString>() || object.hasattr("__fspath__")?;
+        if is_path { path } else { path.map_err(|_| must_be("a path or bytes", &object)) }
     }
 }
 
-/// The members of a sequence. A text, whose members are letters, is one that should have been put into a list.
+/// The members of whatever can be gone through. A text, whose members are letters, is one that should have been put into a list.
 pub(crate) fn list<'py, T: FromPyObjectOwned<'py>>(given: &Bound<'py, PyAny>) -> PyResult<Vec<T>> {
     let text = given.is_instance_of::<PyString>()
         || given.is_instance_of::<PyBytes>()
         || given.is_instance_of::<PyByteArray>();
-    if text || given.cast::<PySequence>().is_err() {
+    if text || given.cast::<PyMapping>().is_ok() {
         return Err(must_be("a list", given));
     }
-    given.try_iter()?.map(|member| member?.extract().map_err(Into::into)).collect()
+    given
+        .try_iter()
+        .map_err(|_| must_be("a list", given))?
+        .map(|member| member?.extract().map_err(Into::into))
+        .collect()
 }
 
 /// A mapping from texts to texts, of which some may be secrets.

@@ -89,8 +89,6 @@ impl Own {
                     .map_err(|error| crossed(py, component, &error))?;
                 if answer.hasattr("__await__").unwrap_or(false) {
                     let told = format_args!("{method}() returned what must be awaited: it must not be async");
-                    // Nobody is to be told besides that it was never awaited.
-                    let _ = answer.call_method0("close");
                     return Err(failed(component, told));
                 }
                 answer.extract::<T>().map_err(|error| {

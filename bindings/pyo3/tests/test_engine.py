@@ -142,6 +142,7 @@ class Broken(DictStorage):
         ("read", "hangs", "did not answer within 0.5 s"),
     ],
 )
+@pytest.mark.filterwarnings("ignore:coroutine .* was never awaited")
 def test_a_storage_that_misbehaves_fails_the_job_and_nothing_else(
     server: Server, shop: str, key: walwarden.FileKey, tmp_path: Path, method: str, how: str, told: str
 ) -> None:

@@ -51,26 +51,29 @@ impl BackupRunner for BackupConductor {
             database_id: Some(request.database_id.clone()),
         };
         let run = Run { parts: &self.parts, request: &request, subject, watch };
-        let opened = request.cancel.or_grace(Duration::ZERO, async {
-            run.open_chain().await?;
-            run.sweep().await
-        });
-        opened.await.unwrap_or_else(|| Err(run.cancelled_before()))?;
+        let opened = request.cancel.or_grace(Duration::ZERO, run.open_chain()).await;
+        opened.unwrap_or_else(|| Err(run.cancelled_before()))?;
         run.refuse_put_back().await?;
+        let swept = request.cancel.or_grace(Duration::ZERO, run.sweep()).await;
+        swept.unwrap_or_else(|| Err(run.cancelled_before()))?;
+        let mut entered = None;
         let mut left = VecDeque::from(run.unfinished().await?);
         loop {
             let (job, is_new) = match left.pop_front() {
                 Some(job) => (run.wait_for_lease(job).await?, false),
                 None => (run.enter().await?, true),
             };
+            let id = job.id;
+            if is_new {
+                entered = Some(id);
+            }
+            if entered == Some(id) && job.state == JobState::Cancelled {
+                return Err(Error::new(Code::Cancelled, format!("the backup was cancelled job={id}")));
+            }
             if job.is_finished() {
                 continue; // by the worker that held it
             }
-            if !is_new {
-                watch.notice(&format!("carrying on with the interrupted backup {}", job.id));
-            }
-            let id = job.id;
-            match run.drive(job).await {
+            match run.drive(job, is_new).await {
                 Ok(Some((sealed, dumped_now))) if is_new || dumped_now => return Ok(sealed),
                 Ok(Some(_)) => {
                     watch.notice("its dump was complete already; it is sealed now, and a new backup follows");
@@ -81,6 +84,11 @@ impl BackupRunner for BackupConductor {
                 Err(error) if !is_new && error.code() == Code::ObjectExists => {
                     watch.notice(&format!("{error}; a new backup follows"));
                 }
+                // Somebody else's job, and nobody asked this run to stop.
+                Err(error)
+                    if entered != Some(id)
+                        && error.code() == Code::Cancelled
+                        && !run.request.cancel.is_cancelled() => {}
                 Err(error) => return Err(error),
             }
         }
@@ -203,7 +211,7 @@ impl Run<'_> {
 
     /// Claims the job and works on it until it is sealed or has ended otherwise. Also says whether the dump was taken in this
     /// run; none where another worker claimed it first.
-    async fn drive(&self, mut job: Job) -> Result<Option<(SealedBackup, bool)>> {
+    async fn drive(&self, mut job: Job, is_new: bool) -> Result<Option<(SealedBackup, bool)>> {
         let mut is_begun = false;
         loop {
             let held = match self.take_up(&mut job).await {
@@ -211,6 +219,9 @@ impl Run<'_> {
                 Err(error) if !is_begun && error.code() == Code::JobHeld => return Ok(None),
                 Err(error) => return Err(error),
             };
+            if !is_begun && !is_new {
+                self.watch.notice(&format!("carrying on with the interrupted backup {}", job.id));
+            }
             is_begun = true;
             let attempt =
                 Attempt { parts: self.parts, request: self.request, held: &held, watch: self.watch };
@@ -324,6 +335,7 @@ impl Run<'_> {
 
     async fn publish(&self) {
         self.mirror().publish_or_tell(&self.request.cancel, TIDY_UP_GRACE, self.watch).await;
+        self.parts.catalog.settle().await;
     }
 }
 

@@ -144,4 +144,8 @@ pub trait Catalog: Debug + Send + Sync + 'static {
     /// `job-state` when the subject has a chain already, with `chain-damaged` when the rows contradict each other, the
     /// subject or the jobs.
     async fn adopt(&self, subject: &Subject, rows: Vec<Row>, jobs: Vec<Job>) -> Result<()>;
+
+    /// Called when a job has ended and all of it is written: brings what was committed into the one file that people keep,
+    /// where there is such a file and something lies beside it. Nothing is lost where that fails.
+    async fn settle(&self) {}
 }

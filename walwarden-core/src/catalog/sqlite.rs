@@ -72,17 +72,9 @@ impl Catalog for SqliteCatalog {
                 writes::mirrored(&self.database, &subject, through_seq).await
             }
             Write::Checkpoint { subject, size, note } => {
-                let written = writes::checkpoint(&self.database, &subject, size, note).await;
-                self.database.fold_log().await;
-                written
+                writes::checkpoint(&self.database, &subject, size, note).await
             }
-            of_a_job => {
-                let written = writes::carry_out(&self.database, of_a_job).await?;
-                if written.job.as_ref().is_some_and(Job::is_finished) {
-                    self.database.fold_log().await;
-                }
-                Ok(written)
-            }
+            of_a_job => writes::carry_out(&self.database, of_a_job).await,
         }
     }
 
@@ -107,8 +99,10 @@ impl Catalog for SqliteCatalog {
     }
 
     async fn adopt(&self, subject: &Subject, rows: Vec<Row>, jobs: Vec<Job>) -> Result<()> {
-        adoption::adopt(&self.database, subject, &rows, &jobs).await?;
+        adoption::adopt(&self.database, subject, &rows, &jobs).await
+    }
+
+    async fn settle(&self) {
         self.database.fold_log().await;
-        Ok(())
     }
 }

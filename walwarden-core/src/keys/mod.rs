@@ -71,6 +71,7 @@ impl Keys {
             };
             changes.push(KeyChange { subject, outcome });
         }
+        self.parts.catalog.settle().await;
         Ok(changes)
     }
 
@@ -110,6 +111,7 @@ impl Keys {
             };
             changes.push(KeyChange { subject, outcome });
         }
+        self.parts.catalog.settle().await;
         Ok(changes)
     }
 

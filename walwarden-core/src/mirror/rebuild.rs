@@ -105,6 +105,7 @@ impl Rebuilder {
     /// and the catalogue's own errors. Chains entered before the error stay.
     pub async fn rebuild(&self, from: &dyn Storage, options: &RebuildOptions) -> Result<Vec<Rebuilt>> {
         let mut rebuilt = Vec::new();
+        let mut compared = Ok(());
         for (subject, chains) in find(from).await? {
             if options.only.is_some() && subject.database_id != options.only {
                 continue;
@@ -112,7 +113,7 @@ impl Rebuilder {
             if self.parts.catalog.chain(&subject).await?.is_some() {
                 let mirror =
                     Mirror { parts: &self.parts, storage: from, subject: &subject, may_begin: false };
-                mirror.refuse_put_back().await?;
+                compared = compared.and(mirror.refuse_put_back().await);
                 continue;
             }
             let trust = Trust { from, subject: &subject, trusted_keys: &options.trusted_keys };
@@ -126,7 +127,8 @@ impl Rebuilder {
             let found = &chains[&chain_id];
             rebuilt.push(self.enter(&trust, chain_id, found, notices, options).await?);
         }
-        Ok(rebuilt)
+        self.parts.catalog.settle().await;
+        compared.map(|()| rebuilt)
     }
 
     async fn enter(

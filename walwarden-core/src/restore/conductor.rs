@@ -71,7 +71,8 @@ impl RestoreConductor {
         job.object_name(BackupObject::Manifest).map(Some)
     }
 
-    /// Why a restore must not be recorded: the catalogue was put back, and each row would be one of a second history.
+    /// What to say where the catalogue may have been put back. The restore is recorded all the same: whoever can write where
+    /// the backup lies could otherwise have none recorded.
     async fn put_back(&self, plan: &RestorePlan) -> Result<Option<String>> {
         let subject = subject(&plan.manifest);
         if self.parts.catalog.chain(&subject).await?.is_none() {
@@ -79,12 +80,9 @@ impl RestoreConductor {
         }
         let storage = plan.request.from.as_ref();
         let mirror = Mirror { parts: &self.parts, storage, subject: &subject, may_begin: false };
-        Ok(mirror
-            .refuse_put_back()
-            .await
-            .err()
-            .filter(|error| error.code() == Code::ChainDamaged)
-            .map(|error| format!("the restore is not recorded: {}", error.with_causes())))
+        Ok(mirror.refuse_put_back().await.err().filter(|error| error.code() == Code::ChainDamaged).map(
+            |error| format!("the audit chain is not the one beside the backup: {}", error.with_causes()),
+        ))
     }
 
     /// Enters a job where this installation keeps the chain of the backup's database.
@@ -201,10 +199,12 @@ impl RestoreConductor {
         if let Err(error) = recorded {
             watch.notice(&format!("the end of the restore could not be recorded: {}", error.with_causes()));
         }
+        self.parts.catalog.settle().await;
         if plan.request.from_destination {
             let storage = plan.request.from.as_ref();
             let mirror = Mirror { parts: &self.parts, storage, subject: &subject, may_begin: false };
             mirror.publish_or_tell(asked_to_stop, PUBLISH_GRACE, watch).await;
+            self.parts.catalog.settle().await;
         }
         outcome
     }
@@ -312,8 +312,7 @@ impl RestoreSession for RestoreConductor {
             let from = request.from.as_ref();
             let manifest = self.manifest(from, request.manifest_sha256, &request.trusted_keys).await?;
             let mut plan = inspect::plan(request, manifest).await?;
-            plan.not_recorded = self.put_back(&plan).await?;
-            plan.notices.extend(plan.not_recorded.clone());
+            plan.notices.extend(self.put_back(&plan).await?);
             Ok(plan)
         });
         planned.await.unwrap_or_else(|| {
@@ -325,12 +324,6 @@ impl RestoreSession for RestoreConductor {
         // A lost lease stops this restore alone, not what else the caller may stop with it, and hurries nobody.
         let asked_to_stop = plan.request.cancel.clone();
         plan.request.cancel = asked_to_stop.child();
-        if let Some(why) = plan.not_recorded.take() {
-            watch.notice(&why);
-            let mut restored = self.carry_out_unrecorded(&plan, &asked_to_stop, watch).await?;
-            restored.notices.push(why);
-            return Ok(restored);
-        }
         match self.enter(&plan.manifest, watch).await? {
             Some(job) => self.record_and_carry_out(&plan, job, &asked_to_stop, watch).await,
             None => self.carry_out_unrecorded(&plan, &asked_to_stop, watch).await,

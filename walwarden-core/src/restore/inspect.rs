@@ -98,7 +98,6 @@ pub(super) async fn plan(request: RestoreRequest, manifest: VerifiedManifest) ->
         }
     };
     Ok(RestorePlan {
-        not_recorded: None,
         target_version: server.version.clone(),
         client: choice.client.clone(),
         database,

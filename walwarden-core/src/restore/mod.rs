@@ -176,8 +176,6 @@ pub struct RestorePlan {
     target_is_older: bool,
     dropped: Vec<String>,
     notices: Vec<String>,
-    /// Why no row is to tell of it, if so.
-    not_recorded: Option<String>,
 }
 
 impl RestorePlan {
