@@ -153,6 +153,17 @@ async fn a_pg_dump_that_hangs_is_cancelled_promptly_and_dies() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_backup_that_is_cancelled_beforehand_writes_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let home = Home::open(folder.path()).await;
+    let request = home.request("host=127.0.0.1 port=1 user=u dbname=d").await;
+    request.cancel.cancel();
+    let error = home.engine.backup().run(request, &Unwatched).await.unwrap_err();
+    assert_eq!(error.code(), Code::Cancelled);
+    assert!(home.rows().await.is_empty() && home.listed().await.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn cancelling_between_two_attempts_ends_the_job_without_another() {
     let source = shop().await;
     let program = Program::new("echo >>\"$HERE/runs\"; kill -KILL $$");

@@ -51,6 +51,9 @@ impl BackupRunner for BackupConductor {
             database_id: Some(request.database_id.clone()),
         };
         let run = Run { parts: &self.parts, request: &request, subject, watch };
+        if request.cancel.is_cancelled() {
+            return Err(run.cancelled_before());
+        }
         let opened = request.cancel.or_grace(Duration::ZERO, run.open_chain()).await;
         opened.unwrap_or_else(|| Err(run.cancelled_before()))?;
         run.refuse_put_back().await?;
