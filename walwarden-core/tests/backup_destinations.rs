@@ -10,12 +10,11 @@ use std::process::Command;
 use std::sync::Arc;
 
 use scene::bucket::UNCOMPRESSED;
-use scene::{Home, SHOP, Setup, clients};
+use scene::{Home, SHOP, Setup};
 use walwarden_core::backup::{BackupRunner, SealedBackup};
 use walwarden_core::catalog::JobState;
 use walwarden_core::clock::SystemRandom;
-use walwarden_core::manifest::ManifestSigner;
-use walwarden_core::restore::{Mode, RestoreRequest, RestoreSession};
+use walwarden_core::restore::{Mode, RestoreSession};
 use walwarden_core::source::{Dsn, fingerprint};
 use walwarden_core::storage::{
     Abilities, Fetched, Listed, LocalStorage, Location, ObjectName, Options, Storage, StorageExt, Upload,
@@ -51,14 +50,7 @@ async fn round_trip(storage: Arc<dyn Storage>) {
 }
 
 async fn restored(home: &Home, sealed: &SealedBackup) -> String {
-    let mut request = RestoreRequest::new(
-        sealed.manifest_sha256,
-        Arc::clone(&home.storage),
-        vec![*home.signer.public_key()],
-        Dsn::parse(&shared(17).dsn("postgres")).unwrap(),
-        Mode::NewDatabase,
-        clients().await,
-    );
+    let mut request = home.restore_request(sealed, &shared(17).dsn("postgres"), Mode::NewDatabase).await;
     request.created_database = Some(format!("copy_{}", sealed.job_id));
     let plan = home.engine.restore().plan(request).await.unwrap();
     home.engine.restore().apply(plan, &Unwatched).await.unwrap().database

@@ -7,7 +7,7 @@ mod scene;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use scene::{Diary, Home, SHOP, Setup, clients};
+use scene::{Diary, Home, SHOP, Setup};
 use walwarden_core::Code;
 use walwarden_core::backup::BackupRunner;
 use walwarden_core::catalog::Catalog;
@@ -15,8 +15,7 @@ use walwarden_core::clock::SystemRandom;
 use walwarden_core::export::ExportRequest;
 use walwarden_core::manifest::ManifestSigner;
 use walwarden_core::mirror::{RebuildOptions, Rebuilt};
-use walwarden_core::restore::{Mode, RestoreRequest, RestoreSession};
-use walwarden_core::source::Dsn;
+use walwarden_core::restore::{Mode, RestoreSession};
 use walwarden_core::storage::LocalStorage;
 use walwarden_core::watch::Unwatched;
 use walwarden_testkit::postgres::shared;
@@ -82,14 +81,7 @@ async fn a_catalogue_that_was_put_back_does_not_fork_its_chain() {
     let refused = home.engine.evidence().export(&request, Vec::new()).await.unwrap_err();
     assert_eq!(refused.code(), Code::ChainDamaged, "{refused:?}");
     // A restore is never refused for it, but says so.
-    let mut request = RestoreRequest::new(
-        sealed.manifest_sha256,
-        Arc::clone(&home.storage),
-        vec![*home.signer.public_key()],
-        Dsn::parse(&shared(17).dsn("postgres")).unwrap(),
-        Mode::NewDatabase,
-        clients().await,
-    );
+    let mut request = home.restore_request(&sealed, &shared(17).dsn("postgres"), Mode::NewDatabase).await;
     request.created_database = Some(format!("copy_{}", sealed.job_id));
     request.from_destination = true;
     let plan = home.engine.restore().plan(request).await.unwrap();

@@ -5,10 +5,9 @@ mod scene;
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::Arc;
 
 use scene::restore::{Scene, content, unique};
-use scene::{Diary, Home, SHOP, clients};
+use scene::{Diary, Home, SHOP};
 use walwarden_core::Code;
 use walwarden_core::Error;
 use walwarden_core::backup::SealedBackup;
@@ -109,14 +108,7 @@ async fn a_new_database_keeps_its_properties_and_its_awkward_name() {
     let sealed = home.backup(&source.dsn(name)).await.unwrap();
 
     let target = Postgres::start(18);
-    let request = RestoreRequest::new(
-        sealed.manifest_sha256,
-        Arc::clone(&home.storage),
-        vec![*home.signer.public_key()],
-        Dsn::parse(&target.dsn("postgres")).unwrap(),
-        Mode::NewDatabase,
-        clients().await,
-    );
+    let request = home.restore_request(&sealed, &target.dsn("postgres"), Mode::NewDatabase).await;
     let plan = home.engine.restore().plan(request.clone()).await.unwrap();
     home.engine.restore().apply(plan, &Diary::default()).await.unwrap();
     assert_eq!(content(&source, name).await, content(&target, name).await);

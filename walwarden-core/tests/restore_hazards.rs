@@ -3,6 +3,7 @@
 
 mod scene;
 
+use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
@@ -70,13 +71,20 @@ async fn in_place_into_an_older_server_has_no_transaction_and_says_so() {
     assert_eq!(content(scene.postgres, &scene.source).await, content(server, &database).await);
 }
 
+/// Takes connections while it lives, and says nothing.
+fn silent_target(connect_timeout: u32) -> (TcpListener, Dsn) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let dsn = format!("postgres://u@127.0.0.1:{port}/d?connect_timeout={connect_timeout}");
+    (listener, Dsn::parse(&dsn).unwrap())
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_target_that_takes_the_connection_and_stays_silent_is_target_unreachable() {
     let scene = Scene::new(17).await;
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let port = listener.local_addr().unwrap().port();
+    let (_listener, target) = silent_target(1);
     let mut request = scene.named(&unique("silent")).await;
-    request.target = Dsn::parse(&format!("postgres://u@127.0.0.1:{port}/d?connect_timeout=1")).unwrap();
+    request.target = target;
     let session = scene.home.engine.restore();
     let planned = tokio::time::timeout(Duration::from_secs(10), session.plan(request)).await;
     let error = planned.expect("the login ends by itself").unwrap_err();
@@ -86,10 +94,9 @@ async fn a_target_that_takes_the_connection_and_stays_silent_is_target_unreachab
 #[tokio::test(flavor = "multi_thread")]
 async fn planning_stops_when_it_is_asked_to() {
     let scene = Scene::new(17).await;
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let port = listener.local_addr().unwrap().port();
+    let (listener, target) = silent_target(600);
     let mut request = scene.named(&unique("silent")).await;
-    request.target = Dsn::parse(&format!("postgres://u@127.0.0.1:{port}/d?connect_timeout=600")).unwrap();
+    request.target = target;
     let (cancel, session) = (request.cancel.clone(), scene.home.engine.restore());
     let planning = tokio::spawn(async move { session.plan(request).await });
     // It waits for the target by now.

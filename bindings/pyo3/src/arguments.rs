@@ -54,6 +54,10 @@ pub(crate) fn texts(given: &Bound<'_, PyAny>) -> PyResult<Option<BTreeMap<String
 }
 
 fn must_be(what: &str, given: &Bound<'_, PyAny>) -> PyErr {
-    let class = given.get_type().name().map_or_else(|_| "?".to_owned(), |name| name.to_string());
-    PyTypeError::new_err(format!("must be {what}, not {class}"))
+    PyTypeError::new_err(format!("must be {what}, not {}", class(given)))
+}
+
+/// The name of an object's class, which is told where the object may be a secret.
+pub(crate) fn class(object: &Bound<'_, PyAny>) -> String {
+    object.get_type().name().map_or_else(|_| "?".to_owned(), |name| name.to_string())
 }

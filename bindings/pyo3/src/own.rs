@@ -17,7 +17,7 @@ use walwarden_bindings::process::PerProcess;
 use walwarden_core::verify::canonical;
 use walwarden_core::{Code, Error, Result};
 
-use crate::arguments::list;
+use crate::arguments::{class, list};
 use crate::failure::{OrRaise as _, crossed, raised};
 use crate::interpreter::{enter, gone};
 
@@ -40,8 +40,7 @@ const STORAGE_METHODS: [&str; 6] = ["upload", "size", "read", "list", "abandon",
 
 /// The error of an argument that is not what it is given as.
 fn refused(object: &Bound<'_, PyAny>, told: &str) -> PyErr {
-    let class = object.get_type().name().map_or_else(|_| "?".to_owned(), |name| name.to_string());
-    raised(object.py(), Failure::argument(format!("{told} class={class}")))
+    raised(object.py(), Failure::argument(format!("{told} class={}", class(object))))
 }
 
 impl Own {

@@ -354,11 +354,14 @@ def test_a_cancelled_restore_leaves_nothing_and_records_that_it_was_stopped(
     server.sql("postgres", "drop database never_seen")
 
 
-def test_control_c_records_that_it_was_stopped(server: Server, shop: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_control_c_records_that_it_was_stopped(
+    server: Server, shop: str, tmp_path: Path, number: signal.Signals
+) -> None:
     program = (
         "import sys, pathlib; sys.path.insert(0, sys.argv[3]); import walwarden, conftest, test_engine\n"
-        # Who runs the tests in the background may have them ignore it.
-        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        # Who runs the tests in the background may have them ignore Ctrl-C; for SIGTERM it is as the page says.
+        "import signal; signal.signal(int(sys.argv[6]), signal.default_int_handler)\n"
         "server = conftest.Server('127.0.0.1', int(sys.argv[4]), 'postgres', '', pathlib.Path(sys.argv[5]))\n"
         "folder = pathlib.Path(sys.argv[1])\n"
         "engine = conftest.open_engine(server, folder, signer=walwarden.FileKey.generate(folder / 'k.pem'))\n"
@@ -368,12 +371,12 @@ def test_control_c_records_that_it_was_stopped(server: Server, shop: str, tmp_pa
         "except KeyboardInterrupt: print(test_engine.kinds(engine)[-1])\n"
     )
     here = str(Path(__file__).parent)
-    arguments = [str(tmp_path), shop, here, str(server.port), str(server.bin_dir)]
+    arguments = [str(tmp_path), shop, here, str(server.port), str(server.bin_dir), str(int(number))]
     process = subprocess.Popen(
         [sys.executable, "-c", program, *arguments], stdout=subprocess.PIPE, text=True
     )
     assert process.stdout and process.stdout.readline() == "writing\n"
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
     assert process.communicate(timeout=30)[0] == "backup.cancelled\n"
 
 

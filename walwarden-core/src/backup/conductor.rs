@@ -11,7 +11,9 @@ use walwarden_verify::{JobId, Timestamp};
 
 use super::attempt::Attempt;
 use super::{BackupRequest, BackupRunner, SealedBackup};
-use crate::catalog::{Genesis, Job, JobKind, JobQuery, JobState, NewJob, Step, Write, object_name};
+use crate::catalog::{
+    CatalogExt, ChainRecord, Genesis, Job, JobKind, JobQuery, JobState, NewJob, Step, Write, object_name,
+};
 use crate::chain::Subject;
 use crate::clock::new_chain_id;
 use crate::engine::Parts;
@@ -71,7 +73,7 @@ impl BackupRunner for BackupConductor {
                 entered = Some(id);
             }
             if entered == Some(id) && job.state == JobState::Cancelled {
-                return Err(Error::new(Code::Cancelled, format!("the backup was cancelled job={id}")));
+                return Err(cancelled(id));
             }
             if job.is_finished() {
                 continue; // by the worker that held it
@@ -82,7 +84,7 @@ impl BackupRunner for BackupConductor {
                     watch.notice("its dump was complete already; it is sealed now, and a new backup follows");
                 }
                 // Another worker was quicker to take it up; it is waited for as any other that holds a job.
-                Ok(None) => left.push_front(run.read_again(id).await?),
+                Ok(None) => left.push_front(run.parts.catalog.job(id).await?),
                 // Left by a catalogue that is lost. The job has failed, but nothing is wrong with the next one.
                 Err(error) if !is_new && error.code() == Code::ObjectExists => {
                     watch.notice(&format!("{error}; a new backup follows"));
@@ -116,8 +118,10 @@ impl Run<'_> {
     /// Refuses a catalogue that was put back before it gets a row: each would be one of a second history. Whatever else
     /// stands in the way, and being cancelled meanwhile, is for the job to record.
     async fn refuse_put_back(&self) -> Result<()> {
-        let compared = self.request.cancel.or_grace(Duration::ZERO, self.mirror().refuse_put_back()).await;
-        match compared {
+        let record = self.chain().await?;
+        let mirror = self.mirror();
+        let comparing = mirror.refuse_put_back(&record);
+        match self.request.cancel.or_grace(Duration::ZERO, comparing).await {
             Some(Err(error)) if error.code() == Code::ChainDamaged => Err(error),
             _ => Ok(()),
         }
@@ -163,7 +167,7 @@ impl Run<'_> {
             let next = over.min(tokio::time::Instant::now() + LOOK_AGAIN);
             let waited = self.request.cancel.or_drop(tokio::time::sleep_until(next)).await;
             waited.ok_or_else(|| self.cancelled_before())?;
-            let again = self.read_again(job.id).await?;
+            let again = self.parts.catalog.job(job.id).await?;
             if again.is_finished() || next == over {
                 break again;
             }
@@ -182,13 +186,6 @@ impl Run<'_> {
         }
     }
 
-    async fn read_again(&self, id: JobId) -> Result<Job> {
-        let found = self.parts.catalog.jobs(JobQuery::one(id)).await?.into_iter().next();
-        found.ok_or_else(|| {
-            Error::new(Code::JobUnknown, format!("the job is gone from the catalogue job={id}"))
-        })
-    }
-
     fn cancelled_before(&self) -> Error {
         Error::new(Code::Cancelled, "the backup was cancelled before it began")
     }
@@ -203,10 +200,14 @@ impl Run<'_> {
         reported(self.watch, self.parts.catalog.write(Write::Enter(new)).await?)
     }
 
-    async fn last_row_at(&self) -> Result<Timestamp> {
-        let chain = self.parts.catalog.chain(&self.subject).await?.ok_or_else(|| {
+    async fn chain(&self) -> Result<ChainRecord> {
+        self.parts.catalog.chain(&self.subject).await?.ok_or_else(|| {
             Error::new(Code::Internal, format!("the chain vanished after it was opened {}", self.subject))
-        })?;
+        })
+    }
+
+    async fn last_row_at(&self) -> Result<Timestamp> {
+        let chain = self.chain().await?;
         let head = chain.audit.head().await?;
         let last = chain.audit.rows(head.seq, 1).await?;
         Ok(last.first().map_or(self.parts.clock.now(), |row| row.at))
@@ -215,17 +216,14 @@ impl Run<'_> {
     /// Claims the job and works on it until it is sealed or has ended otherwise. Also says whether the dump was taken in this
     /// run; none where another worker claimed it first.
     async fn drive(&self, mut job: Job, is_new: bool) -> Result<Option<(SealedBackup, bool)>> {
-        let mut is_begun = false;
+        let mut held = match self.take_up(&mut job).await {
+            Err(error) if error.code() == Code::JobHeld => return Ok(None),
+            claimed => claimed?,
+        };
+        if !is_new {
+            self.watch.notice(&format!("carrying on with the interrupted backup {}", job.id));
+        }
         loop {
-            let held = match self.take_up(&mut job).await {
-                Ok(held) => held,
-                Err(error) if !is_begun && error.code() == Code::JobHeld => return Ok(None),
-                Err(error) => return Err(error),
-            };
-            if !is_begun && !is_new {
-                self.watch.notice(&format!("carrying on with the interrupted backup {}", job.id));
-            }
-            is_begun = true;
             let attempt =
                 Attempt { parts: self.parts, request: self.request, held: &held, watch: self.watch };
             let ended =
@@ -261,6 +259,7 @@ impl Run<'_> {
                 return Err(error);
             }
             self.pause(&job, &error).await?;
+            held = self.take_up(&mut job).await?;
         }
     }
 
@@ -299,7 +298,7 @@ impl Run<'_> {
                     Err(error) => return Err(self.taken_over(job, error).await),
                 }
                 self.publish().await;
-                Err(Error::new(Code::Cancelled, format!("the backup was cancelled job={}", job.id)))
+                Err(cancelled(job.id))
             }
         }
     }
@@ -314,10 +313,10 @@ impl Run<'_> {
         if error.code() != Code::JobState {
             return error;
         }
-        let known = self.parts.catalog.jobs(JobQuery::one(job.id)).await;
-        let was_cancelled = known.is_ok_and(|jobs| jobs.iter().any(|job| job.state == JobState::Cancelled));
+        let known = self.parts.catalog.job(job.id).await;
+        let was_cancelled = known.is_ok_and(|job| job.state == JobState::Cancelled);
         match was_cancelled {
-            true => Error::new(Code::Cancelled, format!("the backup was cancelled job={}", job.id)),
+            true => cancelled(job.id),
             false => {
                 let message = format!("another worker took the backup over job={}", job.id);
                 Error::new(Code::JobHeld, message).with_source(error)
@@ -340,6 +339,10 @@ impl Run<'_> {
         self.mirror().publish_or_tell(&self.request.cancel, TIDY_UP_GRACE, self.watch).await;
         self.parts.catalog.settle().await;
     }
+}
+
+fn cancelled(id: JobId) -> Error {
+    Error::new(Code::Cancelled, format!("the backup was cancelled job={id}"))
 }
 
 /// Together well below the five seconds after which whoever asked to stop may lose patience.

@@ -1,13 +1,12 @@
 //! Checkpoints for witnesses, and those that come back from them.
 
-use std::sync::Arc;
-
 use bytes::Bytes;
 use walwarden_verify::checkpoint::{AddCheckpoint, Checkpoint, SignedNote, origin};
 use walwarden_verify::{DatabaseId, Sha256};
 
 use super::Exporter;
 use super::rows::{self, Summary};
+use crate::catalog::ChainRecord;
 use crate::chain::{AuditChain, ChainKeys, Subject};
 use crate::error::{Code, Error, Result};
 use crate::evidence;
@@ -19,7 +18,8 @@ impl Exporter {
     /// # Errors
     /// `database-unknown` when there is no chain; `argument-invalid` when it has not as many rows; the signer's.
     pub async fn checkpoint(&self, database_id: &DatabaseId, since: Option<u64>) -> Result<AddCheckpoint> {
-        let (subject, chain) = self.chain(database_id).await?;
+        let (subject, record) = self.chain(database_id).await?;
+        let chain = record.audit;
         let (tree, proof) = rows::tree_since(chain.as_ref(), since).await?;
         let signer = self.parts.signer_at(chain.as_ref(), tree.size()).await?;
         let note = evidence::checkpoint(&subject.org_id, chain.chain_id(), &tree, signer.as_ref()).await?;
@@ -66,7 +66,7 @@ impl Exporter {
         }
     }
 
-    pub(super) async fn chain(&self, database_id: &DatabaseId) -> Result<(Subject, Arc<dyn AuditChain>)> {
+    pub(super) async fn chain(&self, database_id: &DatabaseId) -> Result<(Subject, ChainRecord)> {
         let subject =
             Subject { org_id: self.parts.settings.org_id.clone(), database_id: Some(database_id.clone()) };
         let record = self.parts.catalog.chain(&subject).await?.ok_or_else(|| {
@@ -74,7 +74,7 @@ impl Exporter {
                 format!("nothing is recorded of this database until it is backed up database={database_id}");
             Error::new(Code::DatabaseUnknown, message)
         })?;
-        Ok((subject, record.audit))
+        Ok((subject, record))
     }
 }
 

@@ -158,12 +158,13 @@ impl Exporter {
         request: &ExportRequest,
         out: W,
     ) -> Result<(W, Exported)> {
-        let (subject, chain) = self.chain(&request.database_id).await?;
+        let (subject, record) = self.chain(&request.database_id).await?;
         for storage in &request.from {
             let mirror =
                 Mirror { parts: &self.parts, storage: storage.as_ref(), subject: &subject, may_begin: false };
-            mirror.refuse_put_back().await?;
+            mirror.refuse_put_back(&record).await?;
         }
+        let chain = record.audit;
         let given = request.checkpoint.as_deref().map(Given::parse).transpose()?;
         let through = given.as_ref().map(Given::size);
         let mut summary = Summary::of(chain.as_ref(), through).await?;

@@ -165,14 +165,14 @@ impl Mirror<'_> {
         Ok((through, head))
     }
 
-    /// Looks whether the destination holds other or more rows of this chain than the catalogue: what is signed then would be a second history.
+    /// Looks whether the destination holds other or more rows of this chain than the catalogue: what is signed then would be a
+    /// second history.
     ///
     /// # Errors
     /// `chain-damaged`; the store's.
-    pub(crate) async fn refuse_put_back(&self) -> Result<()> {
-        let record = self.chain().await?;
+    pub(crate) async fn refuse_put_back(&self, record: &ChainRecord) -> Result<()> {
         let (through, last) = self.stored_through(record.chain_id).await?;
-        self.agree(&record, through, last).await.map(drop)
+        self.agree(record, through, last).await.map(drop)
     }
 
     /// The chain's head, if the destination's rows are among its own.

@@ -94,9 +94,9 @@ impl Rebuilder {
     }
 
     /// Enters the chain of every database in the destination that the catalogue does not have, and the jobs it tells of.
-    /// A chain that it has is never replaced.
     /// Where there are several of one database, it is the newest that a trusted key signed a checkpoint of, for whoever
     /// can write to the destination can put a chain there; without any, the newest that says it began with such a key.
+    /// A chain that the catalogue has is never replaced.
     ///
     /// # Errors
     /// `chain-damaged` when segments are missing or contradict each other, or a trusted checkpoint contradicts them, and
@@ -110,10 +110,10 @@ impl Rebuilder {
             if options.only.is_some() && subject.database_id != options.only {
                 continue;
             }
-            if self.parts.catalog.chain(&subject).await?.is_some() {
+            if let Some(record) = self.parts.catalog.chain(&subject).await? {
                 let mirror =
                     Mirror { parts: &self.parts, storage: from, subject: &subject, may_begin: false };
-                compared = compared.and(mirror.refuse_put_back().await);
+                compared = compared.and(mirror.refuse_put_back(&record).await);
                 continue;
             }
             let trust = Trust { from, subject: &subject, trusted_keys: &options.trusted_keys };

@@ -75,14 +75,15 @@ impl RestoreConductor {
     /// the backup lies could otherwise have none recorded.
     async fn put_back(&self, plan: &RestorePlan) -> Result<Option<String>> {
         let subject = subject(&plan.manifest);
-        if self.parts.catalog.chain(&subject).await?.is_none() {
-            return Ok(None);
-        }
+        let Some(record) = self.parts.catalog.chain(&subject).await? else { return Ok(None) };
         let storage = plan.request.from.as_ref();
         let mirror = Mirror { parts: &self.parts, storage, subject: &subject, may_begin: false };
-        Ok(mirror.refuse_put_back().await.err().filter(|error| error.code() == Code::ChainDamaged).map(
-            |error| format!("the audit chain is not the one beside the backup: {}", error.with_causes()),
-        ))
+        Ok(match mirror.refuse_put_back(&record).await {
+            Err(error) if error.code() == Code::ChainDamaged => {
+                Some(format!("the audit chain is not the one beside the backup: {}", error.with_causes()))
+            }
+            _ => None,
+        })
     }
 
     /// Enters a job where this installation keeps the chain of the backup's database.
@@ -199,13 +200,12 @@ impl RestoreConductor {
         if let Err(error) = recorded {
             watch.notice(&format!("the end of the restore could not be recorded: {}", error.with_causes()));
         }
-        self.parts.catalog.settle().await;
         if plan.request.from_destination {
             let storage = plan.request.from.as_ref();
             let mirror = Mirror { parts: &self.parts, storage, subject: &subject, may_begin: false };
             mirror.publish_or_tell(asked_to_stop, PUBLISH_GRACE, watch).await;
-            self.parts.catalog.settle().await;
         }
+        self.parts.catalog.settle().await;
         outcome
     }
 }

@@ -16,6 +16,7 @@ use walwarden_core::catalog::{Catalog, JobState, SqliteCatalog};
 use walwarden_core::clock::{Clock, SystemClock, SystemRandom};
 use walwarden_core::export::ExportRequest;
 use walwarden_core::manifest::{FileKey, ManifestSigner};
+use walwarden_core::restore::{Mode, RestoreRequest};
 use walwarden_core::source::{ClientSearch, ClientSet, Dsn};
 use walwarden_core::storage::{LocalStorage, Storage};
 use walwarden_core::verify::{self, Verifier};
@@ -98,6 +99,18 @@ impl Home {
             Dsn::parse(dsn).unwrap(),
             clients().await,
             Arc::clone(&self.storage),
+        )
+    }
+
+    /// To restore one of its backups.
+    pub async fn restore_request(&self, sealed: &SealedBackup, target: &str, mode: Mode) -> RestoreRequest {
+        RestoreRequest::new(
+            sealed.manifest_sha256,
+            Arc::clone(&self.storage),
+            vec![*self.signer.public_key()],
+            Dsn::parse(target).unwrap(),
+            mode,
+            clients().await,
         )
     }
 

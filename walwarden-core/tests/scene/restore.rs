@@ -1,17 +1,15 @@
 //! A sealed backup and what restores of it are judged by.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use walwarden_core::Result;
 use walwarden_core::backup::SealedBackup;
-use walwarden_core::manifest::ManifestSigner;
 use walwarden_core::restore::{Mode, RestoreRequest, RestoreSession, Restored};
 use walwarden_core::source::{Dsn, TableContent, TableName, fingerprint};
 use walwarden_testkit::postgres::{Postgres, shared};
 
-use super::{Diary, Home, SHOP, clients};
+use super::{Diary, Home, SHOP};
 
 /// A sealed backup of a small shop, and a fresh target database name.
 pub struct Scene {
@@ -39,14 +37,7 @@ impl Scene {
     }
 
     pub async fn request(&self, target: &str, mode: Mode) -> RestoreRequest {
-        RestoreRequest::new(
-            self.sealed.manifest_sha256,
-            Arc::clone(&self.home.storage),
-            vec![*self.home.signer.public_key()],
-            Dsn::parse(&self.postgres.dsn(target)).unwrap(),
-            mode,
-            clients().await,
-        )
+        self.home.restore_request(&self.sealed, &self.postgres.dsn(target), mode).await
     }
 
     pub async fn named(&self, name: &str) -> RestoreRequest {

@@ -1,12 +1,4 @@
 #!/usr/bin/env node
 'use strict';
 
-let native;
-try {
-  ({ native } = require('../dist/native'));
-} catch (error) {
-  if (error.code !== 'ERR_WALWARDEN_NATIVE') throw error;
-  const because = error.cause ? ` (${String(error.cause.message).split('\n')[0]})` : '';
-  process.stderr.write(`walwarden-verify: ${error.message}${because}\n`);
-}
-process.exitCode = native ? native.walwardenVerify(process.argv.slice(2)) : 2;
+require('../dist/command').command('walwarden-verify', () => require('../dist/native').native.walwardenVerify(process.argv.slice(2)));
