@@ -63,7 +63,7 @@ impl Terminal {
 async fn a_bar_shows_bytes_and_rate_and_leaves_nothing_behind() {
     let shop = Shop::open().await;
     let bulk =
-        "CREATE TABLE pages AS SELECT n, repeat(md5(n::text), 40) AS body FROM generate_series(1, 30000) n";
+        "CREATE TABLE pages AS SELECT n, repeat(md5(n::text), 40) AS body FROM generate_series(1, 120000) n";
     shop.server.sql(&shop.name, bulk).await;
     let scene = shop.configured();
     let seen =
